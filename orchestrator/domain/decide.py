@@ -1,0 +1,258 @@
+"""The state machine of a Space, in one pure function: `decide(wish, seen, hardware, now) -> Decision`. First match wins.
+
+    #  when                                         stage                    route            do
+    1  deleted                                      DELETING                 closed           stop all; nothing left: forget
+    2  paused                                       PAUSED                   closed           stop all
+    3  no revision / no app file / bad config       NO_APP_FILE CONFIG_ERROR old or closed    stop the rest
+    4  no build, or lost                            BUILDING*                old or wait      start build
+    5  build queued or running                      BUILDING*                old or wait
+    6  build failed                                 BUILD_ERROR              old or closed    stop the rest
+    7  idle longer than sleep_after                 SLEEPING                 wake             stop all
+    8  wanted instance ready                        RUNNING                  open             stop all others
+    9  wanted instance exited or starting too long  APP_STARTING*            old or wait      reap
+    10 wanted instance starting                     APP_STARTING*            old or wait      stop stale
+    11 failed 3 times under this key                RUNTIME_ERROR            old or closed    stop stale
+    12 failed, back-off not over                    APP_STARTING*            old or wait      look again then
+    13 exclusive hardware is held                   APP_STARTING             wait             stop all first
+    14 otherwise                                    APP_STARTING*            old or wait      launch
+
+    * RUNNING_… while an older instance serves. "Stop stale" stops whatever is not wanted and does not serve.
+
+Owns the order and the words shown to the author. Does not own: who looks, who acts, what is saved (services/reconciler.py).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.keys import instance_id, launch_key
+from orchestrator.domain.seen import (
+    BuildSeen,
+    BuildState,
+    Failures,
+    FaultKind,
+    InstanceSeen,
+    InstanceState,
+    Seen,
+)
+from orchestrator.domain.space import Wish
+from orchestrator.domain.stage import Stage
+
+FAILURES_ALLOWED = 3
+CALM_AFTER = 600.0  #: seconds of running after which earlier failures are forgiven
+BACK_OFF = (2.0, 10.0)  #: seconds to wait after the first and the second failure
+DRAIN = 10.0  #: seconds that a superseded instance may finish its requests
+WITHDRAW = 0.3  #: seconds between closing a route and stopping what served it: the gateways hear of it first
+RESYNC = 30.0  #: seconds after which a busy Space is looked at again even if no bell rang
+
+
+class RouteState(StrEnum):
+    OPEN = "open"  #: forward to the instance
+    WAIT = "wait"  #: hold the request or show progress; it comes by itself
+    WAKE = "wake"  #: as wait, and the visit must be reported first
+    CLOSED = "closed"  #: say why, nothing will come by itself
+
+
+@dataclass(frozen=True, slots=True)
+class StartBuild:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    launch_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Withdraw the route first, wait `drain` seconds, then stop."""
+
+    instance_id: str
+    drain: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reap:
+    """The instance failed: stop what is left of it, keep its last log lines, count a failure under its key."""
+
+    instance_id: str
+    late: bool = False  #: it never answered in time (rather than exited)
+
+
+@dataclass(frozen=True, slots=True)
+class ClearFailures:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nothing is left of a deleted Space: remove its rows, repo and volume."""
+
+
+Action = StartBuild | Launch | Stop | Reap | ClearFailures | Forget
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    stage: Stage
+    route: RouteState
+    reason: str = ""  #: one sentence for the author and the waiting visitor
+    do: tuple[Action, ...] = ()
+    serve: str = ""  #: id of the instance that the route points at
+    since: float | None = None  #: when this wait began
+    deadline: float | None = None  #: when this wait will be given up
+    look_at: float | None = None  #: look again then even if nothing rings; None: only on a bell
+
+
+def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
+    """The decision for one Space. All times in epoch seconds."""
+    if wish.deleted:
+        rest = stop(seen.instances)
+        return Decision(Stage.DELETING, RouteState.CLOSED, "being deleted", rest or (Forget(),), look_at=now + 1)
+    if wish.paused:
+        reason = "paused by its owner"
+        return Decision(Stage.PAUSED, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now))
+    if wish.revision is None:
+        reason = "nothing has been pushed to main yet"
+        return Decision(Stage.NO_APP_FILE, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now))
+
+    build = seen.build
+    if build is None or build.state is not BuildState.SUCCEEDED or build.image is None:
+        return _without_image(build, seen, now)
+
+    key = launch_key(build.image.id, wish.hardware, wish.env_version, wish.restarts)
+    wanted = next((i for i in seen.instances if i.launch_key == key and i.state is not InstanceState.STOPPING), None)
+    others = tuple(i for i in seen.instances if i is not wanted)
+
+    if wish.sleep_after is not None and now - seen.last_activity >= wish.sleep_after:
+        reason = "asleep, since nobody used it; any visit wakes it"
+        return Decision(
+            Stage.SLEEPING, RouteState.WAKE, reason, stop(seen.instances), since=seen.last_activity, look_at=soon(seen.instances, now)
+        )
+    sleep_at = None if wish.sleep_after is None else seen.last_activity + wish.sleep_after
+
+    if wanted and wanted.state is InstanceState.READY:
+        calm = seen.failures.count and wanted.ready_at is not None and now - wanted.ready_at >= CALM_AFTER
+        do = stop(others, DRAIN) + ((ClearFailures(),) if calm else ())
+        calm_at = wanted.ready_at + CALM_AFTER if seen.failures.count and wanted.ready_at and not calm else None
+        return Decision(
+            Stage.RUNNING,
+            RouteState.OPEN,
+            "",
+            do,
+            wanted.id,
+            since=wanted.ready_at,
+            look_at=earliest(sleep_at, calm_at, soon(others, now)),
+        )
+    return _towards_running(wish, seen, key, wanted, others, hardware, now)
+
+
+def _without_image(build: BuildSeen | None, seen: Seen, now: float) -> Decision:
+    """Rows 3 to 6: there is nothing yet that could be launched."""
+    old = serving(seen.instances)
+    rest = stop_stale(seen.instances, old)
+    if build is not None and build.state is BuildState.FAILED:
+        stage = {
+            FaultKind.NO_APP_FILE: Stage.NO_APP_FILE,
+            FaultKind.CONFIG: Stage.CONFIG_ERROR,
+            FaultKind.BUILD: Stage.BUILD_ERROR,
+        }[build.fault_kind]
+        reason = build.fault.sentence() if build.fault else "the build failed; its log says why"
+        route = RouteState.OPEN if old else RouteState.CLOSED
+        return Decision(stage, route, reason, rest, old.id if old else "", build.since, look_at=soon(leaving(seen.instances, old), now))
+
+    stage = Stage.RUNNING_BUILDING if old else Stage.BUILDING
+    route = RouteState.OPEN if old else RouteState.WAIT
+    serve = old.id if old else ""
+    if build is None or build.state in (BuildState.LOST, BuildState.SUPERSEDED, BuildState.SUCCEEDED):
+        return Decision(stage, route, "queued for building", (StartBuild(), *rest), serve, now, look_at=now + RESYNC)
+    if build.state is BuildState.QUEUED:
+        reason = f"queued for building, {build.ahead} ahead of it" if build.ahead else "queued for building"
+    else:
+        reason = "building"
+    return Decision(stage, route, reason, rest, serve, build.since, build.deadline, look_at=now + RESYNC)
+
+
+def _towards_running(
+    wish: Wish,
+    seen: Seen,
+    key: str,
+    wanted: InstanceSeen | None,
+    others: tuple[InstanceSeen, ...],
+    hardware: Hardware,
+    now: float,
+) -> Decision:
+    """Rows 9 to 14: the image is there, its instance does not answer yet."""
+    old = serving(others)
+    stage = Stage.RUNNING_APP_STARTING if old else Stage.APP_STARTING
+    route = RouteState.OPEN if old else RouteState.WAIT
+    serve = old.id if old else ""
+    stale = stop_stale(others, old)
+
+    if wanted:
+        deadline = wanted.started_at + wanted.startup_timeout
+        late = wanted.state is InstanceState.STARTING and now >= deadline
+        if wanted.state is InstanceState.EXITED or late:
+            reason = wanted.fault.sentence() if wanted.fault else "the app stopped"
+            return Decision(
+                stage, route, reason, (Reap(wanted.id, late), *stale), serve, wanted.started_at, look_at=now + 1
+            )
+        reason = wanted.waiting or (wanted.fault.sentence() if wanted.fault else "the app is starting")
+        look_at = min(deadline, now + RESYNC)
+        return Decision(stage, route, reason, stale, serve, wanted.started_at, deadline, look_at)
+
+    failures = seen.failures if seen.failures.launch_key == key else Failures()
+    if failures.count >= FAILURES_ALLOWED:
+        cause = failures.fault.sentence() if failures.fault else "the app stopped"
+        route = RouteState.OPEN if old else RouteState.CLOSED
+        reason = f"failed {failures.count} times: {cause}"
+        return Decision(
+            Stage.RUNTIME_ERROR, route, reason, stale, serve, failures.last_at, look_at=soon(leaving(others, old), now)
+        )
+    if failures.count:
+        again = failures.last_at + BACK_OFF[failures.count - 1]
+        if now < again:
+            cause = failures.fault.sentence() if failures.fault else "the app stopped"
+            reason = f"trying again after failure {failures.count} of {FAILURES_ALLOWED}: {cause}"
+            return Decision(stage, route, reason, stale, serve, failures.last_at, again, again)
+    same_name = any(i.id == instance_id(wish.space_id, key) for i in others)
+    if (hardware.exclusive and others) or same_name:
+        reason = f"waiting until the earlier instance has left {hardware.pretty_name}"
+        return Decision(
+            Stage.APP_STARTING, RouteState.WAIT, reason, stop(others), since=seen.last_activity, look_at=now + 1
+        )
+    return Decision(
+        stage, route, "the app is starting", (Launch(key), *stale), serve, now, now + 1800.0, look_at=now + RESYNC
+    )
+
+
+def serving(instances: tuple[InstanceSeen, ...]) -> InstanceSeen | None:
+    """The instance that may serve while a newer one is made: the one that became ready last."""
+    ready = [i for i in instances if i.state is InstanceState.READY]
+    return max(ready, key=lambda i: i.ready_at or 0.0, default=None)
+
+
+def stop(instances: tuple[InstanceSeen, ...], drain: float = WITHDRAW) -> tuple[Stop, ...]:
+    """Stop each that was not told already; one that serves first gets `drain` seconds to finish its requests."""
+    return tuple(
+        Stop(i.id, drain if i.state is InstanceState.READY else 0.0)
+        for i in instances
+        if i.state is not InstanceState.STOPPING
+    )
+
+
+def stop_stale(instances: tuple[InstanceSeen, ...], keep: InstanceSeen | None) -> tuple[Stop, ...]:
+    return stop(leaving(instances, keep), DRAIN)
+
+
+def leaving(instances: tuple[InstanceSeen, ...], keep: InstanceSeen | None) -> tuple[InstanceSeen, ...]:
+    return tuple(i for i in instances if i is not keep)
+
+
+def soon(going: tuple[InstanceSeen, ...], now: float) -> float | None:
+    """Look again in a second while something is still to go away."""
+    return now + 1.0 if going else None
+
+
+def earliest(*times: float | None) -> float | None:
+    return min((t for t in times if t is not None), default=None)

@@ -1,0 +1,113 @@
+"""What the reconciler saw of one Space, as plain values: its build, its instances, its failures. No opinion about any of it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The author's fault in one sentence. `code` is stable (`REQ_NOT_FOUND`); `message` names what was found and what to
+    write instead; `where` is `file` or `file:line`; `hint` is optional extra advice."""
+
+    code: str
+    message: str
+    where: str = ""
+    hint: str = ""
+
+    def sentence(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a build makes and a runtime launches; JSON-safe on purpose. In the one-machine shape `environment` and
+    `source` are directories; in a cluster `reference` is an image by digest.
+
+    `argv` may hold the word `{port}`, replaced at launch; `env` values too."""
+
+    id: str  #: content hash: equal ids run equal bytes
+    sdk: str
+    argv: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    port: int = 7860  #: the port that the author's contract promises (7860, 8501 or `app_port`)
+    ready_path: str = "/"  #: any HTTP answer below 500 here means ready
+    startup_timeout: float = 1800.0  #: seconds
+    environment: str = ""  #: directory of the Python environment, "" if none
+    source: str = ""  #: directory of the exported app files
+    reference: str = ""  #: registry reference by digest, "" on one machine
+    sdk_version: str = ""
+    python_version: str = ""
+    title: str = ""
+    base_path: str = "/"
+    headers: dict[str, str] = field(default_factory=dict)  #: `custom_headers` of the front matter
+    embeddable: bool = True
+
+
+class BuildState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  #: the author's fault, `fault` says which
+    LOST = "lost"  #: ours: the worker died or the image is gone; build again
+    SUPERSEDED = "superseded"  #: a newer push came first
+
+
+class FaultKind(StrEnum):
+    NO_APP_FILE = "no_app_file"
+    CONFIG = "config"
+    BUILD = "build"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSeen:
+    """The build of the wanted build key. `since`: epoch seconds when its state began; `deadline`: when it will be given up."""
+
+    key: str
+    state: BuildState
+    since: float
+    image: Image | None = None
+    fault: Fault | None = None
+    fault_kind: FaultKind = FaultKind.BUILD
+    deadline: float | None = None
+    ahead: int = 0  #: builds queued before it
+
+
+class InstanceState(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    EXITED = "exited"
+    STOPPING = "stopping"  #: told to stop, still there
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSeen:
+    """One running (or just dead) copy of an app. `address` is `host:port` or `unix:/path`, "" until known."""
+
+    id: str
+    space_id: str
+    launch_key: str
+    state: InstanceState
+    started_at: float
+    ready_at: float | None = None
+    address: str = ""
+    fault: Fault | None = None  #: why it exited, or why it is not ready so far (listens on another port)
+    startup_timeout: float = 1800.0
+    waiting: str = ""  #: what the platform is waiting for ("for a GPU: 0 of 2 nodes fit"), "" if nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How often launches under `launch_key` failed, most recently at `last_at` (epoch seconds)."""
+
+    launch_key: str = ""
+    count: int = 0
+    last_at: float = 0.0
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    build: BuildSeen | None
+    instances: tuple[InstanceSeen, ...]
+    last_activity: float  #: epoch seconds of the last real use, push or command
+    failures: Failures = Failures()

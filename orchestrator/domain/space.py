@@ -1,0 +1,82 @@
+"""What a Space is asked to be: the wish, its names, who may do what. Pure."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from orchestrator.errors import Invalid
+
+MAIN = "refs/heads/main"  #: the only ref that deploys
+
+_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?", re.ASCII)
+#: Names that are or may become paths of the console, and the Hub's own reserved words.
+RESERVED_NAMES = frozenset(
+    "api spaces models datasets oauth internal git static assets login logout settings new admin docs healthz readyz join "
+    "hardware templates semantic-search zero-gpu by-subdomain resolve-cache cas uploads schema explore search".split()
+)
+_RESERVED_LABELS = frozenset("www api admin static mail autodiscover wpad localhost console podium hub".split())
+
+
+class Visibility(StrEnum):
+    PUBLIC = "public"
+    PRIVATE = "private"
+    PROTECTED = "protected"  #: app public, code private
+
+
+class Role(IntEnum):
+    """What a caller may do with a repo; ordered, so that `role >= Role.WRITE` reads well."""
+
+    NONE = 0
+    READ = 1
+    WRITE = 2
+    ADMIN = 3
+
+    @classmethod
+    def named(cls, name: str) -> "Role":
+        try:
+            return cls[name.upper()]
+        except KeyError:
+            raise Invalid("ROLE", f"unknown role {name!r}; write read, write or admin") from None
+
+
+def check_name(name: str, what: str = "name") -> str:
+    """The name itself if it may name an owner or a repo. Raises Invalid `NAME` with the rule in words."""
+    if name.lower() in RESERVED_NAMES:
+        raise Invalid("NAME", f"{what} {name!r} is reserved; choose another")
+    if not _NAME.fullmatch(name) or "--" in name or ".." in name or name.lower().endswith((".git", ".ipynb")):
+        shown = name if len(name) <= 100 and name.isprintable() else ascii(name[:100])
+        raise Invalid(
+            "NAME",
+            f"{what} {shown!r} cannot be used; write 1 to 96 letters, digits, '-', '_' or '.', starting and ending with a "
+            "letter or digit, without '--' or '..', not ending in '.git'",
+        )
+    return name
+
+
+def subdomain(owner: str, name: str, taken: Callable[[str], bool] = lambda label: False) -> str:
+    """The host label of a Space: `acme/My_Demo` -> `acme-my-demo`, at most 63 characters. `a-b/c` and `a/b-c` would
+    collide, and a long name would not fit: then a short hash of the id is added. `taken` tells whether a label is in use."""
+    label = re.sub(r"[^a-z0-9]+", "-", f"{owner}-{name}".lower()).strip("-")
+    digest = hashlib.sha256(f"{owner}/{name}".lower().encode()).hexdigest()[:6]
+    if len(label) > 63:
+        label = f"{label[:56].rstrip('-')}-{digest}"
+    if label in _RESERVED_LABELS or label.startswith("xn-") or taken(label):
+        label = f"{label[:56].rstrip('-')}-{digest}"
+    return label
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What must be. Written by the API and by pushes; commands are counters, so none is lost or done twice."""
+
+    space_id: str
+    revision: str | None = None  #: commit to run; None until something was pushed to main
+    rebuilds: int = 0  #: factory rebuilds asked for
+    paused: bool = False
+    deleted: bool = False
+    hardware: str = "cpu-basic"
+    sleep_after: float | None = 172800.0  #: seconds without use until it sleeps; None: never
+    env_version: int = 0
+    restarts: int = 0

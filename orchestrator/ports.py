@@ -1,0 +1,239 @@
+"""The seams: what services need of the outside, each with (or about to have) two real forms. No implementation here.
+
+    port       one machine                     cluster
+    Runtime    runtimes/process.py             runtimes/docker.py, runtimes/kubernetes.py
+    Builds     builds/local.py                 builds/celery.py
+    Logs       logs/files.py                   logs/redis.py
+    Repos      repos/git.py                    (the same on a volume)
+    Store      store/ on SQLite                store/ on PostgreSQL
+
+All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen
+
+# --------------------------------------------------------------------------------------------------------- runtime
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSpec:
+    """Everything a runtime needs to start one instance. `env` holds what the author's contract promises plus variables
+    and secrets; the runtime adds what only it knows (ports, HOME)."""
+
+    instance_id: str
+    space_id: str
+    launch_key: str
+    image: Image
+    hardware: Hardware
+    env: Mapping[str, str]
+
+
+class Runtime(Protocol):
+    """Runs instances. A crash of Podium does not end them: after a restart `list` finds them again."""
+
+    def launch(self, spec: LaunchSpec) -> None:
+        """Start the instance, or do nothing if one of this id is there. Returns at once. Raises Unavailable when this
+        machine cannot; what the app does wrong shows in `list` as a fault."""
+
+    def list(self, space_id: str | None = None) -> list[InstanceSeen]:
+        """All instances, dead ones too until stopped."""
+
+    def stop(self, instance_id: str, drain: float = 0.0) -> None:
+        """Ask to stop after `drain` seconds, end it after the grace time, then remove what is left of it. Returns at once;
+        meanwhile it is listed as STOPPING. Absent: nothing."""
+
+    def forget_space(self, space_id: str) -> None:
+        """Remove the volume of a deleted Space."""
+
+    def subscribe(self, changed: Callable[[str], None]) -> None:
+        """Call `changed(space_id)` whenever an instance of it became ready, exited or changed its fault. May miss some:
+        the reconciler also looks by itself."""
+
+    def close(self) -> None:
+        """Stop watching; instances go on."""
+
+
+# ---------------------------------------------------------------------------------------------------------- builds
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOrder:
+    """What a builder needs to know. `scope`: who else may share what is made (the Space's id when the build runs code of
+    its own). `dependencies_of`: environment ids of this Space's last good build, reused while its dependency files do
+    not change. `fresh`: resolve again, reuse nothing (factory rebuild)."""
+
+    key: str
+    space_id: str
+    revision: str
+    git_dir: str
+    fence: int
+    fresh: bool = False
+    previous: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """`image` when it succeeded, else `fault`. `previous`: what to hand to the next BuildOrder of this Space.
+    `warnings` are sentences for the author; `phases` are seconds by name."""
+
+    image: Image | None
+    fault: Fault | None = None
+    fault_kind: FaultKind = FaultKind.BUILD
+    warnings: tuple[str, ...] = ()
+    phases: Mapping[str, float] = field(default_factory=dict)
+    previous: Mapping[str, str] = field(default_factory=dict)
+
+
+class Builds(Protocol):
+    """Runs builds somewhere. Knows no rows: `services/builds.py` claims, leases and saves."""
+
+    def run(self, order: BuildOrder, log: Callable[[str], None], cancelled: Callable[[], bool]) -> BuildResult:
+        """Build now and return the result. Calls `log` with each line while it is written. Looks at `cancelled` at least
+        every second and then raises Cancelled. Raises Unavailable when the fault is ours."""
+
+    def exists(self, image: Image) -> bool:
+        """Whether the image can still be launched."""
+
+    def collect(self, keep: Iterable[Image]) -> int:
+        """Remove what no image in `keep` needs and no build uses; returns the bytes freed."""
+
+
+class Cancelled(Exception):
+    """The build was told to stop."""
+
+
+# ------------------------------------------------------------------------------------------------------------ logs
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    at: float
+    text: str  #: without the newline, without control characters but SGR colours
+
+
+class Logs(Protocol):
+    """Keeps lines by stream name (`build/<key>`, `run/<instance id>`), capped, and lets many read while one writes."""
+
+    def append(self, stream: str, *lines: str) -> None: ...
+
+    def end(self, stream: str) -> None:
+        """No more lines will come."""
+
+    def read(self, stream: str, start: int = 0) -> tuple[list[LogLine], bool]:
+        """Lines from index `start`, and whether the stream has ended. Unknown stream: ([], False)."""
+
+    def follow(self, stream: str, start: int = 0) -> AsyncIterator[LogLine]:
+        """Lines from `start`, then new ones as they come, until the end."""
+
+    def tail(self, stream: str, count: int) -> list[LogLine]: ...
+
+    def remove(self, stream: str) -> None: ...
+
+
+# ----------------------------------------------------------------------------------------------------------- repos
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """`oid` is the git object id; `size` 0 for directories."""
+
+    path: str
+    type: str  #: file | directory
+    oid: str
+    size: int
+    mode: str = "100644"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    id: str
+    title: str
+    message: str
+    authors: tuple[str, ...]
+    at: float
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One operation of a commit made through the API. `content` None means delete `path` (a folder when `folder`)."""
+
+    path: str
+    content: bytes | None
+    folder: bool = False
+
+
+class Repos(Protocol):
+    """Bare git repos by repo id. Paths come from ids, never from names. Reads are plumbing on objects, never a checkout."""
+
+    def create(self, repo_id: str) -> None:
+        """Make an empty repo with HEAD at main. Present: nothing."""
+
+    def remove(self, repo_id: str) -> None: ...
+
+    def git_dir(self, repo_id: str) -> str: ...
+
+    def head(self, repo_id: str, ref: str = "refs/heads/main") -> str | None:
+        """Commit id of a ref, None if absent."""
+
+    def resolve(self, repo_id: str, revision: str) -> str:
+        """Branch, tag, ref or (short) commit id -> 40 hex. Raises NotFound `RevisionNotFound`."""
+
+    def refs(self, repo_id: str) -> dict[str, str]:
+        """Full ref name -> commit id, heads and tags (peeled)."""
+
+    def tree(self, repo_id: str, commit: str, path: str = "", recursive: bool = False) -> list[TreeEntry]:
+        """Entries below a directory. Raises NotFound `EntryNotFound`."""
+
+    def entry(self, repo_id: str, commit: str, path: str) -> TreeEntry:
+        """One entry. Raises NotFound `EntryNotFound`."""
+
+    def blob(self, repo_id: str, oid: str) -> Iterator[bytes]:
+        """Chunks of a blob."""
+
+    def read(self, repo_id: str, commit: str, path: str, limit: int) -> bytes | None:
+        """A file's first `limit` bytes, None if absent."""
+
+    def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]: ...
+
+    def commit(
+        self,
+        repo_id: str,
+        ref: str,
+        changes: Iterable[Change],
+        message: str,
+        author: tuple[str, str],
+        parent: str | None = None,
+        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+    ) -> str:
+        """One commit on top of `ref`, durable on return; returns its id. `before_update(old, new)` runs after the objects are
+        durable and before the ref moves (it writes the push intent). Raises Stale when `parent` is not the ref's value or
+        the ref moved meanwhile, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
+
+    def size(self, repo_id: str) -> int:
+        """Bytes on disk."""
+
+
+# ------------------------------------------------------------------------------------------------------------ bell
+
+
+class Bell(Protocol):
+    """Shortens waits; may lose rings. Everybody who waits on it also looks by himself."""
+
+    def ring(self, topic: str) -> None: ...
+
+    def wait(self, topic: str, timeout: float) -> bool:
+        """True if rung since the last wait on this topic by this thread's subscriber, False on timeout."""
+
+    def subscribe(self, topic: str, call: Callable[[], None]) -> Callable[[], None]:
+        """Call on each ring (from the ringing thread); returns the unsubscriber."""
+
+
+class Begin(Protocol):
+    def __call__(self) -> AbstractContextManager: ...

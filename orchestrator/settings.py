@@ -1,0 +1,122 @@
+"""Every setting of Podium, in one frozen object. The only reader of os.environ. Each field is `PODIUM_<FIELD>` in the
+environment; its comment is its documentation, and a test holds the README's table against this list."""
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from orchestrator.errors import Invalid
+
+MB = 1024**2
+GB = 1024**3
+
+
+def _setting(default: object, doc: str):
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path = _setting(Path("./data"), "directory of everything that must survive: database, repos, keys, environments")
+    host: str = _setting("127.0.0.1", "address to listen on; a loopback address listens on both 127.0.0.1 and ::1")
+    port: int = _setting(8000, "port of the one front door")
+    apps_domain: str = _setting("localhost", "Spaces are served at <owner>-<name>.<apps_domain>")
+    public_url: str = _setting("", "URL of the console as users type it; empty: http://<apps_domain or host>:<port>")
+    trusted_proxies: int = _setting(0, "how many proxies in front of Podium append to X-Forwarded-For and may be believed")
+    database_url: str = _setting("", "SQLAlchemy URL; empty: SQLite in the data directory")
+    builders: int = _setting(2, "builds at the same time")
+    build_timeout: float = _setting(1800.0, "seconds after which a build is given up")
+    build_memory: int = _setting(8 * GB, "bytes of memory that a build may use")
+    build_log_limit: int = _setting(10 * MB, "bytes of log kept of one build")
+    run_log_limit: int = _setting(10 * MB, "bytes of log kept of one instance")
+    app_memory: int = _setting(16 * GB, "bytes of memory that an app on cpu-basic may use")
+    app_cpu: float = _setting(2.0, "CPUs told to an app on cpu-basic")
+    app_disk: int = _setting(50 * GB, "bytes of disk told to an app on cpu-basic")
+    app_processes: int = _setting(512, "processes and threads that an app may have")
+    app_files: int = _setting(4096, "files that each process of an app may have open")
+    sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
+    sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
+    stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
+    push_limit: int = _setting(1 * GB, "bytes of one git push")
+    file_limit: int = _setting(50 * MB, "bytes of one file in a git push or commit, unless LFS holds it")
+    repo_limit: int = _setting(10 * GB, "bytes of one repo")
+    files_limit: int = _setting(20000, "files in one revision")
+    app_size_limit: int = _setting(2 * GB, "bytes of all files of one revision")
+    keep_builds: int = _setting(5, "good builds of a Space kept for rollback")
+    index_url: str = _setting("", "package index for builds; empty: what uv uses by itself")
+    extra_index_url: str = _setting("", "more package indexes for builds, separated by spaces")
+    ca_bundle: str = _setting("", "file of CA certificates for builds behind a company proxy; empty: the system's")
+    session_days: int = _setting(30, "days until a console session ends")
+    rate_limit: int = _setting(100, "requests per second and address that one Space answers; bursts of four times that; 0: no limit")
+    body_limit: int = _setting(20 * GB, "bytes of one request body to an app")
+    header_timeout: float = _setting(10.0, "seconds to send the header of a request")
+    response_timeout: float = _setting(300.0, "seconds until an app must have begun its answer")
+    hold_timeout: float = _setting(120.0, "seconds that a program's request is held while a Space wakes")
+    log_level: str = _setting("info", "debug, info, warning or error")
+    access_log: str = _setting("", "file of the gateway's access log; empty: <data>/logs/access.log; -: none")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", Path(self.data).resolve())
+        if not self.public_url:
+            name = self.apps_domain if self.is_local else self.host
+            port = "" if self.port == 80 else f":{self.port}"
+            object.__setattr__(self, "public_url", f"http://{name}{port}")
+        object.__setattr__(self, "public_url", self.public_url.rstrip("/"))
+        if self.sandbox not in ("auto", "bubblewrap", "none"):
+            raise Invalid("SETTING", f"PODIUM_SANDBOX is {self.sandbox!r}; write auto, bubblewrap or none")
+        console = urlsplit(self.public_url).hostname or ""
+        if not self.is_local and (console == self.apps_domain or console.endswith("." + self.apps_domain)):
+            raise Invalid(
+                "SETTING",
+                f"the console {console!r} must not be inside apps_domain {self.apps_domain!r}: apps could set its cookies; "
+                "give the apps a domain of their own",
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """True where browsers resolve the apps' domain to this machine by themselves."""
+        return self.apps_domain == "localhost" or self.apps_domain.endswith(".localhost")
+
+    @property
+    def scheme(self) -> str:
+        return urlsplit(self.public_url).scheme
+
+    def app_url(self, subdomain: str) -> str:
+        """URL of a Space: same scheme and port as the console, no trailing slash."""
+        port = urlsplit(self.public_url).port
+        return f"{self.scheme}://{subdomain}.{self.apps_domain}{f':{port}' if port else ''}"
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data}/podium.db"
+
+    @property
+    def control_socket(self) -> Path:
+        """Unix socket of the control plane; apps in a sandbox cannot see it."""
+        return self.data / "run" / "control.sock"
+
+
+def load(**overrides: object) -> Settings:
+    """Settings from PODIUM_… in the environment, then `overrides` (those that are not None).
+
+    Raises Invalid `SETTING` with the variable's name when a value does not parse or a PODIUM_ variable is unknown."""
+    known = {f.name: f for f in fields(Settings)}
+    values: dict[str, object] = {}
+    for variable, text in os.environ.items():
+        if not variable.startswith("PODIUM_"):
+            continue
+        name = variable.removeprefix("PODIUM_").lower()
+        if name not in known:
+            raise Invalid("SETTING", f"unknown setting {variable}; the README lists all of them")
+        values[name] = _parse(variable, text, known[name].type)
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    return Settings(**values)
+
+
+def _parse(variable: str, text: str, kind: object) -> object:
+    wanted = kind if isinstance(kind, type) else {"int": int, "float": float, "str": str, "Path": Path}[str(kind)]
+    try:
+        return wanted(text)
+    except ValueError:
+        raise Invalid("SETTING", f"{variable} is {text!r}; write a {wanted.__name__}") from None
