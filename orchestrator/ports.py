@@ -13,7 +13,7 @@ All methods may be called from any thread. Absent things are success for verbs t
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen
@@ -235,5 +235,17 @@ class Bell(Protocol):
         """Call on each ring (from the ringing thread); returns the unsubscriber."""
 
 
-class Begin(Protocol):
-    def __call__(self) -> AbstractContextManager: ...
+
+# ----------------------------------------------------------------------------------------------------------- store
+
+
+class Store(Protocol):
+    """The database. A write is durable when its block ends without an error; inside, everything or nothing. No network
+    call and no subprocess inside a block. Raises Unavailable when the database does not answer.
+
+    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`) and their methods are
+    those of the files of the same names in `store/`, on the values of `domain/records.py`."""
+
+    def read(self) -> AbstractContextManager[Any]: ...
+
+    def write(self) -> AbstractContextManager[Any]: ...

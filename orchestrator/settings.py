@@ -18,12 +18,16 @@ def _setting(default: object, doc: str):
 
 @dataclass(frozen=True)
 class Settings:
-    data: Path = _setting(Path("./data"), "directory of everything that must survive: database, repos, keys, environments")
+    data: Path = _setting(
+        Path("./data"), "directory of everything that must survive: database, repos, keys, environments"
+    )
     host: str = _setting("127.0.0.1", "address to listen on; a loopback address listens on both 127.0.0.1 and ::1")
     port: int = _setting(8000, "port of the one front door")
     apps_domain: str = _setting("localhost", "Spaces are served at <owner>-<name>.<apps_domain>")
     public_url: str = _setting("", "URL of the console as users type it; empty: http://<apps_domain or host>:<port>")
-    trusted_proxies: int = _setting(0, "how many proxies in front of Podium append to X-Forwarded-For and may be believed")
+    trusted_proxies: int = _setting(
+        0, "how many proxies in front of Podium append to X-Forwarded-For and may be believed"
+    )
     database_url: str = _setting("", "SQLAlchemy URL; empty: SQLite in the data directory")
     builders: int = _setting(2, "builds at the same time")
     build_timeout: float = _setting(1800.0, "seconds after which a build is given up")
@@ -48,7 +52,9 @@ class Settings:
     extra_index_url: str = _setting("", "more package indexes for builds, separated by spaces")
     ca_bundle: str = _setting("", "file of CA certificates for builds behind a company proxy; empty: the system's")
     session_days: int = _setting(30, "days until a console session ends")
-    rate_limit: int = _setting(100, "requests per second and address that one Space answers; bursts of four times that; 0: no limit")
+    rate_limit: int = _setting(
+        100, "requests per second and address that one Space answers; bursts of four times that; 0: no limit"
+    )
     body_limit: int = _setting(20 * GB, "bytes of one request body to an app")
     header_timeout: float = _setting(10.0, "seconds to send the header of a request")
     response_timeout: float = _setting(300.0, "seconds until an app must have begun its answer")

@@ -111,10 +111,14 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
         return Decision(Stage.DELETING, RouteState.CLOSED, "being deleted", rest or (Forget(),), look_at=now + 1)
     if wish.paused:
         reason = "paused by its owner"
-        return Decision(Stage.PAUSED, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now))
+        return Decision(
+            Stage.PAUSED, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now)
+        )
     if wish.revision is None:
         reason = "nothing has been pushed to main yet"
-        return Decision(Stage.NO_APP_FILE, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now))
+        return Decision(
+            Stage.NO_APP_FILE, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now)
+        )
 
     build = seen.build
     if build is None or build.state is not BuildState.SUCCEEDED or build.image is None:
@@ -127,7 +131,12 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
     if wish.sleep_after is not None and now - seen.last_activity >= wish.sleep_after:
         reason = "asleep, since nobody used it; any visit wakes it"
         return Decision(
-            Stage.SLEEPING, RouteState.WAKE, reason, stop(seen.instances), since=seen.last_activity, look_at=soon(seen.instances, now)
+            Stage.SLEEPING,
+            RouteState.WAKE,
+            reason,
+            stop(seen.instances),
+            since=seen.last_activity,
+            look_at=soon(seen.instances, now),
         )
     sleep_at = None if wish.sleep_after is None else seen.last_activity + wish.sleep_after
 
@@ -159,7 +168,15 @@ def _without_image(build: BuildSeen | None, seen: Seen, now: float) -> Decision:
         }[build.fault_kind]
         reason = build.fault.sentence() if build.fault else "the build failed; its log says why"
         route = RouteState.OPEN if old else RouteState.CLOSED
-        return Decision(stage, route, reason, rest, old.id if old else "", build.since, look_at=soon(leaving(seen.instances, old), now))
+        return Decision(
+            stage,
+            route,
+            reason,
+            rest,
+            old.id if old else "",
+            build.since,
+            look_at=soon(leaving(seen.instances, old), now),
+        )
 
     stage = Stage.RUNNING_BUILDING if old else Stage.BUILDING
     route = RouteState.OPEN if old else RouteState.WAIT

@@ -13,10 +13,41 @@ MAIN = "refs/heads/main"  #: the only ref that deploys
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?", re.ASCII)
 #: Names that are or may become paths of the console, and the Hub's own reserved words.
 RESERVED_NAMES = frozenset(
-    "api spaces models datasets oauth internal git static assets login logout settings new admin docs healthz readyz join "
-    "hardware templates semantic-search zero-gpu by-subdomain resolve-cache cas uploads schema explore search".split()
+    [
+        "api",
+        "spaces",
+        "models",
+        "datasets",
+        "oauth",
+        "internal",
+        "git",
+        "static",
+        "assets",
+        "login",
+        "logout",
+        "settings",
+        "new",
+        "admin",
+        "docs",
+        "healthz",
+        "readyz",
+        "join",
+        "hardware",
+        "templates",
+        "semantic-search",
+        "zero-gpu",
+        "by-subdomain",
+        "resolve-cache",
+        "cas",
+        "uploads",
+        "schema",
+        "explore",
+        "search",
+    ]
 )
-_RESERVED_LABELS = frozenset("www api admin static mail autodiscover wpad localhost console podium hub".split())
+_RESERVED_LABELS = frozenset(
+    ["www", "api", "admin", "static", "mail", "autodiscover", "wpad", "localhost", "console", "podium", "hub"]
+)
 
 
 class Visibility(StrEnum):

@@ -1,0 +1,156 @@
+"""The rows of the store as plain values: what a service reads and writes. No behaviour."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.domain.decide import RouteState
+from orchestrator.domain.seen import BuildState, Failures, Fault, FaultKind, Image
+from orchestrator.domain.space import Visibility, Wish
+from orchestrator.domain.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A user or an organisation; they share one namespace. Ids are 24 hex digits."""
+
+    id: str
+    name: str
+    kind: str = "user"  #: user | org
+    fullname: str = ""
+    email: str = ""
+    is_admin: bool = False
+    password_hash: str = ""
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token; only its SHA-256 is kept. `role`: read | write."""
+
+    id: str
+    user_id: str
+    name: str
+    role: str
+    hash: str
+    hint: str = ""
+    created_at: float = 0.0
+    last_used_at: float | None = None
+    expires_at: float | None = None
+    revoked_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser, or (`once`) a sign-in link that was not used yet. Only the SHA-256 is kept."""
+
+    hash: str
+    user_id: str
+    created_at: float
+    expires_at: float
+    once: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A Space: its repo, its wish, and the last sighting of it."""
+
+    id: str
+    owner: str  #: name of the owner
+    owner_id: str
+    name: str
+    label: str  #: host label, unique
+    visibility: Visibility
+    wish: Wish
+    creator_id: str = ""
+    sha: str | None = None  #: head of main
+    card: dict[str, Any] = field(default_factory=dict)  #: front matter at the head of main
+    sdk: str | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    access_epoch: int = 0  #: raised when access is taken away: older cookies stop working
+    stage: Stage = Stage.NO_APP_FILE
+    reason: str = ""
+    stage_since: float = 0.0
+    deadline: float | None = None
+    route: RouteState = RouteState.CLOSED
+    address: str = ""
+    instance: str = ""
+    running_revision: str | None = None  #: what the routed instance was made of
+    route_seq: int = 0
+    image: Image | None = None  #: of the routed instance: custom headers and embedding follow what serves
+    last_activity: float = 0.0
+    failures: Failures = Failures()
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def private(self) -> bool:
+        return self.visibility is Visibility.PRIVATE
+
+    @property
+    def code_private(self) -> bool:
+        return self.visibility is not Visibility.PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build: a lease with a fencing number. `number` counts per Space, from 1."""
+
+    key: str
+    space_id: str
+    number: int
+    revision: str
+    rebuilds: int
+    state: BuildState
+    since: float
+    created_at: float
+    actor: str = ""
+    title: str = ""  #: of the commit
+    fence: int = 0
+    lease_owner: str = ""
+    lease_until: float = 0.0
+    attempts: int = 0
+    deadline: float | None = None
+    image: Image | None = None
+    fault: Fault | None = None
+    fault_kind: FaultKind = FaultKind.BUILD
+    warnings: tuple[str, ...] = ()
+    phases: dict[str, float] = field(default_factory=dict)
+    previous: dict[str, str] = field(default_factory=dict)
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A push that was acknowledged or is about to be: written before the ref moves, settled when its effect is certain."""
+
+    id: int
+    repo_id: str
+    ref: str
+    old: str
+    new: str
+    actor: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A secret (`secret`, value encrypted by services/vault.py) or a variable of a Space."""
+
+    key: str
+    value: str
+    secret: bool
+    description: str = ""
+    updated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    at: float
+    actor: str
+    action: str
+    target: str
+    detail: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,180 @@
+"""The tables. Names are the domain's; times are epoch seconds; JSON columns hold what is never searched by.
+
+Change a table here and add a migration: a test holds the migrated schema against this file."""
+
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+ID = String(24)
+
+owners = Table(
+    "owners",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("kind", String(8), nullable=False),
+    Column("name", String(96), nullable=False),
+    Column("name_lower", String(96), nullable=False, unique=True),
+    Column("fullname", String(200), nullable=False, default=""),
+    Column("email", String(200), nullable=False, default=""),
+    Column("is_admin", Boolean, nullable=False, default=False),
+    Column("password_hash", String(200), nullable=False, default=""),
+    Column("created_at", Float, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("org_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role", Integer, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(96), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("hint", String(8), nullable=False, default=""),
+    Column("created_at", Float, nullable=False),
+    Column("last_used_at", Float),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("user_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("once", Boolean, nullable=False, default=False),
+)
+
+spaces = Table(
+    "spaces",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("owner_id", ID, ForeignKey("owners.id"), nullable=False),
+    Column("name", String(96), nullable=False),
+    Column("name_lower", String(96), nullable=False),
+    Column("label", String(63), nullable=False, unique=True),
+    Column("visibility", String(16), nullable=False),
+    Column("creator_id", ID, nullable=False, default=""),
+    Column("sha", String(40)),
+    Column("card", JSON, nullable=False),
+    Column("sdk", String(16)),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False, index=True),
+    Column("access_epoch", Integer, nullable=False, default=0),
+    # the wish
+    Column("revision", String(40)),
+    Column("rebuilds", Integer, nullable=False, default=0),
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("deleted", Boolean, nullable=False, default=False),
+    Column("hardware", String(40), nullable=False),
+    Column("sleep_after", Float),
+    Column("env_version", Integer, nullable=False, default=0),
+    Column("restarts", Integer, nullable=False, default=0),
+    # the sighting
+    Column("stage", String(24), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("stage_since", Float, nullable=False),
+    Column("deadline", Float),
+    Column("route", String(8), nullable=False),
+    Column("address", String(200), nullable=False, default=""),
+    Column("instance", String(80), nullable=False, default=""),
+    Column("running_revision", String(40)),
+    Column("route_seq", Integer, nullable=False, default=0, index=True),
+    Column("image", JSON),
+    Column("last_activity", Float, nullable=False, default=0.0),
+    Column("failures", JSON),
+    # the reconciler's
+    Column("look_at", Float, index=True),
+    Column("lease_owner", String(64), nullable=False, default=""),
+    Column("lease_until", Float, nullable=False, default=0.0),
+    Column("fence", Integer, nullable=False, default=0),
+    Index("uq_spaces_owner_id_name_lower", "owner_id", "name_lower", unique=True),
+    Index("ix_spaces_created_at", "created_at"),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+builds = Table(
+    "builds",
+    metadata,
+    Column("key", ID, primary_key=True),
+    Column("space_id", ID, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("revision", String(40), nullable=False),
+    Column("rebuilds", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("since", Float, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("actor", String(96), nullable=False, default=""),
+    Column("title", String(200), nullable=False, default=""),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("lease_owner", String(64), nullable=False, default=""),
+    Column("lease_until", Float, nullable=False, default=0.0),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("deadline", Float),
+    Column("image", JSON),
+    Column("fault", JSON),
+    Column("fault_kind", String(16), nullable=False, default="build"),
+    Column("warnings", JSON, nullable=False),
+    Column("phases", JSON, nullable=False),
+    Column("previous", JSON, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    Index("ix_builds_space_id_number", "space_id", "number", unique=True),
+    Index("ix_builds_state_created_at", "state", "created_at"),
+)
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("repo_id", ID, nullable=False, index=True),
+    Column("ref", String(255), nullable=False),
+    Column("old", String(40), nullable=False),
+    Column("new", String(40), nullable=False),
+    Column("actor", String(96), nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("space_id", ID, primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("secret", Boolean, nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    Column("updated_at", Float, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("actor", String(96), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("target", String(200), nullable=False, index=True),
+    Column("detail", JSON, nullable=False),
+)

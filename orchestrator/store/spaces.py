@@ -1,0 +1,195 @@
+"""Spaces: wishes, sightings, leases, and the numbered changes of their routes."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from orchestrator.domain.decide import RouteState
+from orchestrator.domain.records import Space
+from orchestrator.domain.space import Visibility, Wish
+from orchestrator.domain.stage import Stage
+from orchestrator.errors import Conflict
+from orchestrator.store import schema as t
+from orchestrator.store.values import failures_in, failures_out, image_in, image_out
+
+_WISH = ("revision", "rebuilds", "paused", "deleted", "hardware", "sleep_after", "env_version", "restarts")
+_SELECT = sa.select(t.spaces, t.owners.c.name.label("owner")).join(t.owners, t.owners.c.id == t.spaces.c.owner_id)
+
+
+class Spaces:
+    def __init__(self, connection: sa.Connection) -> None:
+        self._db = connection
+
+    def add(self, space: Space, look_at: float) -> None:
+        """Raises Conflict when the owner has one of this name, or the label is taken."""
+        values = {n: getattr(space, n) for n in Space.__slots__ if n not in ("owner", "wish", "image", "failures")}
+        values |= {n: getattr(space.wish, n) for n in _WISH}
+        values |= {"name_lower": space.name.lower(), "image": None, "failures": None, "look_at": look_at}
+        values["route_seq"] = self._next_route_seq()
+        try:
+            self._db.execute(sa.insert(t.spaces).values(**values))
+        except sa.exc.IntegrityError as error:
+            raise Conflict("RepoExists", f"{space.full_name} exists already") from error
+
+    def get(self, space_id: str) -> Space | None:
+        return self._one(t.spaces.c.id == space_id)
+
+    def find(self, owner: str, name: str) -> Space | None:
+        """By name, whatever its case; one that is being deleted is not found."""
+        return self._one(
+            t.owners.c.name_lower == owner.lower(), t.spaces.c.name_lower == name.lower(), t.spaces.c.deleted.is_(False)
+        )
+
+    def by_label(self, label: str) -> Space | None:
+        return self._one(t.spaces.c.label == label)
+
+    def labels_taken(self, label: str) -> bool:
+        return bool(self._db.execute(sa.select(t.spaces.c.id).where(t.spaces.c.label == label)).first())
+
+    def list(
+        self,
+        *,
+        visible_to: str | None = None,
+        all_visible: bool = False,
+        owner: str | None = None,
+        search: str | None = None,
+        sdk: str | None = None,
+        sort: str = "last_modified",
+        limit: int = 100,
+        after: tuple[float, str] | None = None,
+    ) -> "list[Space]":
+        """Newest first by `sort` (created_at | last_modified), then by id. `after` is the (time, id) of the last one seen.
+        Private ones only for `visible_to` (a user's id): their own and their organisations'; all with `all_visible`."""
+        column = t.spaces.c.created_at if sort == "created_at" else t.spaces.c.updated_at
+        query = _SELECT.where(t.spaces.c.deleted.is_(False)).order_by(column.desc(), t.spaces.c.id.desc()).limit(limit)
+        if not all_visible:
+            allowed = t.spaces.c.visibility != Visibility.PRIVATE.value
+            if visible_to:
+                mine = sa.select(t.members.c.org_id).where(t.members.c.user_id == visible_to)
+                allowed = allowed | (t.spaces.c.owner_id == visible_to) | t.spaces.c.owner_id.in_(mine)
+            query = query.where(allowed)
+        if owner:
+            query = query.where(t.owners.c.name_lower == owner.lower())
+        if sdk:
+            query = query.where(t.spaces.c.sdk == sdk)
+        if search:
+            pattern = "%" + search.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+            full = t.owners.c.name_lower + "/" + t.spaces.c.name_lower
+            query = query.where(full.like(pattern, escape="\\"))
+        if after:
+            query = query.where(sa.tuple_(column, t.spaces.c.id) < sa.tuple_(*after))
+        return [_space(row) for row in self._db.execute(query).mappings()]
+
+    def count(self) -> int:
+        return self._db.execute(sa.select(sa.func.count()).select_from(t.spaces)).scalar() or 0
+
+    def ids(self) -> "set[str]":
+        return set(self._db.execute(sa.select(t.spaces.c.id)).scalars())
+
+    # the wish
+
+    def update(self, space_id: str, *, look_at: float, route_changed: bool = False, **values: object) -> None:
+        """Change columns and have the reconciler look. `route_changed`: the gateways must hear of it at once."""
+        if route_changed:
+            values["route_seq"] = self._next_route_seq()
+        values["look_at"] = look_at
+        if "name" in values:
+            values["name_lower"] = str(values["name"]).lower()
+        self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(**values))
+
+    def bump(self, space_id: str, counter: str, *, look_at: float, **values: object) -> None:
+        """Add one to a counter of the wish (restarts, rebuilds, env_version)."""
+        column = t.spaces.c[counter]
+        query = sa.update(t.spaces).where(t.spaces.c.id == space_id)
+        self._db.execute(query.values({column: column + 1, "look_at": look_at, **values}))
+
+    def touch(self, space_id: str, at: float, look_at: float | None = None) -> None:
+        """Record use; never moves backwards. `look_at` when it must be looked at (it sleeps)."""
+        values: dict[str, object] = {"last_activity": at}
+        if look_at is not None:
+            values["look_at"] = look_at
+        query = sa.update(t.spaces).where(t.spaces.c.id == space_id, t.spaces.c.last_activity <= at)
+        self._db.execute(query.values(**values))
+
+    # the reconciler's
+
+    def due(self, now: float, limit: int = 100) -> "list[str]":
+        query = sa.select(t.spaces.c.id).where(t.spaces.c.look_at <= now).order_by(t.spaces.c.look_at).limit(limit)
+        return list(self._db.execute(query).scalars())
+
+    def next_look(self) -> float | None:
+        return self._db.execute(sa.select(sa.func.min(t.spaces.c.look_at))).scalar()
+
+    def claim(self, space_id: str, who: str, now: float, until: float) -> tuple[Space, int] | None:
+        """Lease the Space until `until`; returns it with its fencing number, or None if another holds it or it is gone.
+        `look_at` becomes `until`: should we die, it is looked at then; a bell that rings meanwhile puts an earlier time."""
+        query = (
+            sa.update(t.spaces)
+            .where(t.spaces.c.id == space_id, (t.spaces.c.lease_until < now) | (t.spaces.c.lease_owner == who))
+            .values(lease_owner=who, lease_until=until, look_at=until, fence=t.spaces.c.fence + 1)
+            .returning(t.spaces.c.fence)
+        )
+        fence = self._db.execute(query).scalar()
+        space = self.get(space_id) if fence is not None else None
+        return (space, fence) if space else None
+
+    def save(self, space: Space, fence: int, until: float, look_at: float | None, *, route_changed: bool) -> bool:
+        """Write the sighting and give back the lease that `claim` gave until `until`, under its fencing number; False
+        (nothing written) if it was lost. A bell that rang meanwhile is kept: then it is looked at again at once."""
+        values: dict[str, object] = {
+            n: getattr(space, n)
+            for n in ("stage", "reason", "stage_since", "deadline", "route", "address", "instance", "running_revision")
+        }
+        values |= {"image": image_out(space.image), "failures": failures_out(space.failures)}
+        c = t.spaces.c
+        values |= {
+            "lease_until": 0.0,
+            "look_at": sa.case((c.look_at >= until, sa.literal(look_at, sa.Float)), else_=c.look_at),
+        }
+        if route_changed:
+            values["route_seq"] = self._next_route_seq()
+        query = sa.update(t.spaces).where(t.spaces.c.id == space.id, t.spaces.c.fence == fence)
+        return bool(self._db.execute(query.values(**values)).rowcount)
+
+    def look_again(self, space_id: str, at: float) -> None:
+        """Have it looked at no later than `at`."""
+        c = t.spaces.c
+        query = sa.update(t.spaces).where(c.id == space_id, c.look_at.is_(None) | (c.look_at > at))
+        self._db.execute(query.values(look_at=at))
+
+    def forget(self, space_id: str) -> None:
+        self._db.execute(sa.delete(t.spaces).where(t.spaces.c.id == space_id))
+        self._next_route_seq()
+
+    # the route feed
+
+    def route_changes(self, after: int, limit: int = 1000) -> Iterator[Space]:
+        query = _SELECT.where(t.spaces.c.route_seq > after).order_by(t.spaces.c.route_seq).limit(limit)
+        for row in self._db.execute(query).mappings():
+            yield _space(row)
+
+    def route_seq(self) -> int:
+        return self._db.execute(sa.select(t.counters.c.value).where(t.counters.c.name == "route_seq")).scalar() or 0
+
+    def _next_route_seq(self) -> int:
+        query = sa.update(t.counters).where(t.counters.c.name == "route_seq").values(value=t.counters.c.value + 1)
+        return self._db.execute(query.returning(t.counters.c.value)).scalar_one()
+
+    def _one(self, *conditions: sa.ColumnElement) -> Space | None:
+        row = self._db.execute(_SELECT.where(*conditions)).mappings().first()
+        return _space(row) if row else None
+
+
+def _space(row: sa.RowMapping) -> Space:
+    plain = {
+        n: row[n] for n in Space.__slots__ if n not in ("wish", "image", "failures", "visibility", "stage", "route")
+    }
+    return Space(
+        **plain,
+        visibility=Visibility(row["visibility"]),
+        stage=Stage(row["stage"]),
+        route=RouteState(row["route"]),
+        wish=Wish(row["id"], **{n: row[n] for n in _WISH}),
+        image=image_in(row["image"]),
+        failures=failures_in(row["failures"]),
+    )
