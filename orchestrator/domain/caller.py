@@ -1,0 +1,64 @@
+"""Who calls, and what they may do with a Space. Pure: memberships are looked up elsewhere."""
+
+from dataclasses import dataclass, field
+
+from orchestrator.domain.records import Owner, Space
+from orchestrator.domain.space import Role
+from orchestrator.errors import Forbidden, Unauthorized, repo_not_found
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`user` None: a stranger. `limit`: the most that the credential allows (a read token: READ). `orgs`: organisation id
+    -> role. `via`: token | session | none. `token_name` is shown by whoami."""
+
+    user: Owner | None = None
+    limit: Role = Role.NONE
+    orgs: dict[str, Role] = field(default_factory=dict)
+    via: str = "none"
+    token_name: str = ""
+    token_role: str = ""
+    address: str = ""  #: of the client, for the audit log
+
+    @property
+    def name(self) -> str:
+        return self.user.name if self.user else ""
+
+    @property
+    def is_admin(self) -> bool:
+        return bool(self.user and self.user.is_admin)
+
+
+STRANGER = Caller()
+
+
+def role_in(caller: Caller, owner_id: str) -> Role:
+    """What the caller may do with what an owner has, whatever its visibility."""
+    if not caller.user:
+        return Role.NONE
+    mine = Role.ADMIN if caller.user.id == owner_id or caller.is_admin else caller.orgs.get(owner_id, Role.NONE)
+    return min(mine, caller.limit)
+
+
+def role_on(caller: Caller, space: Space, code: bool = False) -> Role:
+    """What the caller may do with a Space. `code`: with its files rather than its app (protected Spaces differ)."""
+    hidden = space.code_private if code else space.private
+    return max(role_in(caller, space.owner_id), Role.NONE if hidden else Role.READ)
+
+
+def require(caller: Caller, space: Space, needed: Role, code: bool = False) -> None:
+    """Nothing, or: NotFound for those who may not even see it (a private Space and an absent one look the same),
+    Unauthorized for a stranger who must say who they are, Forbidden otherwise."""
+    role = role_on(caller, space, code)
+    if role >= needed:
+        return
+    if role is Role.NONE:
+        raise repo_not_found()
+    if caller.user is None:
+        raise Unauthorized("AUTH_REQUIRED", "Sign in first: this needs an access token with write permission.")
+    if caller.limit < needed:
+        raise Forbidden("TOKEN_READ_ONLY", "This token may only read; use an access token with write permission.")
+    raise Forbidden(
+        "FORBIDDEN",
+        f"{caller.name} may not change {space.full_name}; ask its owner for the role {needed.name.lower()}.",
+    )

@@ -1,0 +1,302 @@
+"""Who is who: users, organisations, tokens, passwords, sessions, sign-in links. Owns how a credential is checked; what a
+caller may do is `domain/caller.py`."""
+
+import base64
+import hashlib
+import secrets
+import threading
+import time
+from binascii import Error as Base64Error
+from dataclasses import replace
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from orchestrator.domain.caller import STRANGER, Caller
+from orchestrator.domain.records import AuditRow, Owner, Session, Token
+from orchestrator.domain.space import Role, check_name
+from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorized
+from orchestrator.ports import Store
+
+TOKEN_PREFIX = "hf_"  #: what existing clients and secret scanners look for
+LINK_SECONDS = 3600.0  #: life of a sign-in link
+_TOUCH_EVERY = 300.0  #: a token's last use is written at most this often
+_FAILURES_ALLOWED = 5  #: per minute, name and address
+
+
+def digest(secret: str) -> str:
+    """What is kept of a token: they are long and random, so one fast hash is right."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def new_id() -> str:
+    return secrets.token_hex(12)
+
+
+class Accounts:
+    def __init__(self, store: Store, session_days: int = 30, clock=time.time) -> None:
+        self._store = store
+        self._clock = clock
+        self._session_seconds = session_days * 86400.0
+        self._hasher = PasswordHasher()
+        self._failures: dict[tuple[str, str], list[float]] = {}
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------------------------------------ credentials
+
+    def caller(self, authorization: str | None, session: str | None = None, address: str = "") -> Caller:
+        """The caller of a request, by its Authorization header (`Bearer hf_…`, or Basic with the token as password and any
+        user name, as git sends it) or else by its session cookie. Neither: a stranger.
+
+        Raises Unauthorized `INVALID_TOKEN` / `TOKEN_EXPIRED` / `AUTH_PASSWORD` for a credential that does not hold."""
+        if authorization:
+            return replace(self._by_token(_secret_of(authorization)), address=address)
+        if session:
+            found = self.by_session(session)
+            return replace(found, address=address) if found else replace(STRANGER, address=address)
+        return replace(STRANGER, address=address)
+
+    def _by_token(self, secret: str) -> Caller:
+        now = self._clock()
+        with self._store.read() as tx:
+            token = tx.accounts.token_by_hash(digest(secret))
+            user = tx.accounts.owner(token.user_id) if token else None
+            orgs = tx.accounts.orgs_of(user.id) if user else []
+        if token is None or user is None:
+            if secret and not secret.startswith(TOKEN_PREFIX):
+                raise Unauthorized(
+                    "AUTH_PASSWORD",
+                    "That is not an access token; use one with write permission as the password: Settings → Tokens.",
+                )
+            raise Unauthorized("INVALID_TOKEN", "Invalid credentials in Authorization header")
+        for moment, word in ((token.revoked_at, "revoked"), (token.expires_at, "expired")):
+            if moment is not None and moment <= now:
+                day = time.strftime("%Y-%m-%d", time.gmtime(moment))
+                raise Unauthorized("TOKEN_EXPIRED", f"The token {token.name!r} was {word} on {day}; make a new one.")
+        if token.last_used_at is None or now - token.last_used_at > _TOUCH_EVERY:
+            with self._store.write() as tx:
+                tx.accounts.update_token(token.id, last_used_at=now)
+        limit = Role.READ if token.role == "read" else Role.ADMIN
+        roles = {org.id: role for org, role in orgs}
+        return Caller(user, limit, roles, "token", token.name, token.role)
+
+    def by_session(self, secret: str) -> Caller | None:
+        with self._store.read() as tx:
+            session = tx.accounts.session(digest(secret))
+            user = tx.accounts.owner(session.user_id) if session and session.expires_at > self._clock() else None
+            orgs = tx.accounts.orgs_of(user.id) if user else []
+        if user is None:
+            return None
+        return Caller(user, Role.ADMIN, {org.id: role for org, role in orgs}, "session")
+
+    def sign_in(self, name: str, password: str, address: str) -> str:
+        """A new session's secret, for a user name or e-mail with its password, or with an access token as password.
+        Raises Unauthorized `SIGN_IN` (the same for an unknown name) and TooMany after five failures a minute."""
+        now = self._clock()
+        # The name is hashed: what strangers type must not fill memory or logs.
+        key = (digest(name.lower())[:16], address)
+        with self._lock:
+            recent = [t for t in self._failures.get(key, []) if now - t < 60]
+            if len(recent) >= _FAILURES_ALLOWED:
+                raise TooMany("SIGN_IN_RATE", "Too many attempts; wait a minute and try again.", retry_after=60)
+        user = self._check_password(name, password)
+        if user is None:
+            with self._lock:
+                if len(self._failures) > 10000:
+                    self._failures.clear()
+                self._failures[key] = [*recent, now]
+            raise Unauthorized("SIGN_IN", "That name and password do not belong together.")
+        return self.new_session(user)
+
+    def _check_password(self, name: str, password: str) -> Owner | None:
+        if password.startswith(TOKEN_PREFIX):
+            try:
+                user = self._by_token(password).user
+            except Unauthorized:
+                return None
+            return user if user and (not name or user.name.lower() == name.lower()) else None
+        with self._store.read() as tx:
+            user = tx.accounts.owner_named(name)
+        # An unknown name costs as much as a known one, so that names cannot be told apart by time.
+        known = user.password_hash if user and user.password_hash else _DUMMY_HASH
+        try:
+            self._hasher.verify(known, password)
+        except (VerificationError, InvalidHashError):
+            return None
+        return user if user and user.password_hash else None
+
+    def new_session(self, user: Owner) -> str:
+        secret, now = secrets.token_urlsafe(32), self._clock()
+        with self._store.write() as tx:
+            tx.accounts.add_session(Session(digest(secret), user.id, now, now + self._session_seconds))
+        return secret
+
+    def sign_out(self, secret: str) -> None:
+        with self._store.write() as tx:
+            tx.accounts.drop_session(digest(secret))
+
+    def sign_in_link(self, user_name: str) -> str:
+        """A secret that signs its first user in, once, within the hour."""
+        user = self.user(user_name)
+        secret, now = secrets.token_urlsafe(24), self._clock()
+        with self._store.write() as tx:
+            tx.accounts.add_session(Session(digest(secret), user.id, now, now + LINK_SECONDS, once=True))
+        return secret
+
+    def follow_link(self, secret: str) -> str:
+        """A session's secret for a sign-in link. Raises Unauthorized `SIGN_IN_LINK` if it was used or is too old."""
+        with self._store.write() as tx:
+            link = tx.accounts.session(digest(secret), once=True)
+            user = tx.accounts.owner(link.user_id) if link and link.expires_at > self._clock() else None
+            if link is None or user is None or not tx.accounts.drop_session(link.hash):
+                raise Unauthorized(
+                    "SIGN_IN_LINK", "This sign-in link was used already or is too old; ask for a new one."
+                )
+        return self.new_session(user)
+
+    # ------------------------------------------------------------------------------------------------- the people
+
+    def user(self, name: str) -> Owner:
+        owner = self.owner(name)
+        if owner.kind != "user":
+            raise Invalid("NOT_A_USER", f"{owner.name} is an organisation, not a user")
+        return owner
+
+    def owner(self, name: str) -> Owner:
+        """Raises NotFound `OWNER`."""
+        with self._store.read() as tx:
+            found = tx.accounts.owner_named(name)
+        if found is None:
+            raise NotFound("OWNER", f"there is no user or organisation {name[:96]!r}")
+        return found
+
+    def orgs_of(self, user: Owner) -> list[tuple[Owner, Role]]:
+        with self._store.read() as tx:
+            return tx.accounts.orgs_of(user.id)
+
+    def members(self, org: Owner) -> list[tuple[Owner, Role]]:
+        with self._store.read() as tx:
+            return tx.accounts.members(org.id)
+
+    def add_user(
+        self, name: str, *, admin: bool = False, password: str = "", fullname: str = "", actor: str = "cli"
+    ) -> Owner:
+        """Raises Invalid `NAME`, Conflict `NAME_TAKEN`."""
+        owner = Owner(
+            new_id(),
+            check_name(name, "user name"),
+            "user",
+            fullname or name,
+            is_admin=admin,
+            password_hash=self._hasher.hash(password) if password else "",
+            created_at=self._clock(),
+        )
+        return self._add(owner, "user.add", actor)
+
+    def add_org(self, name: str, *, fullname: str = "", actor: str = "cli") -> Owner:
+        owner = Owner(
+            new_id(), check_name(name, "organisation name"), "org", fullname or name, created_at=self._clock()
+        )
+        return self._add(owner, "org.add", actor)
+
+    def _add(self, owner: Owner, action: str, actor: str) -> Owner:
+        with self._store.write() as tx:
+            if tx.accounts.owner_named(owner.name):
+                raise Conflict("NAME_TAKEN", f"the name {owner.name!r} is taken; choose another")
+            tx.accounts.add_owner(owner)
+            tx.audit.add(AuditRow(self._clock(), actor, action, owner.name))
+        return owner
+
+    def set_member(self, org_name: str, user_name: str, role: Role, actor: str = "cli") -> None:
+        """Give a user a role in an organisation; Role.NONE removes them."""
+        org, user = self.owner(org_name), self.user(user_name)
+        if org.kind != "org":
+            raise Invalid("NOT_AN_ORG", f"{org.name} is a user, not an organisation")
+        with self._store.write() as tx:
+            if role is Role.NONE:
+                tx.accounts.remove_member(org.id, user.id)
+            else:
+                tx.accounts.set_member(org.id, user.id, role)
+            detail = {"user": user.name, "role": role.name.lower()}
+            tx.audit.add(AuditRow(self._clock(), actor, "org.member", org.name, detail))
+
+    def is_empty(self) -> bool:
+        """True while there is no user at all."""
+        with self._store.read() as tx:
+            return not tx.accounts.owners("user")
+
+    # ------------------------------------------------------------------------------------------------- the tokens
+
+    def add_token(self, user: Owner, role: str, name: str = "", secret: str = "", actor: str = "cli") -> str:
+        """Make a token and return its secret, which is not kept. `secret`: use this one instead of a random one.
+        Raises Invalid `TOKEN_ROLE`, `TOKEN_SHAPE`; Conflict `TOKEN_TAKEN`."""
+        if role not in ("read", "write"):
+            raise Invalid("TOKEN_ROLE", f"unknown token role {role!r}; write read or write")
+        if secret and (
+            not secret.startswith(TOKEN_PREFIX) or len(secret) < 20 or not secret.isascii() or not secret.isprintable()
+        ):
+            raise Invalid(
+                "TOKEN_SHAPE",
+                "a token starts with 'hf_' and has at least 20 printable characters; leave it out for a random one",
+            )
+        secret = secret or TOKEN_PREFIX + secrets.token_urlsafe(32).replace("-", "a").replace("_", "b")
+        now = self._clock()
+        name = name or time.strftime(f"{role} %Y-%m-%d %H:%M:%S", time.gmtime(now))
+        if len(name) > 96 or not name.isprintable():
+            raise Invalid("TOKEN_NAME", "a token's name has at most 96 printable characters")
+        token = Token(new_id(), user.id, name, role, digest(secret), secret[-4:], now)
+        with self._store.write() as tx:
+            if tx.accounts.token_by_hash(token.hash):
+                raise Conflict("TOKEN_TAKEN", "this token exists already; leave it out for a random one")
+            tx.accounts.add_token(token)
+            tx.audit.add(AuditRow(now, actor, "token.add", user.name, {"token": name, "role": role}))
+        return secret
+
+    def tokens(self, user: Owner) -> list[Token]:
+        with self._store.read() as tx:
+            return [token for token in tx.accounts.tokens_of(user.id) if token.revoked_at is None]
+
+    def revoke_token(self, user: Owner, which: str, actor: str = "cli") -> Token:
+        """Revoke by id, name, secret or last four characters. Raises NotFound `TOKEN`, Conflict `TOKEN_AMBIGUOUS`."""
+        matching = [t for t in self.tokens(user) if which in (t.id, t.name, t.hint) or digest(which) == t.hash]
+        if not matching:
+            raise NotFound(
+                "TOKEN", f"{user.name} has no token {which[:20]!r}; `podium token list {user.name}` shows all"
+            )
+        if len(matching) > 1:
+            raise Conflict("TOKEN_AMBIGUOUS", f"{len(matching)} tokens match {which[:20]!r}; give the id instead")
+        now = self._clock()
+        with self._store.write() as tx:
+            tx.accounts.update_token(matching[0].id, revoked_at=now)
+            tx.audit.add(AuditRow(now, actor, "token.revoke", user.name, {"token": matching[0].name}))
+        return matching[0]
+
+    def namespace(self, caller: Caller, organization: str | None) -> Owner:
+        """The owner under whom the caller may create: themselves, or an organisation in which they may write."""
+        if caller.user is None:
+            raise Unauthorized("AUTH_REQUIRED", "Sign in first: this needs an access token with write permission.")
+        if caller.limit < Role.WRITE:
+            raise Forbidden("TOKEN_READ_ONLY", "This token may only read; use an access token with write permission.")
+        if not organization or organization.lower() == caller.user.name.lower():
+            return caller.user
+        with self._store.read() as tx:
+            owner = tx.accounts.owner_named(organization)
+        if owner is None or (caller.orgs.get(owner.id, Role.NONE) < Role.WRITE and not caller.is_admin):
+            raise Forbidden("NAMESPACE", f"{caller.name} may not create in the namespace {organization[:96]!r}.")
+        return owner
+
+
+def _secret_of(authorization: str) -> str:
+    scheme, _, value = authorization.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (Base64Error, UnicodeDecodeError):
+            raise Unauthorized("INVALID_TOKEN", "Invalid credentials in Authorization header") from None
+        return password or user
+    raise Unauthorized("INVALID_TOKEN", "Invalid credentials in Authorization header")
+
+
+_DUMMY_HASH = PasswordHasher().hash(secrets.token_hex(16))

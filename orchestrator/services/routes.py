@@ -1,0 +1,84 @@
+"""What the gateways know: one route per Space, as a snapshot and then changes. The message format is documented in
+gateway/feed.py, which reads it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from orchestrator.domain.records import Space
+from orchestrator.ports import Store
+from orchestrator.services.bell import LocalBell
+
+PING_EVERY = 5.0
+POLL_EVERY = 1.0  #: how late a change made through another replica may be noticed
+
+
+def route(space: Space) -> dict[str, Any]:
+    """The route of a Space, JSON-safe. Pure."""
+    image = space.image
+    return {
+        "label": space.label,
+        "space": space.id,
+        "id": space.full_name,
+        "state": space.route.value,
+        "address": space.address,
+        "instance": space.instance,
+        "private": space.private,
+        "epoch": space.access_epoch,
+        "stage": space.stage.value,
+        "reason": space.reason,
+        "since": space.stage_since,
+        "deadline": space.deadline,
+        "headers": image.headers if image else {},
+        "embed": image.embeddable if image else True,
+        "title": str(space.card.get("title") or space.name),
+    }
+
+
+class RouteFeed:
+    def __init__(self, store: Store, bell: LocalBell, keys: dict[str, str]) -> None:
+        self._store = store
+        self._bell = bell
+        self._keys = keys
+
+    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds."""
+        loop = asyncio.get_running_loop()
+        rung = asyncio.Event()
+        unsubscribe = self._bell.subscribe("routes", lambda: loop.call_soon_threadsafe(rung.set))
+        labels: dict[str, str] = {}  # space id -> label told to this gateway
+        seen, quiet = 0, 0.0
+        try:
+            yield {"reset": True}
+            yield {"keys": self._keys}
+            synced = False
+            while True:
+                rung.clear()
+                changed = await asyncio.to_thread(self._changes, seen)
+                for seq, space_id, label, message in changed:
+                    seen = seq
+                    known = labels.pop(space_id, None)
+                    if known and known != label:
+                        yield {"drop": known}
+                    if message is not None:
+                        labels[space_id] = label
+                        yield {"put": message}
+                if changed:
+                    continue
+                if not synced:
+                    synced = True
+                    yield {"synced": True}
+                try:
+                    await asyncio.wait_for(rung.wait(), POLL_EVERY)
+                except TimeoutError:
+                    quiet += POLL_EVERY
+                    if quiet >= PING_EVERY:
+                        quiet = 0.0
+                        yield {"ping": 1}
+        finally:
+            unsubscribe()
+
+    def _changes(self, after: int) -> list[tuple[int, str, str, dict[str, Any] | None]]:
+        with self._store.read() as tx:
+            spaces = list(tx.spaces.route_changes(after))
+        return [(s.route_seq, s.id, s.label, None if s.wish.deleted else route(s)) for s in spaces]

@@ -1,0 +1,249 @@
+"""Spaces as their people see them: create, find, list, and the commands that write the wish. Each command is one
+transaction with its audit row, and then a bell."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.records import AuditRow, Build, Space
+from orchestrator.domain.seen import BuildState
+from orchestrator.domain.space import Role, Visibility, Wish, check_name, subdomain
+from orchestrator.errors import Conflict, Invalid, NotFound, repo_not_found
+from orchestrator.ports import Repos, Store
+from orchestrator.services.accounts import Accounts, new_id
+from orchestrator.services.bell import LocalBell
+from orchestrator.services.environment import Environment, check_setting
+
+SDKS = ("gradio", "streamlit", "docker", "static")
+SLEEP_MIN = 5.0  #: seconds
+
+
+@dataclass(frozen=True, slots=True)
+class NewSpace:
+    """What may be said when a Space is made. `secrets`, `variables`: name -> (value, description)."""
+
+    name: str
+    organization: str | None = None
+    sdk: str | None = None
+    visibility: Visibility = Visibility.PUBLIC
+    hardware: str | None = None
+    sleep_after: float | None = None
+    title: str = ""
+    secrets: dict[str, tuple[str, str]] = field(default_factory=dict)
+    variables: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+
+class Spaces:
+    def __init__(
+        self,
+        store: Store,
+        repos: Repos,
+        accounts: Accounts,
+        environment: Environment,
+        bell: LocalBell,
+        *,
+        hardware: tuple[str, ...] = ("cpu-basic",),
+        sleep_after: float = 172800.0,
+        url_of: Callable[[Space], str] = lambda space: "",
+        clock=time.time,
+    ) -> None:
+        self._store = store
+        self._repos = repos
+        self._accounts = accounts
+        self._environment = environment
+        self._bell = bell
+        self._hardware = hardware
+        self._sleep_after = sleep_after
+        self._clock = clock
+        self.url_of = url_of
+
+    # ----------------------------------------------------------------------------------------------------- reading
+
+    def find(self, caller: Caller, owner: str, name: str, needed: Role = Role.READ, code: bool = False) -> Space:
+        """The Space if the caller may do what is `needed`. Raises NotFound, Unauthorized, Forbidden (domain/caller.py)."""
+        with self._store.read() as tx:
+            space = tx.spaces.find(owner, name)
+        if space is None:
+            raise repo_not_found()
+        require(caller, space, needed, code)
+        return space
+
+    def by_label(self, caller: Caller, label: str) -> Space:
+        with self._store.read() as tx:
+            space = tx.spaces.by_label(label)
+        if space is None or space.wish.deleted:
+            raise repo_not_found()
+        require(caller, space, Role.READ)
+        return space
+
+    def get(self, space_id: str) -> Space | None:
+        with self._store.read() as tx:
+            return tx.spaces.get(space_id)
+
+    def list(self, caller: Caller, **filters: object) -> "list[Space]":
+        """Spaces that the caller may see; filters are those of store/spaces.py `list`."""
+        user = caller.user.id if caller.user else None
+        with self._store.read() as tx:
+            return tx.spaces.list(visible_to=user, all_visible=caller.is_admin, **filters)
+
+    def builds(self, space: Space, limit: int = 20) -> "list[Build]":
+        """Newest first."""
+        with self._store.read() as tx:
+            return tx.builds.of(space.id, limit)
+
+    def current_build(self, space: Space) -> Build | None:
+        """The newest build, whatever became of it."""
+        return next(iter(self.builds(space, 1)), None)
+
+    # ---------------------------------------------------------------------------------------------------- creation
+
+    def create(self, caller: Caller, new: NewSpace) -> Space:
+        """Make a Space. Raises Invalid for a bad name, sdk, hardware, sleep time, secret; Conflict `RepoExists` with `url`
+        of the one that is there."""
+        owner = self._accounts.namespace(caller, new.organization)
+        check_name(new.name)
+        if new.sdk is not None and new.sdk not in SDKS:
+            raise Invalid("SDK", f"unknown sdk {new.sdk[:40]!r}; write one of {', '.join(SDKS)}")
+        hardware = self.check_hardware(new.hardware or self._hardware[0])
+        sleep_after = self._sleep_after if new.sleep_after is None else new.sleep_after
+        for settings in (new.secrets, new.variables):
+            for key, (value, description) in settings.items():
+                check_setting(key, value, description)
+        now = self._clock()
+        with self._store.write() as tx:
+            known = tx.spaces.find(owner.name, new.name)
+            if known:
+                raise Conflict(
+                    "RepoExists",
+                    f"You already created this space repo: {known.full_name}",
+                    url=self.url_of(known),
+                    id=known.id,
+                )
+            space = Space(
+                new_id(),
+                owner.name,
+                owner.id,
+                new.name,
+                subdomain(owner.name, new.name, tx.spaces.labels_taken),
+                new.visibility,
+                Wish("", hardware=hardware, sleep_after=_seconds(sleep_after)),
+                creator_id=caller.user.id if caller.user else "",
+                sdk=new.sdk,
+                created_at=now,
+                updated_at=now,
+                stage_since=now,
+                reason="nothing has been pushed to main yet",
+                last_activity=now,
+            )
+            self._repos.create(space.id)
+            tx.spaces.add(space, look_at=now)
+            tx.audit.add(AuditRow(now, caller.name, "space.create", space.full_name, {"id": space.id, "sdk": new.sdk}))
+        settings = {key: (value, True, description) for key, (value, description) in new.secrets.items()}
+        settings |= {key: (value, False, description) for key, (value, description) in new.variables.items()}
+        self._environment.put_in(space.id, settings, caller.name)
+        self._bell.ring("spaces")
+        return self.get(space.id) or space
+
+    def create_for_push(self, caller: Caller, owner: str, name: str) -> Space:
+        """The Space that a first push makes: public, everything else from its README. An existing one is returned."""
+        try:
+            return self.create(caller, NewSpace(name, organization=owner))
+        except Conflict:
+            return self.find(caller, owner, name, Role.WRITE)
+
+    def check_hardware(self, flavor: str) -> str:
+        if flavor not in self._hardware:
+            known = ", ".join(self._hardware)
+            raise Invalid("HARDWARE", f"this Podium has no hardware {flavor[:40]!r}; it has {known}")
+        return flavor
+
+    # ---------------------------------------------------------------------------------------------------- commands
+
+    def delete(self, caller: Caller, space: Space) -> None:
+        """Gone at once for everybody; the reconciler takes down what is left. Its name and host are free again."""
+        require(caller, space, Role.ADMIN)
+        gone = f"deleted-{space.id}"
+        self._change(
+            caller, space, "space.delete", deleted=True, name=gone, label=gone, access_epoch=space.access_epoch + 1
+        )
+
+    def pause(self, caller: Caller, space: Space) -> Space:
+        require(caller, space, Role.WRITE)
+        return self._change(caller, space, "space.pause", paused=True)
+
+    def restart(self, caller: Caller, space: Space, factory: bool = False) -> Space:
+        """Start again with a fresh copy of the files, also when paused or asleep. `factory`: build again from nothing."""
+        require(caller, space, Role.WRITE)
+        if not factory:
+            return self._change(caller, space, "space.restart", counter="restarts", paused=False)
+        newest = self.current_build(space)
+        # Build numbers only grow, so this build key was never used, also after a rollback.
+        rebuilds = (newest.number if newest else 0) + 1
+        return self._change(caller, space, "space.factory", counter="restarts", paused=False, rebuilds=rebuilds)
+
+    def set_sleep(self, caller: Caller, space: Space, seconds: float) -> Space:
+        """`seconds` without use until it sleeps; -1: never. Raises Invalid `SLEEP_TIME`."""
+        require(caller, space, Role.WRITE)
+        return self._change(caller, space, "space.sleep", sleep_after=_seconds(seconds))
+
+    def set_visibility(self, caller: Caller, space: Space, visibility: Visibility) -> Space:
+        require(caller, space, Role.ADMIN)
+        epoch = space.access_epoch + 1
+        return self._change(caller, space, "space.visibility", visibility=visibility.value, access_epoch=epoch)
+
+    def set_hardware(self, caller: Caller, space: Space, flavor: str) -> Space:
+        require(caller, space, Role.WRITE)
+        return self._change(caller, space, "space.hardware", hardware=self.check_hardware(flavor))
+
+    def rollback(self, caller: Caller, space: Space, which: str) -> Build:
+        """Run an earlier good build again: by its number, its key, or the (short) commit it was made of. Raises NotFound
+        `BUILD` with the ones that are there."""
+        require(caller, space, Role.WRITE)
+        with self._store.read() as tx:
+            good = tx.builds.of(space.id, 100, BuildState.SUCCEEDED)
+        found = next((b for b in good if _names(which, b)), None)
+        if found is None:
+            have = ", ".join(f"{b.number} ({b.revision[:7]})" for b in good[:5]) or "none yet"
+            raise NotFound("BUILD", f"{space.full_name} has no good build {which[:40]!r}; it has {have}")
+        self._change(caller, space, "space.rollback", revision=found.revision, rebuilds=found.rebuilds, paused=False)
+        return found
+
+    def _change(self, caller: Caller, space: Space, action: str, counter: str = "", **values: object) -> Space:
+        """One change of the wish with its audit row; a command counts as use, so that its effect is seen."""
+        now = self._clock()
+        with self._store.write() as tx:
+            if counter:
+                tx.spaces.bump(space.id, counter, look_at=now)
+            tx.spaces.update(space.id, look_at=now, route_changed=True, last_activity=now, **values)
+            shown = {k: v for k, v in values.items() if k not in ("name", "label", "access_epoch")}
+            tx.audit.add(AuditRow(now, caller.name, action, space.full_name, shown))
+            changed = tx.spaces.get(space.id)
+        self._bell.ring("spaces")
+        self._bell.ring("routes")
+        return changed or space
+
+    # ---------------------------------------------------------------------------------------------------- activity
+
+    def used(self, used: dict[str, float], wake: "list[str]") -> None:
+        """What gateways report: when Spaces were last used, and which must wake."""
+        now = self._clock()
+        with self._store.write() as tx:
+            for space_id, at in used.items():
+                tx.spaces.touch(space_id, min(at, now))
+            for space_id in wake:
+                tx.spaces.touch(space_id, now, look_at=now)
+        if wake:
+            self._bell.ring("spaces")
+
+
+def _names(which: str, build: Build) -> bool:
+    return which in (str(build.number), build.key) or (len(which) >= 7 and build.revision.startswith(which))
+
+
+def _seconds(value: float) -> float | None:
+    if value == -1:
+        return None
+    if not SLEEP_MIN <= value <= 10 * 365 * 86400:
+        raise Invalid("SLEEP_TIME", f"sleep time is {value:g}; write at least {SLEEP_MIN:g} seconds, or -1 for never")
+    return float(value)
