@@ -1,0 +1,1 @@
+print("the interface was made, and nobody launched it", flush=True)

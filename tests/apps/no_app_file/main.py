@@ -1,0 +1,1 @@
+print("The front matter says app.py, and this is main.py.")
