@@ -86,6 +86,9 @@ class Spaces:
     def ids(self) -> "set[str]":
         return set(self._db.execute(sa.select(t.spaces.c.id)).scalars())
 
+    def ids_with_builds(self) -> "list[str]":
+        return list(self._db.execute(sa.select(t.builds.c.space_id).distinct()).scalars())
+
     # the wish
 
     def update(self, space_id: str, *, look_at: float, route_changed: bool = False, **values: object) -> None:
@@ -156,6 +159,10 @@ class Spaces:
         c = t.spaces.c
         query = sa.update(t.spaces).where(c.id == space_id, c.look_at.is_(None) | (c.look_at > at))
         self._db.execute(query.values(look_at=at))
+
+    def look_at_all(self, at: float, quiet: "list[str]") -> None:
+        """Have every Space looked at that is not in one of the `quiet` stages."""
+        self._db.execute(sa.update(t.spaces).where(t.spaces.c.stage.not_in(quiet)).values(look_at=at))
 
     def forget(self, space_id: str) -> None:
         self._db.execute(sa.delete(t.spaces).where(t.spaces.c.id == space_id))

@@ -1,0 +1,80 @@
+"""Collects what nothing needs any more: old builds beyond those kept for rollback, their logs, and the environments and
+exported files that no kept image names. Never touches what runs."""
+
+import logging
+import threading
+import time
+
+from orchestrator.domain.records import Build, Space
+from orchestrator.domain.seen import BuildState, Image
+from orchestrator.ports import Builds, Logs, Store
+
+log = logging.getLogger(__name__)
+EVERY = 600.0
+KEEP_FAILED = 10  #: other builds of a Space kept for their logs
+
+
+class Janitor:
+    def __init__(self, store: Store, builds: Builds, logs: Logs, keep_builds: int) -> None:
+        self._store = store
+        self._builds = builds
+        self._logs = logs
+        self._keep = keep_builds
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._loop, name="janitor", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(EVERY):
+            try:
+                self.collect()
+            except Exception:
+                log.exception("janitor: a round failed")
+
+    def collect(self) -> int:
+        """One round; returns the bytes freed."""
+        started = time.monotonic()
+        images: list[Image] = []
+        with self._store.read() as tx:
+            space_ids = tx.spaces.ids_with_builds()
+        for space_id in space_ids:
+            with self._store.read() as tx:
+                space, builds = tx.spaces.get(space_id), tx.builds.of(space_id, 10000)
+            kept, gone = split(space, builds, self._keep)
+            for build in gone:
+                with self._store.write() as tx:
+                    tx.builds.remove(build.key)
+                self._logs.remove(f"build/{build.key}")
+            images += [build.image for build in kept if build.image]
+            if space and space.image:
+                images.append(space.image)
+        freed = self._builds.collect(images)
+        log.info("janitor: freed %d bytes in %.1f s", freed, time.monotonic() - started)
+        return freed
+
+
+def split(space: Space | None, builds: list[Build], keep: int) -> tuple[list[Build], list[Build]]:
+    """Builds (newest first) to keep and to remove. Pure. Kept are the last good ones, what is wanted or serves, whatever
+    is not finished, and a few failed ones for their logs."""
+    kept: list[Build] = []
+    gone: list[Build] = []
+    good = other = 0
+    for build in builds:
+        if space is None:
+            gone.append(build)
+        elif build.state in (BuildState.QUEUED, BuildState.RUNNING) or build.revision in (
+            space.wish.revision,
+            space.running_revision,
+        ):
+            kept.append(build)
+        elif build.state is BuildState.SUCCEEDED:
+            good += 1
+            (kept if good <= keep else gone).append(build)
+        else:
+            other += 1
+            (kept if other <= KEEP_FAILED else gone).append(build)
+    return kept, gone

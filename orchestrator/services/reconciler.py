@@ -1,0 +1,255 @@
+"""The loop that makes the world match the wishes: look, decide, act, save. Owns when a Space is looked at and the order of
+effects; what is decided is `domain/decide.py`, how it is done are the ports.
+
+A Space is looked at when its row says so (`look_at`), when a bell pokes it, and after a restart of this process. Each look
+holds a lease with a fencing number: a look that lost its lease writes nothing. Every action is idempotent, so that a crash
+between acting and saving only repeats it. A route is saved before what it led to is stopped."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from orchestrator.domain.decide import ClearFailures, Decision, Forget, Launch, Reap, StartBuild, Stop, decide
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.keys import instance_id
+from orchestrator.domain.records import Space
+from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Seen
+from orchestrator.domain.stage import Stage
+from orchestrator.errors import PodiumError, Unavailable
+from orchestrator.ports import Builds, LaunchSpec, Logs, Repos, Runtime, Store
+from orchestrator.services.bell import LocalBell
+from orchestrator.services.builds import BuildQueue
+from orchestrator.services.environment import Environment
+from orchestrator.services.vault import Undecryptable
+
+log = logging.getLogger(__name__)
+LEASE = 60.0
+LONGEST_NAP = 5.0  #: seconds; the database is asked at least this often
+_QUIET = (Stage.SLEEPING, Stage.PAUSED, Stage.NO_APP_FILE, Stage.CONFIG_ERROR, Stage.BUILD_ERROR, Stage.RUNTIME_ERROR)
+
+
+class Reconciler:
+    def __init__(
+        self,
+        store: Store,
+        runtime: Runtime,
+        builds: Builds,
+        queue: BuildQueue,
+        environment: Environment,
+        repos: Repos,
+        logs: Logs,
+        bell: LocalBell,
+        hardware: Mapping[str, Hardware],
+        host_of: Callable[[Space], str],
+        clock=time.time,
+    ) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._builds = builds
+        self._queue = queue
+        self._environment = environment
+        self._repos = repos
+        self._logs = logs
+        self._bell = bell
+        self._hardware = hardware
+        self._host_of = host_of
+        self._clock = clock
+        self._who = f"{socket.gethostname()[:40]}:{os.getpid()}"
+        self._poked: set[str] = set()
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.beat = 0.0  #: when the loop last came round, for readiness
+
+    # ------------------------------------------------------------------------------------------------------- the loop
+
+    def start(self) -> None:
+        self._runtime.subscribe(self.poke)
+        self._recover()
+        self._thread = threading.Thread(target=self._loop, name="reconciler", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._bell.ring("spaces")
+        if self._thread:
+            self._thread.join(10)
+
+    def poke(self, space_id: str) -> None:
+        """Look at this Space now."""
+        with self._lock:
+            self._poked.add(space_id)
+        self._bell.ring("spaces")
+
+    def _recover(self) -> None:
+        """After a restart: look at every Space that is not at rest, and at every instance that is there."""
+        present = {instance.space_id for instance in self._runtime.list()}
+        now = self._clock()
+        with self._store.write() as tx:
+            known = tx.spaces.ids()
+            tx.spaces.look_at_all(now, quiet=[stage.value for stage in _QUIET])
+        for instance in self._runtime.list():
+            if instance.space_id not in known:
+                self._runtime.stop(instance.id)
+        for space_id in present & known:
+            self.poke(space_id)
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.beat = self._clock()
+                busy, next_look = self._round()
+                if not busy:
+                    nap = LONGEST_NAP if next_look is None else min(LONGEST_NAP, max(0.0, next_look - self._clock()))
+                    self._bell.wait("spaces", nap)
+            except Unavailable as error:
+                log.warning("reconciler: %s", error)
+                self._stop.wait(1.0)
+            except Exception:
+                log.exception("reconciler: a round failed")
+                self._stop.wait(1.0)
+
+    def _round(self) -> tuple[bool, float | None]:
+        with self._lock:
+            poked, self._poked = self._poked, set()
+        with self._store.read() as tx:
+            due = tx.spaces.due(self._clock())
+            next_look = tx.spaces.next_look()
+        for space_id in dict.fromkeys([*due, *poked]):
+            if self._stop.is_set():
+                return True, None
+            try:
+                self.look(space_id)
+            except Exception as error:
+                level = logging.WARNING if isinstance(error, PodiumError) else logging.ERROR
+                log.log(level, "reconciler: space %s: %s", space_id, error, exc_info=level == logging.ERROR)
+        return bool(due or poked), next_look
+
+    # --------------------------------------------------------------------------------------------------- one look
+
+    def look(self, space_id: str) -> Decision | None:
+        """Look at one Space, decide, act and save. None if another process holds it or it is gone."""
+        now = self._clock()
+        until = now + LEASE
+        with self._store.write() as tx:
+            claimed = tx.spaces.claim(space_id, self._who, now, until)
+        if claimed is None:
+            return None
+        space, fence = claimed
+        seen = self._see(space)
+        hardware = self._hardware.get(space.wish.hardware) or next(iter(self._hardware.values()))
+        decision = decide(space.wish, seen, hardware, now)
+
+        failures, look_at = space.failures, decision.look_at
+        stops: list[Stop] = []
+        for action in decision.do:
+            match action:
+                case StartBuild():
+                    self._queue.submit(space)
+                    look_at = now
+                case Launch(key):
+                    failed = self._launch(space, seen.build, key, hardware)
+                    failures = failed or failures
+                    look_at = now if failed else look_at
+                case Reap(instance):
+                    failures = self._reap(space, seen, instance, action.late)
+                    look_at = now
+                case ClearFailures():
+                    failures = Failures()
+                case Stop():
+                    stops.append(action)
+                case Forget():
+                    self._forget(space)
+                    return decision
+
+        sighting = _sighting(space, seen, decision, failures, now)
+        with self._store.write() as tx:
+            changed = _route_of(sighting) != _route_of(space)
+            saved = tx.spaces.save(sighting, fence, until, look_at, route_changed=changed)
+        if not saved:
+            return decision
+        if changed:
+            self._bell.ring("routes")
+        for action in stops:
+            self._runtime.stop(action.instance_id, action.drain)
+        return decision
+
+    def _see(self, space: Space) -> Seen:
+        instances = tuple(self._runtime.list(space.id))
+        build = self._queue.look(space)
+        if build and build.image and not instances and not self._builds.exists(build.image):
+            self._queue.lost(build.key)
+            build = replace(build, state=BuildState.LOST, image=None)
+        return Seen(build, instances, space.last_activity, space.failures)
+
+    def _launch(self, space: Space, build: BuildSeen | None, key: str, hardware: Hardware) -> Failures | None:
+        assert build is not None and build.image is not None
+        image = build.image
+        try:
+            env = self._environment.of_app(space, hardware, self._host_of(space), image.title or space.name)
+        except Undecryptable as error:
+            fault = Fault("SECRET_LOST", f"the secret {error} cannot be decrypted any more; set it again")
+            return Failures(key, 3, self._clock(), fault)
+        self._runtime.launch(LaunchSpec(instance_id(space.id, key), space.id, key, image, hardware, env))
+        return None
+
+    def _reap(self, space: Space, seen: Seen, instance: str, late: bool) -> Failures:
+        gone = next(i for i in seen.instances if i.id == instance)
+        fault = gone.fault or Fault("APP_EXITED", "the app stopped")
+        if late:
+            minutes = gone.startup_timeout / 60
+            why = f"; {gone.fault.sentence()}" if gone.fault else ""
+            fault = Fault("APP_TIMEOUT", f"the app did not answer within {minutes:g} minutes{why}")
+        self._runtime.stop(instance)
+        before = space.failures.count if space.failures.launch_key == gone.launch_key else 0
+        return Failures(gone.launch_key, before + 1, self._clock(), fault)
+
+    def _forget(self, space: Space) -> None:
+        """Nothing runs any more: remove what is left, the rows last, so that a crash only repeats this."""
+        with self._store.read() as tx:
+            builds = tx.builds.of(space.id, 100000)
+        for build in builds:
+            self._logs.remove(f"build/{build.key}")
+        self._runtime.forget_space(space.id)
+        self._repos.remove(space.id)
+        with self._store.write() as tx:
+            for rows in (tx.builds, tx.secrets, tx.pushes, tx.spaces):
+                rows.forget(space.id)
+        self._bell.ring("routes")
+
+
+def _sighting(space: Space, seen: Seen, decision: Decision, failures: Failures, now: float) -> Space:
+    """The row after a decision. Pure."""
+    served = next((i for i in seen.instances if i.id == decision.serve), None)
+    since = decision.since if decision.since is not None else now
+    if decision.stage is space.stage and decision.since is None:
+        since = space.stage_since
+    return replace(
+        space,
+        stage=decision.stage,
+        reason=decision.reason,
+        stage_since=since,
+        deadline=decision.deadline,
+        route=decision.route,
+        address=served.address if served else "",
+        instance=decision.serve,
+        failures=failures,
+        **_what_serves(space, seen, decision),
+    )
+
+
+def _what_serves(space: Space, seen: Seen, decision: Decision) -> dict[str, object]:
+    """Revision and image of the routed instance: the wanted ones once it answers, then kept as long as it serves."""
+    if not decision.serve:
+        return {"running_revision": None, "image": None}
+    if decision.stage is Stage.RUNNING and seen.build:
+        return {"running_revision": space.wish.revision, "image": seen.build.image}
+    return {}
+
+
+def _route_of(space: Space) -> tuple[object, ...]:
+    return (space.stage, space.reason, space.deadline, space.route, space.address, space.instance, space.image)
