@@ -7,7 +7,7 @@
     4  no build, or lost                            BUILDING*                old or wait      start build
     5  build queued or running                      BUILDING*                old or wait
     6  build failed                                 BUILD_ERROR              old or closed    stop the rest
-    7  idle longer than sleep_after                 SLEEPING                 wake             stop all
+    7  idle longer than sleep_after, and not 11     SLEEPING                 wake             stop all
     8  wanted instance ready                        RUNNING                  open             stop all others
     9  wanted instance exited or starting too long  APP_STARTING*            old or wait      reap
     10 wanted instance starting                     APP_STARTING*            old or wait      stop stale
@@ -128,17 +128,18 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
     wanted = next((i for i in seen.instances if i.launch_key == key and i.state is not InstanceState.STOPPING), None)
     others = tuple(i for i in seen.instances if i is not wanted)
 
-    if wish.sleep_after is not None and now - seen.last_activity >= wish.sleep_after:
-        reason = "asleep, since nobody used it; any visit wakes it"
+    failed = seen.failures.launch_key == key and seen.failures.count >= FAILURES_ALLOWED
+    idle_since = _idle_since(seen, build, wanted)
+    sleep_at = None if wish.sleep_after is None or idle_since is None else idle_since + wish.sleep_after
+    if sleep_at is not None and now >= sleep_at and not (failed and serving(others) is None):
         return Decision(
             Stage.SLEEPING,
             RouteState.WAKE,
-            reason,
+            "asleep, since nobody used it; any visit wakes it",
             stop(seen.instances),
-            since=seen.last_activity,
+            since=sleep_at,
             look_at=soon(seen.instances, now),
         )
-    sleep_at = None if wish.sleep_after is None else seen.last_activity + wish.sleep_after
 
     if wanted and wanted.state is InstanceState.READY:
         calm = seen.failures.count and wanted.ready_at is not None and now - wanted.ready_at >= CALM_AFTER
@@ -188,6 +189,13 @@ def _without_image(build: BuildSeen | None, seen: Seen, now: float) -> Decision:
     else:
         reason = "building"
     return Decision(stage, route, reason, rest, serve, build.since, build.deadline, look_at=now + RESYNC)
+
+
+def _idle_since(seen: Seen, build: BuildSeen, wanted: InstanceSeen | None) -> float | None:
+    """Since when nobody used it. Time that it needed to be built and to start is not idleness: None while it starts."""
+    if wanted and wanted.state is InstanceState.STARTING:
+        return None
+    return max(seen.last_activity, build.since, wanted.ready_at or 0.0 if wanted else 0.0)
 
 
 def _towards_running(

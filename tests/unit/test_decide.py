@@ -48,7 +48,9 @@ KEY = launch_key(IMAGE.id, WISH.hardware, WISH.env_version, WISH.restarts)
 
 
 def built(state=BuildState.SUCCEEDED, image=IMAGE, **more) -> BuildSeen:
-    return BuildSeen(build_key(WISH.space_id, WISH.revision, 0), state, NOW - 5, image if state == "succeeded" else None, **more)
+    return BuildSeen(
+        build_key(WISH.space_id, WISH.revision, 0), state, NOW - 500, image if state == "succeeded" else None, **more
+    )
 
 
 def instance(key=KEY, state=InstanceState.READY, **more) -> InstanceSeen:
@@ -70,7 +72,13 @@ TABLE = {
     "deleted, nothing left": (replace(WISH, deleted=True), seen(built()), Stage.DELETING, "closed", [Forget]),
     "paused": (replace(WISH, paused=True), seen(built(), OLD), Stage.PAUSED, "closed", [Stop]),
     "nothing pushed": (replace(WISH, revision=None), seen(), Stage.NO_APP_FILE, "closed", []),
-    "no app file": (WISH, seen(built(BuildState.FAILED, fault_kind=FaultKind.NO_APP_FILE)), Stage.NO_APP_FILE, "closed", []),
+    "no app file": (
+        WISH,
+        seen(built(BuildState.FAILED, fault_kind=FaultKind.NO_APP_FILE)),
+        Stage.NO_APP_FILE,
+        "closed",
+        [],
+    ),
     "bad config": (WISH, seen(built(BuildState.FAILED, fault_kind=FaultKind.CONFIG)), Stage.CONFIG_ERROR, "closed", []),
     "bad config, old serves": (
         WISH,
@@ -82,15 +90,43 @@ TABLE = {
     "no build": (WISH, seen(), Stage.BUILDING, "wait", [StartBuild]),
     "no build, old serves": (WISH, seen(None, OLD), Stage.RUNNING_BUILDING, "open", [StartBuild]),
     "build lost": (WISH, seen(built(BuildState.LOST)), Stage.BUILDING, "wait", [StartBuild]),
-    "build superseded by rollback and back": (WISH, seen(built(BuildState.SUPERSEDED)), Stage.BUILDING, "wait", [StartBuild]),
+    "build superseded by rollback and back": (
+        WISH,
+        seen(built(BuildState.SUPERSEDED)),
+        Stage.BUILDING,
+        "wait",
+        [StartBuild],
+    ),
     "queued": (WISH, seen(built(BuildState.QUEUED, ahead=2)), Stage.BUILDING, "wait", []),
     "building": (WISH, seen(built(BuildState.RUNNING)), Stage.BUILDING, "wait", []),
     "building, old serves": (WISH, seen(built(BuildState.RUNNING), OLD), Stage.RUNNING_BUILDING, "open", []),
     "build failed": (WISH, seen(built(BuildState.FAILED)), Stage.BUILD_ERROR, "closed", []),
     "build failed, old serves": (WISH, seen(built(BuildState.FAILED), OLD), Stage.BUILD_ERROR, "open", []),
-    "build failed, a crashed one is left": (WISH, seen(built(BuildState.FAILED), CRASHED), Stage.BUILD_ERROR, "closed", [Stop]),
-    "idle": (WISH, seen(built(), instance(), idle=100), Stage.SLEEPING, "wake", [Stop]),
-    "idle but never sleeps": (replace(WISH, sleep_after=None), seen(built(), instance(), idle=1e9), Stage.RUNNING, "open", []),
+    "build failed, a crashed one is left": (
+        WISH,
+        seen(built(BuildState.FAILED), CRASHED),
+        Stage.BUILD_ERROR,
+        "closed",
+        [Stop],
+    ),
+    "idle": (WISH, seen(built(), instance(ready_at=NOW - 200), idle=100), Stage.SLEEPING, "wake", [Stop]),
+    "idle, nothing runs": (WISH, seen(built(), idle=100), Stage.SLEEPING, "wake", []),
+    "idle, but became ready late": (WISH, seen(built(), instance(), idle=100), Stage.RUNNING, "open", []),
+    "idle, but is still starting": (WISH, seen(built(), STARTING, idle=100), Stage.APP_STARTING, "wait", []),
+    "idle and failed too often": (
+        WISH,
+        seen(built(), idle=100, failures=Failures(KEY, FAILURES_ALLOWED, NOW - 1)),
+        Stage.RUNTIME_ERROR,
+        "closed",
+        [],
+    ),
+    "idle but never sleeps": (
+        replace(WISH, sleep_after=None),
+        seen(built(), instance(), idle=1e9),
+        Stage.RUNNING,
+        "open",
+        [],
+    ),
     "ready": (WISH, seen(built(), instance()), Stage.RUNNING, "open", []),
     "ready, old left": (WISH, seen(built(), instance(), OLD), Stage.RUNNING, "open", [Stop]),
     "ready and calm": (
@@ -139,8 +175,20 @@ TABLE = {
         "wait",
         [Launch],
     ),
-    "backing off": (WISH, seen(built(), failures=Failures(KEY, 1, NOW - BACK_OFF[0] + 0.1)), Stage.APP_STARTING, "wait", []),
-    "backed off": (WISH, seen(built(), failures=Failures(KEY, 1, NOW - BACK_OFF[0])), Stage.APP_STARTING, "wait", [Launch]),
+    "backing off": (
+        WISH,
+        seen(built(), failures=Failures(KEY, 1, NOW - BACK_OFF[0] + 0.1)),
+        Stage.APP_STARTING,
+        "wait",
+        [],
+    ),
+    "backed off": (
+        WISH,
+        seen(built(), failures=Failures(KEY, 1, NOW - BACK_OFF[0])),
+        Stage.APP_STARTING,
+        "wait",
+        [Launch],
+    ),
     "launch": (WISH, seen(built()), Stage.APP_STARTING, "wait", [Launch]),
     "launch, old serves": (WISH, seen(built(), OLD), Stage.RUNNING_APP_STARTING, "open", [Launch]),
     "launch while the same one is still stopping": (
@@ -285,7 +333,7 @@ class World(RuleBasedStateMachine):
             assert not any(isinstance(a, Stop | Reap) and a.instance_id == decision.serve for a in decision.do)
         ready = [i for i in self.instances.values() if i.state is InstanceState.READY]
         if ready and not (wish.paused or wish.deleted or wish.revision is None or self.exclusive):
-            idle = self.now - self.activity >= wish.sleep_after
+            idle = decision.stage is Stage.SLEEPING and self.now - self.activity >= wish.sleep_after
             assert decision.serve or idle, "a ready version was not served"
         for action in decision.do:
             self.act(action, wish, build)

@@ -1,0 +1,227 @@
+"""`podium up`, `control` and `gateway`: the processes. Owns starting, supervising and stopping them; what is inside each
+is made in wiring.py.
+
+`up` starts the control plane and the gateway as children and starts them again when they die. Both die with it, so that a
+kill -9 leaves no half of Podium behind; apps live on and are adopted by the next start. A plain stop takes the apps down too."""
+
+import contextlib
+import ctypes
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.errors import Conflict, Unavailable
+from orchestrator.settings import Settings, load
+
+log = logging.getLogger("podium")
+_STOP_SECONDS = 15.0
+_PR_SET_PDEATHSIG = 1
+
+
+def up(
+    host: str | None = None, port: int | None = None, data: Path | None = None, apps_domain: str | None = None
+) -> None:
+    """Run Podium on this machine until SIGINT or SIGTERM. Raises Conflict when the data directory or port is in use."""
+    settings = load(host=host, port=port, data=data, apps_domain=apps_domain)
+    _set_up_logging(settings)
+    with _only_one(settings.data, "up"):
+        _check_port(settings)
+        Supervisor(settings).run()
+
+
+def control(data: Path | None = None, with_parent: bool = False, **overrides: object) -> None:
+    """Run the control plane on its Unix socket in the data directory."""
+    import uvicorn
+
+    from orchestrator import wiring
+
+    if with_parent:
+        _die_with_parent()
+    settings = load(data=data, **overrides)
+    _set_up_logging(settings)
+    with _only_one(settings.data, "control"):
+        parts = wiring.control(settings)
+        settings.control_socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        config = uvicorn.Config(
+            parts.app,
+            uds=str(settings.control_socket),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_graceful_shutdown=3,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+        parts.start()
+        try:
+            uvicorn.Server(config).run()
+        finally:
+            parts.stop()
+
+
+def gateway(data: Path | None = None, with_parent: bool = False, **overrides: object) -> None:
+    """Run the gateway."""
+    from orchestrator.gateway.server import run
+
+    from orchestrator import wiring
+
+    if with_parent:
+        _die_with_parent()
+    settings = load(data=data, **overrides)
+    _set_up_logging(settings)
+    run(wiring.gateway_config(settings))
+
+
+class Supervisor:
+    """Keeps the children running, and ends with them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._children: dict[str, subprocess.Popen] = {}
+        self._starts: dict[str, list[float]] = {"control": [], "gateway": []}
+        self._stopping = False
+
+    def run(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+        try:
+            for name in self._starts:
+                self._start(name)
+            self._announce()
+            while not self._stopping:
+                self._restart_dead()
+                time.sleep(0.2)
+        finally:
+            self._end()
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _start(self, name: str) -> None:
+        settings = self._settings
+        command = [sys.executable, "-m", "orchestrator.cli", name, "--with-parent", "--data", str(settings.data)]
+        command += ["--host", settings.host, "--port", str(settings.port), "--apps-domain", settings.apps_domain]
+        # A session of its own: Ctrl-C reaches us alone, and we stop the children in order.
+        self._children[name] = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+        self._starts[name] = [*self._starts[name][-4:], time.monotonic()]
+
+    def _restart_dead(self) -> None:
+        for name, child in list(self._children.items()):
+            if child.poll() is None:
+                continue
+            starts = self._starts[name]
+            if len(starts) == 5 and time.monotonic() - starts[0] < 10:
+                raise Unavailable(
+                    f"the {name} process does not stay up (exit code {child.returncode}); its messages are above"
+                )
+            log.warning("the %s process ended with code %s; starting it again", name, child.returncode)
+            self._start(name)
+
+    def _announce(self) -> None:
+        """Wait until the console answers through the gateway, then say where it is."""
+        import httpx
+
+        settings = self._settings
+        address = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "localhost") else settings.host
+        url = f"http://{f'[{address}]' if ':' in address else address}:{settings.port}/readyz"
+        while not self._stopping:
+            self._restart_dead()
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
+                    break
+            time.sleep(0.05)
+        if self._stopping:
+            return
+        print(f"Podium is ready: {settings.public_url}", flush=True)
+        print(
+            f"A Space of yours will be at {settings.app_url('<owner>-<name>')}; data is in {settings.data}", flush=True
+        )
+        from orchestrator import wiring
+
+        store = wiring.open_store(settings)
+        if wiring.accounts(settings, store).is_empty():
+            print(f"Make the first user: podium user add NAME --admin --data {settings.data}", flush=True)
+        store.close()
+
+    def _end(self) -> None:
+        """The gateway drains, the control plane ends, then the apps."""
+        for name in ("gateway", "control"):
+            child = self._children.get(name)
+            if child and child.poll() is None:
+                child.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for child in self._children.values():
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        self._stop_apps()
+
+    def _stop_apps(self) -> None:
+        from orchestrator import wiring
+
+        runtime = wiring.runtime(self._settings)
+        deadline = time.monotonic() + self._settings.stop_grace + 5
+        for instance in runtime.list():
+            runtime.stop(instance.id)
+        while runtime.list() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        runtime.close()
+
+
+@contextlib.contextmanager
+def _only_one(data: Path, what: str) -> Iterator[None]:
+    """Hold the lock file of this data directory. Raises Conflict `DATA_IN_USE`."""
+    directory = data / "run"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(directory / f"{what}.lock", "w") as file:
+        for _ in range(50):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # The previous one may be on its way out.
+                time.sleep(0.1)
+        else:
+            raise Conflict(
+                "DATA_IN_USE", f"another Podium uses the data directory {data}; stop it, or give --data another one"
+            )
+        yield
+
+
+def _check_port(settings: Settings) -> None:
+    """Raises Conflict `PORT_IN_USE` before anything is started."""
+    import socket
+
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, settings.port))
+        except OSError as error:
+            message = f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); give --port another one"
+            raise Conflict("PORT_IN_USE", message) from error
+
+
+def _die_with_parent() -> None:
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent or parent == 1:
+        sys.exit(0)
+
+
+def _set_up_logging(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S"
+    )
+    for noisy in ("httpx", "httpcore", "uvicorn.error"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

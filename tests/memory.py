@@ -1,0 +1,104 @@
+"""Ports in memory, for tests of services: a runtime whose instances do what they are told, and builds that end as told."""
+
+from dataclasses import replace
+
+from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState
+from orchestrator.ports import BuildResult, Commit, LaunchSpec
+
+
+class MemoryRuntime:
+    def __init__(self):
+        self.instances: dict[str, InstanceSeen] = {}
+        self.specs: dict[str, LaunchSpec] = {}
+        self.forgotten: list[str] = []
+        self.now = 0.0
+
+    def launch(self, spec):
+        if spec.instance_id not in self.instances:
+            self.specs[spec.instance_id] = spec
+            self.instances[spec.instance_id] = InstanceSeen(
+                spec.instance_id, spec.space_id, spec.launch_key, InstanceState.STARTING, self.now, startup_timeout=60.0
+            )
+
+    def list(self, space_id=None):
+        return [i for i in self.instances.values() if space_id in (None, i.space_id)]
+
+    def stop(self, instance_id, drain=0.0):
+        self.instances.pop(instance_id, None)
+
+    def forget_space(self, space_id):
+        self.forgotten.append(space_id)
+
+    def subscribe(self, changed):
+        self.changed = changed
+
+    def close(self):
+        pass
+
+    # what a test makes happen
+
+    def become_ready(self):
+        for i in self.instances.values():
+            if i.state is InstanceState.STARTING:
+                self.instances[i.id] = replace(
+                    i, state=InstanceState.READY, ready_at=self.now, address=f"127.0.0.1:{i.id}"
+                )
+
+    def crash(self, message="exited with code 1"):
+        for i in self.instances.values():
+            self.instances[i.id] = replace(i, state=InstanceState.EXITED, fault=Fault("APP_EXITED", message))
+
+
+class MemoryBuilds:
+    """`outcome(order) -> BuildResult`; by default a good image named by the revision."""
+
+    def __init__(self):
+        self.outcome = lambda order: BuildResult(
+            Image(f"image-{order.revision[:8]}", "gradio", ("python", "app.py"), title="Hello"),
+            previous={"declared": "d"},
+        )
+        self.orders = []
+        self.gone = set()
+
+    def run(self, order, log, cancelled):
+        self.orders.append(order)
+        log(f"building {order.revision}")
+        return self.outcome(order)
+
+    def exists(self, image):
+        return image.id not in self.gone
+
+    def collect(self, keep):
+        self.kept = {image.id for image in keep}
+        return 0
+
+
+class MemoryRepos:
+    def __init__(self):
+        self.removed = []
+
+    def create(self, repo_id):
+        pass
+
+    def remove(self, repo_id):
+        self.removed.append(repo_id)
+
+    def git_dir(self, repo_id):
+        return f"/nowhere/{repo_id}"
+
+    def log(self, repo_id, commit, skip=0, limit=50):
+        return [Commit(commit, "Say hello", "Say hello", ("ann",), 1.0)]
+
+
+class MemoryLogs:
+    def __init__(self):
+        self.lines: dict[str, list[str]] = {}
+
+    def append(self, stream, *lines):
+        self.lines.setdefault(stream, []).extend(lines)
+
+    def end(self, stream):
+        pass
+
+    def remove(self, stream):
+        self.lines.pop(stream, None)

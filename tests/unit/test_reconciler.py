@@ -1,0 +1,336 @@
+"""The reconciler on a real database with ports in memory.
+
+Aspects: push to running, a broken push leaves the old serving, restart and secrets launch again, crash loop ends, sleep and
+wake, delete leaves nothing, a lost lease writes nothing, a bell rung during a look is not lost, recovery after a restart."""
+
+import time
+
+import pytest
+from cryptography.fernet import Fernet
+
+from orchestrator.domain.caller import Caller
+from orchestrator.domain.decide import RouteState
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.seen import Fault, FaultKind
+from orchestrator.domain.space import Role
+from orchestrator.domain.stage import Stage
+from orchestrator.ports import BuildResult
+from orchestrator.services.accounts import Accounts
+from orchestrator.services.bell import LocalBell
+from orchestrator.services.builds import BuildQueue, BuildWorkers
+from orchestrator.services.environment import Environment
+from orchestrator.services.janitor import Janitor
+from orchestrator.services.reconciler import Reconciler
+from orchestrator.services.spaces import NewSpace, Spaces
+from orchestrator.services.vault import Vault
+from orchestrator.store.engine import Store
+from tests.memory import MemoryBuilds, MemoryLogs, MemoryRepos, MemoryRuntime
+
+
+class House:
+    """Real services on SQLite; `now` is the clock, `settle()` runs the loop by hand until nothing moves."""
+
+    def __init__(self, tmp_path):
+        self.now = 1000.0
+        clock = lambda: self.now  # noqa: E731
+        self.store = Store(f"sqlite:///{tmp_path}/podium.db")
+        self.store.migrate()
+        self.bell, self.logs, self.repos = LocalBell(), MemoryLogs(), MemoryRepos()
+        self.runtime, self.builds = MemoryRuntime(), MemoryBuilds()
+        self.vault = Vault.at(tmp_path / "keys" / "vault")
+        self.environment = Environment(self.store, self.vault, self.bell, clock)
+        self.accounts = Accounts(self.store, clock=clock)
+        self.spaces = Spaces(
+            self.store, self.repos, self.accounts, self.environment, self.bell, sleep_after=100.0, clock=clock
+        )
+        self.queue = BuildQueue(self.store, self.repos, self.bell, clock)
+        self.reconciler = Reconciler(
+            self.store,
+            self.runtime,
+            self.builds,
+            self.queue,
+            self.environment,
+            self.repos,
+            self.logs,
+            self.bell,
+            {"cpu-basic": Hardware("cpu-basic", "CPU", 2, 1024**3, 1)},
+            lambda space: f"{space.label}.localhost",
+            clock,
+        )
+        self.workers = BuildWorkers(
+            self.store, self.repos, self.builds, self.logs, self.bell, count=0, timeout=60.0, clock=clock
+        )
+        ann = self.accounts.add_user("ann")
+        self.ann = Caller(ann, Role.ADMIN, via="token")
+        self.space_id = self.spaces.create(self.ann, NewSpace("demo")).id
+
+    @property
+    def space(self):
+        return self.spaces.get(self.space_id)
+
+    def push(self, digit):
+        with self.store.write() as tx:
+            tx.spaces.update(
+                self.space_id, look_at=self.now, revision=digit * 40, sha=digit * 40, last_activity=self.now
+            )
+
+    def build(self):
+        build = self.workers._claim("test:1:x")
+        if build:
+            self.workers._run(build)
+
+    def settle(self, ready=True):
+        for _ in range(12):
+            self.runtime.now = self.now
+            self.reconciler._round()
+            self.build()
+            if ready:
+                self.runtime.become_ready()
+            self.reconciler.poke(self.space_id)
+        return self.space
+
+    def keys(self):
+        return sorted(spec.launch_key for name, spec in self.runtime.specs.items() if name in self.runtime.instances)
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = House(tmp_path)
+    yield house
+    house.store.close()
+
+
+def test_push_to_running(house):
+    assert house.settle().stage is Stage.NO_APP_FILE
+    house.push("1")
+    space = house.settle()
+    assert (space.stage, space.route, space.running_revision) == (Stage.RUNNING, RouteState.OPEN, "1" * 40)
+    assert space.address == house.runtime.instances[space.instance].address
+    env = house.runtime.specs[space.instance].env
+    assert (env["SPACE_ID"], env["SYSTEM"], env["SPACE_TITLE"]) == ("ann/demo", "spaces", "Hello")
+    assert house.builds.orders[0].previous == {} and not house.builds.orders[0].fresh
+
+
+def test_a_new_version_takes_over(house):
+    house.push("1")
+    first = house.settle().instance
+    house.push("2")
+    assert house.settle(ready=False).stage is Stage.RUNNING_APP_STARTING
+    assert house.space.instance == first and house.space.running_revision == "1" * 40
+    space = house.settle()
+    assert space.running_revision == "2" * 40 and list(house.runtime.instances) == [space.instance]
+    assert house.builds.orders[1].previous == {"declared": "d"}
+
+
+def test_a_push_that_changes_nothing_that_runs_keeps_the_instance(house):
+    house.push("1")
+    first = house.settle().instance
+    image = house.space.image
+    house.builds.outcome = lambda order: BuildResult(image)
+    house.push("2")
+    space = house.settle()
+    assert (space.instance, space.running_revision, space.stage) == (first, "2" * 40, Stage.RUNNING)
+
+
+@pytest.mark.parametrize(
+    "kind,stage",
+    [
+        (FaultKind.BUILD, Stage.BUILD_ERROR),
+        (FaultKind.CONFIG, Stage.CONFIG_ERROR),
+        (FaultKind.NO_APP_FILE, Stage.NO_APP_FILE),
+    ],
+)
+def test_a_broken_push_leaves_the_old_serving(house, kind, stage):
+    house.push("1")
+    first = house.settle().instance
+    house.builds.outcome = lambda order: BuildResult(None, Fault("X", "no such package", "requirements.txt:3"), kind)
+    house.push("2")
+    space = house.settle()
+    assert (space.stage, space.route, space.instance) == (stage, RouteState.OPEN, first)
+    assert space.reason == "requirements.txt:3: no such package" and space.running_revision == "1" * 40
+
+
+def test_crashes_end_in_runtime_error_and_a_restart_tries_again(house):
+    house.push("1")
+    for _ in range(6):
+        house.settle(ready=False)
+        house.runtime.crash("exited with code 1: boom")
+        house.now += 11
+    space = house.settle(ready=False)
+    assert space.stage is Stage.RUNTIME_ERROR and "boom" in space.reason and "3 times" in space.reason
+    assert house.runtime.instances == {} and space.failures.count == 3
+    house.spaces.restart(house.ann, space)
+    assert house.settle().stage is Stage.RUNNING
+
+
+def test_never_ready_is_given_up(house):
+    house.push("1")
+    house.settle(ready=False)
+    house.now += 61
+    house.reconciler.look(house.space_id)
+    assert house.space.failures.fault.code == "APP_TIMEOUT"
+
+
+def test_secret_restart_and_factory_launch_again(house):
+    house.push("1")
+    keys = [house.settle() and house.keys()]
+    house.environment.put(house.ann, house.space, "TOKEN", "s3cret", secret=True)
+    keys.append(house.settle() and house.keys())
+    assert house.runtime.specs[house.space.instance].env["TOKEN"] == "s3cret"
+    house.spaces.restart(house.ann, house.space)
+    keys.append(house.settle() and house.keys())
+    assert len(house.builds.orders) == 1
+    house.spaces.restart(house.ann, house.space, factory=True)
+    keys.append(house.settle() and house.keys())
+    assert len(house.builds.orders) == 2 and house.builds.orders[1].fresh
+    assert all(len(k) == 1 for k in keys) and len({k[0] for k in keys}) == 4
+
+
+def test_rollback_builds_nothing(house):
+    for digit in "123":
+        house.push(digit)
+        house.settle()
+    house.spaces.rollback(house.ann, house.space, "1")
+    assert house.settle().running_revision == "1" * 40 and len(house.builds.orders) == 3
+    house.push("4")
+    assert house.settle().running_revision == "4" * 40 and not house.builds.orders[-1].fresh
+
+
+def test_sleep_and_wake(house):
+    house.push("1")
+    house.settle()
+    house.now += 50
+    house.spaces.used({house.space_id: house.now}, [])
+    house.now += 60
+    assert house.settle().stage is Stage.RUNNING
+    house.now += 50
+    space = house.settle()
+    assert (space.stage, space.route, space.address) == (Stage.SLEEPING, RouteState.WAKE, "")
+    assert house.runtime.instances == {}
+    house.spaces.used({}, [house.space_id])
+    assert house.settle().stage is Stage.RUNNING and len(house.builds.orders) == 1
+
+
+def test_pause_and_restart(house):
+    house.push("1")
+    house.settle()
+    house.spaces.pause(house.ann, house.space)
+    assert house.settle().stage is Stage.PAUSED and not house.runtime.instances
+    house.spaces.used({}, [house.space_id])
+    assert house.settle().stage is Stage.PAUSED
+    house.spaces.restart(house.ann, house.space)
+    assert house.settle().stage is Stage.RUNNING
+
+
+def test_delete_leaves_nothing_and_frees_the_name(house):
+    house.push("1")
+    house.settle()
+    house.spaces.delete(house.ann, house.space)
+    again = house.spaces.create(house.ann, NewSpace("demo"))
+    assert again.label == "ann-demo" and again.id != house.space_id
+    assert house.settle() is None
+    assert house.runtime.instances == {} and house.repos.removed == [house.space_id] == house.runtime.forgotten
+    with house.store.read() as tx:
+        assert tx.builds.of(house.space_id) == [] and tx.secrets.all(house.space_id) == []
+
+
+def test_a_lost_image_is_built_again(house):
+    house.push("1")
+    house.settle()
+    house.runtime.instances.clear()
+    house.builds.exists = lambda image: len(house.builds.orders) > 1
+    assert house.settle().stage is Stage.RUNNING and len(house.builds.orders) == 2
+
+
+def test_a_lost_lease_writes_nothing(house):
+    house.push("1")
+    house.settle()
+    with house.store.write() as tx:
+        space, fence = tx.spaces.claim(house.space_id, "first", house.now, house.now + 60)
+        assert tx.spaces.claim(house.space_id, "second", house.now, house.now + 60) is None
+        assert tx.spaces.claim(house.space_id, "second", house.now + 61, house.now + 120)
+        assert not tx.spaces.save(space, fence, house.now + 60, None, route_changed=False)
+
+
+def test_a_bell_during_a_look_is_kept(house):
+    house.push("1")
+    house.settle()
+    until = house.now + 60
+    with house.store.write() as tx:
+        space, fence = tx.spaces.claim(house.space_id, "me", house.now, until)
+        assert tx.spaces.due(house.now) == []
+    house.spaces.pause(house.ann, space)
+    with house.store.write() as tx:
+        tx.spaces.save(space, fence, until, None, route_changed=False)
+        assert tx.spaces.due(house.now) == [house.space_id]
+
+
+def test_an_undecryptable_secret_is_said(house):
+    house.environment.put(house.ann, house.space, "TOKEN", "x", secret=True)
+    house.environment._vault = Vault(Fernet.generate_key())  # the key file was lost
+    house.push("1")
+    space = house.settle()
+    assert space.stage is Stage.RUNTIME_ERROR and "TOKEN cannot be decrypted" in space.reason
+
+
+def test_recovery_looks_at_everything_that_was_busy(house):
+    house.push("1")
+    space = house.settle()
+    house.runtime.instances.clear()  # this machine was rebooted
+    house.now += 1
+    house.reconciler._recover()
+    assert house.settle().stage is Stage.RUNNING and house.space.instance == space.instance
+
+
+def test_builds_of_a_dead_worker_are_queued_again_and_given_up_after_three(house):
+    house.push("1")
+    house.reconciler._round()
+    for _ in range(3):
+        assert house.workers._claim("elsewhere:1:x")
+        house.now += 46
+        assert house.queue.look(house.space) is not None
+    assert house.workers._claim("test:1:x") is None
+    space = house.settle()
+    assert space.stage is Stage.BUILD_ERROR and "3 times" in space.reason
+
+
+def test_supersede(house):
+    house.push("1")
+    house.reconciler._round()
+    running = house.workers._claim("test:1:x")
+    house.push("2")
+    house.reconciler.look(house.space_id)
+    with house.store.write() as tx:
+        assert not tx.builds.update(running.key, running.fence, lease_until=9e9)
+    assert house.settle().running_revision == "2" * 40
+
+
+def test_janitor_keeps_what_is_needed(house):
+    for digit in "123456789":
+        house.push(digit)
+        house.settle()
+    Janitor(house.store, house.builds, house.logs, keep_builds=3).collect()
+    assert house.builds.kept == {f"image-{d * 8}" for d in "9876"}
+    assert len([s for s in house.logs.lines if s.startswith("build/")]) == 4
+
+
+def test_the_loop_itself(house, tmp_path):
+    """With real threads and bells: nobody calls look by hand."""
+    from tests.support import eventually
+
+    house.reconciler._clock = house.queue._clock = house.workers._clock = house.spaces._clock = time.time
+    house.workers._count = 1
+    house.reconciler.start()
+    house.workers._changed = house.reconciler.poke
+    house.workers.start()
+    try:
+        house.now = time.time()
+        house.push("1")
+        house.reconciler.poke(house.space_id)
+        eventually(lambda: house.space.stage is Stage.APP_STARTING, 5)
+        house.runtime.become_ready()
+        house.runtime.changed(house.space_id)
+        eventually(lambda: house.space.stage is Stage.RUNNING, 5)
+    finally:
+        house.workers.stop()
+        house.reconciler.stop()
