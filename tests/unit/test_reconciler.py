@@ -324,7 +324,7 @@ def test_the_loop_itself(house, tmp_path):
     house.workers._changed = house.reconciler.poke
     house.workers.start()
     try:
-        house.now = time.time()
+        house.now = house.runtime.now = time.time()
         house.push("1")
         house.reconciler.poke(house.space_id)
         eventually(lambda: house.space.stage is Stage.APP_STARTING, 5)
