@@ -19,7 +19,7 @@ class Hardware:
     accelerator: str = "none"
 
 
-def catalogue(cpu: float, memory: int, disk: int) -> dict[str, Hardware]:
+def catalogue(cpu: float, memory: int, disk: int, processes: int = 512, files: int = 4096) -> dict[str, Hardware]:
     """The flavours of one machine."""
-    basic = Hardware("cpu-basic", "CPU basic", cpu, memory, disk)
+    basic = Hardware("cpu-basic", "CPU basic", cpu, memory, disk, processes, files)
     return {basic.name: basic}

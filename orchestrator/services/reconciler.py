@@ -85,6 +85,16 @@ class Reconciler:
             self._poked.add(space_id)
         self._bell.ring("spaces")
 
+    def trouble(self) -> list[str]:
+        """What keeps the control plane from doing its work, in sentences; none when it is fine."""
+        try:
+            with self._store.read() as tx:
+                tx.spaces.next_look()
+        except Unavailable as error:
+            return [str(error)]
+        quiet = self._clock() - self.beat
+        return [f"the reconciler has not come round for {quiet:.0f} seconds"] if quiet > LONGEST_NAP + LEASE else []
+
     def _recover(self) -> None:
         """After a restart: look at every Space that is not at rest, and at every instance that is there."""
         present = {instance.space_id for instance in self._runtime.list()}

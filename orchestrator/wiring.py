@@ -1,0 +1,190 @@
+"""Settings -> adapters -> running objects. The only importer of adapters: which shape Podium has is decided here alone."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator import __version__
+from orchestrator.domain.hardware import Hardware, catalogue
+from orchestrator.domain.records import Space
+from orchestrator.services.accounts import Accounts
+from orchestrator.services.bell import LocalBell
+from orchestrator.services.signing import Signing
+from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from orchestrator.gateway.config import GatewayConfig
+    from orchestrator.ports import Logs, Runtime
+    from orchestrator.store.engine import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Control:
+    """The control plane: `app` answers requests; `start` and `stop` its loops."""
+
+    app: "FastAPI"
+    loops: tuple
+
+    def start(self) -> None:
+        for loop in self.loops:
+            loop.start()
+
+    def stop(self) -> None:
+        for loop in reversed(self.loops):
+            loop.stop()
+
+
+def open_store(settings: Settings) -> "Store":
+    """The database, migrated."""
+    from orchestrator.store.engine import Store
+
+    _data(settings)
+    store = Store(settings.database)
+    store.migrate()
+    return store
+
+
+def accounts(settings: Settings, store: "Store") -> Accounts:
+    return Accounts(store, settings.session_days)
+
+
+def hardware(settings: Settings) -> dict[str, Hardware]:
+    return catalogue(
+        settings.app_cpu, settings.app_memory, settings.app_disk, settings.app_processes, settings.app_files
+    )
+
+
+def runtime(settings: Settings) -> "Runtime":
+    from orchestrator.runtimes.process import ProcessRuntime
+
+    return ProcessRuntime(_data(settings), settings.sandbox, settings.stop_grace, settings.run_log_limit)
+
+
+def logs(settings: Settings) -> "Logs":
+    from orchestrator.logs.files import FileLogs
+
+    caps = {"build": settings.build_log_limit, "run": settings.run_log_limit}
+    return FileLogs(_data(settings) / "logs", caps=caps)
+
+
+def control(settings: Settings) -> Control:
+    """Everything that the control plane's process runs, not started yet."""
+    from orchestrator.api.app import create_app
+    from orchestrator.api.parts import Parts
+    from orchestrator.builds.local import LocalBuilds
+    from orchestrator.repos.git import GitRepos
+    from orchestrator.services.builds import BuildQueue, BuildWorkers
+    from orchestrator.services.environment import Environment
+    from orchestrator.services.janitor import Janitor
+    from orchestrator.services.pushes import Pushes
+    from orchestrator.services.reconciler import Reconciler
+    from orchestrator.services.routes import RouteFeed
+    from orchestrator.services.spaces import Spaces
+    from orchestrator.services.vault import Vault
+    from web.errors import render
+    from web.routes import create_router
+
+    data = _data(settings)
+    store, bell, flavours = open_store(settings), LocalBell(), hardware(settings)
+    signing = Signing.at(data / "keys")
+    people = accounts(settings, store)
+    repos = GitRepos(data / "repos", settings.push_limit)
+    keeper, running = logs(settings), runtime(settings)
+    builder = LocalBuilds(
+        data,
+        timeout=settings.build_timeout,
+        memory=settings.build_memory,
+        index_url=settings.index_url,
+        extra_index_url=settings.extra_index_url,
+        ca_bundle=settings.ca_bundle,
+        files_limit=settings.files_limit,
+        size_limit=settings.app_size_limit,
+    )
+    environment = Environment(store, Vault.at(data / "keys" / "secrets.key"), bell)
+    spaces = Spaces(
+        store,
+        repos,
+        people,
+        environment,
+        bell,
+        hardware=tuple(flavours),
+        sleep_after=settings.sleep_after,
+        url_of=lambda space: f"{settings.public_url}/spaces/{space.full_name}",
+    )
+    queue = BuildQueue(store, repos, bell)
+    pushes = Pushes(store, repos, bell)
+    reconciler = Reconciler(
+        store, running, builder, queue, environment, repos, keeper, bell, flavours, lambda space: _host(settings, space)
+    )
+    workers = BuildWorkers(
+        store,
+        repos,
+        builder,
+        keeper,
+        bell,
+        count=settings.builders,
+        timeout=settings.build_timeout,
+        changed=reconciler.poke,
+    )
+    parts = Parts(
+        accounts=people,
+        spaces=spaces,
+        environment=environment,
+        pushes=pushes,
+        repos=repos,
+        logs=keeper,
+        queue=queue,
+        feed=RouteFeed(store, bell, signing.public()),
+        bell=bell,
+        signing=signing,
+        hardware=flavours,
+        public_url=settings.public_url,
+        app_url=settings.app_url,
+        version=__version__,
+        file_limit=settings.file_limit,
+        push_limit=settings.push_limit,
+        scratch=data / "tmp",
+        ready=reconciler.trouble,
+    )
+    app = create_app(parts, extra_routers=(create_router(parts),))
+    return Control(app, (pushes, reconciler, workers, Janitor(store, builder, keeper, settings.keep_builds)))
+
+
+def gateway_config(settings: Settings) -> "GatewayConfig":
+    from orchestrator.gateway.config import GatewayConfig
+
+    data = _data(settings)
+    loopback = settings.host in ("127.0.0.1", "::1", "localhost")
+    hosts = ("127.0.0.1", "::1") if loopback else (settings.host,)
+    access_log = None if settings.access_log == "-" else Path(settings.access_log or data / "logs" / "access.log")
+    return GatewayConfig(
+        listen=tuple((host, settings.port) for host in hosts),
+        control=f"unix:{settings.control_socket}",
+        feed_token=Signing.at(data / "keys").feed_token,
+        apps_domain=settings.apps_domain,
+        public_url=settings.public_url,
+        snapshot=data / "run" / "routes.json",
+        access_log=access_log,
+        trusted_proxies=settings.trusted_proxies,
+        rate_limit=settings.rate_limit,
+        body_limit=settings.body_limit,
+        header_timeout=settings.header_timeout,
+        response_timeout=settings.response_timeout,
+        hold_timeout=settings.hold_timeout,
+    )
+
+
+def _data(settings: Settings) -> Path:
+    """The data directory, closed to others."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return settings.data
+
+
+def _host(settings: Settings, space: Space) -> str:
+    """The host that an app is told, with the port that visitors type."""
+    return settings.app_url(space.label).split("://", 1)[1]
