@@ -86,7 +86,6 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
     from orchestrator.services.vault import Vault
-    from web.errors import render
     from web.routes import create_router
 
     data = _data(settings)
