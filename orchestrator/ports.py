@@ -115,6 +115,7 @@ class Cancelled(Exception):
 class LogLine:
     at: float
     text: str  #: without the newline, without control characters but SGR colours
+    index: int = -1  #: its place in the stream; `index + 1` is the `start` to go on from
 
 
 class Logs(Protocol):

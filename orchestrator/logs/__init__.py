@@ -1,0 +1,1 @@
+"""Adapters of the `Logs` port: where lines are kept."""

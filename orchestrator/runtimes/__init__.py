@@ -1,0 +1,1 @@
+"""Adapters of the `Runtime` port: where instances run."""

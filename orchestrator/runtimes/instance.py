@@ -1,0 +1,237 @@
+"""One instance on disk: its directory, what was noted when it was launched, what its launcher says, whether it lives.
+
+<data>/instances/<id>/instance.json   what was launched (no secrets), written once
+                      status.json     kept by the launcher
+                      stop.json       the wish to stop, so that it survives a restart of Podium
+                      app/ home/ tmp/ etc/      the app's own, gone with the instance
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from runtime_images.launcher import start_time
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What must be known of an instance after a restart of Podium."""
+
+    id: str
+    space_id: str
+    launch_key: str
+    port: int
+    contract_port: int
+    started_at: float
+    startup_timeout: float
+    boxed: bool  #: in bubblewrap
+    grace: float
+
+
+class Instance:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.id = directory.name
+        self.note: Note | None = None
+        self._stamp: tuple[int, int] = (0, 0)
+        self._status: dict = {}
+        self._swept = False
+
+    def __getattr__(self, name: str) -> Path:
+        if name in ("app", "home", "tmp", "etc"):
+            return self.directory / name
+        raise AttributeError(name)
+
+    # -- what was launched
+
+    def create(self, note: Note) -> None:
+        """Raises FileExistsError when it is there."""
+        self.directory.mkdir(mode=0o711)
+        self.note = note
+        write_json(self.directory / "instance.json", asdict(note))
+
+    def load(self) -> Note | None:
+        """The note, None if there is none that can be used: a crash in the middle of `create`."""
+        if self.note is None:
+            try:
+                self.note = Note(**json.loads((self.directory / "instance.json").read_text()))
+            except (OSError, ValueError, TypeError):
+                return None
+        return self.note
+
+    # -- what its launcher says
+
+    def status(self) -> dict:
+        """The launcher's last word, {} before its first. Reads the file only when it changed."""
+        path = self.directory / "status.json"
+        try:
+            found = os.stat(path)
+            stamp = (found.st_mtime_ns, found.st_ino)
+            if stamp != self._stamp:
+                self._status, self._stamp = json.loads(path.read_text()), stamp
+        except (OSError, ValueError):
+            pass
+        return self._status
+
+    def fail(self, reason: str) -> None:
+        """Say in the launcher's place that it could not be started."""
+        write_json(self.directory / "status.json", {"state": "exited", "reason": reason, "exited_at": time.time()})
+
+    def launcher_alive(self) -> bool:
+        """Whether the launcher that wrote the status still runs; a reused pid is not it."""
+        status = self.status()
+        pid = status.get("launcher", 0)
+        return bool(pid) and start_time(pid) == status.get("launcher_start")
+
+    # -- stopping
+
+    @property
+    def stop_file(self) -> Path:
+        return self.directory / "stop.json"
+
+    def signal_launcher(self, number: int) -> int:
+        """Signal it and return a descriptor that becomes readable when it has exited, -1 if it is gone."""
+        status = self.status()
+        try:
+            descriptor = os.pidfd_open(status.get("launcher", 0))
+        except (OSError, OverflowError):
+            return -1
+        if not self.launcher_alive():  # asked after the descriptor was opened: the pid cannot change hands any more
+            os.close(descriptor)
+            return -1
+        try:
+            signal.pidfd_send_signal(descriptor, number)
+        except OSError:
+            pass
+        return descriptor
+
+    def sweep_if_lost(self) -> None:
+        """After a stop: tidy up unless the launcher said that it did."""
+        if self.status().get("state") != "exited":
+            self.sweep()
+
+    def sweep(self) -> None:
+        """The launcher is gone without having tidied up: end whatever of the app is left. The kernel has killed the app
+        itself (and in a sandbox everything); others are found by control group, by session and by working directory."""
+        if self._swept:
+            return
+        status = self.status()
+        for _ in range(20):
+            left = _members(status.get("cgroups") or ()) | self._by_traces(status.get("pgid", 0))
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+            if not left:
+                break
+            time.sleep(0.02)
+        for path in status.get("cgroups") or ():
+            try:
+                os.rmdir(path)
+            except OSError:
+                pass
+        self._swept = True
+
+    def _by_traces(self, session: int) -> set[int]:
+        mine = str(self.directory) + "/"
+        found = set()
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) == os.getpid():
+                continue
+            try:
+                inside = os.readlink(f"/proc/{name}/cwd").startswith(mine)
+                if inside or (session and os.getsid(int(name)) == session and _younger(int(name), self.note)):
+                    found.add(int(name))
+            except OSError:
+                continue
+        return found
+
+    def remove(self) -> None:
+        """Take the directory away: at once out of sight, then file by file."""
+        gone = self.directory.with_name(f".gone-{self.id}-{time.monotonic_ns()}")
+        try:
+            self.directory.rename(gone)
+        except FileNotFoundError:
+            return
+        remove_tree(gone)
+
+
+def _members(cgroups: "list[str] | tuple") -> set[int]:
+    found: set[int] = set()
+    for path in cgroups:
+        try:
+            found |= set(map(int, Path(path, "cgroup.procs").read_text().split()))
+        except OSError:
+            continue
+    return found
+
+
+def _younger(pid: int, note: Note | None) -> bool:
+    """Whether the process started after the instance did: a session's number may be used again."""
+    ticks = start_time(pid)
+    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return bool(ticks and note) and boot + ticks / os.sysconf("SC_CLK_TCK") >= note.started_at - 1.0
+
+
+def write_json(path: Path, value: object) -> None:
+    spare = path.with_name(f"{path.name}.new")
+    with open(spare, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        json.dump(value, file)
+    os.replace(spare, path)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove all of it, also directories that their owner has closed. Never follows a link."""
+
+    def unlock(function, name, _error):
+        try:
+            os.chmod(os.path.dirname(name), 0o700)
+            if not os.path.islink(name):
+                os.chmod(name, 0o700)
+            function(name)
+        except OSError:
+            pass
+
+    for _ in range(3):
+        shutil.rmtree(path, onerror=unlock)
+        if not os.path.lexists(path):
+            return
+
+
+def copy_tree(source: Path, target: Path, owner: int | None) -> None:
+    """Copy an app's files, sharing blocks where the file system can. Links stay links; `owner` gets everything."""
+    target.mkdir(mode=0o755, exist_ok=True)
+    _own(target, owner)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            there = target / entry.name
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), there)
+            elif entry.is_dir():
+                copy_tree(Path(entry.path), there, owner)
+                continue
+            elif entry.is_file():
+                _copy_file(entry.path, there)
+                os.chmod(there, 0o755 if entry.stat().st_mode & 0o100 else 0o644)
+            else:
+                continue
+            _own(there, owner)
+
+
+def _copy_file(source: str, target: Path) -> None:
+    with open(source, "rb") as old, open(target, "xb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), 0x40049409, old.fileno())  # FICLONE
+        except OSError:
+            shutil.copyfileobj(old, new, 1024**2)
+
+
+def _own(path: Path, owner: int | None) -> None:
+    if owner is not None:
+        os.chown(path, owner, owner, follow_symlinks=False)

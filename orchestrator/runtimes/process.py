@@ -1,0 +1,368 @@
+"""The `Runtime` port on one machine: each instance is a child process tree under its own launcher.
+
+Owns: instance directories, users, ports, starting launchers, stopping them, and telling who changed. The launcher
+(`runtime_images/launcher.py`) owns the app; it has a session of its own and outlives Podium, which finds it again by its
+status file. Does not decide when to launch or stop, and reads no setting."""
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from glob import glob
+from pathlib import Path
+
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState
+from orchestrator.errors import Unavailable
+from orchestrator.ports import LaunchSpec
+from orchestrator.runtimes import hints, sandbox
+from orchestrator.runtimes.bell import Bell
+from orchestrator.runtimes.environ import Seats, app_command, app_environment
+from orchestrator.runtimes.instance import Instance, Note, copy_tree, remove_tree, write_json
+from orchestrator.runtimes.users import PORTS, Users, free_port
+from runtime_images import launcher, static_server
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SPACE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+_FIRST_WORD = 15.0  #: seconds until a launcher must have written its first status
+
+
+class ProcessRuntime:
+    """`mode` is the setting `sandbox`: auto, bubblewrap or none. `env`: variables that every app gets, below the author's
+    own (a company proxy). Raises Unavailable when bubblewrap is demanded and does not work."""
+
+    def __init__(
+        self, data: Path, mode: str = "auto", grace: float = 10.0, log_limit: int = 10 * 1024**2,
+        env: dict[str, str] | None = None, ports: range = PORTS,
+    ) -> None:  # fmt: skip
+        self._instances = Path(data).resolve() / "instances"
+        self._volumes = self._instances.parent / "volumes"
+        self._logs = self._instances.parent / "logs" / "run"
+        self._grace, self._log_limit, self._env, self._ports = grace, log_limit, env or {}, ports
+        self._users = Users(self._instances.parent / "users.json") if os.geteuid() == 0 else None
+        why_not = "it is switched off" if mode == "none" else sandbox.probe()
+        if mode == "bubblewrap" and why_not:
+            raise Unavailable(f"PODIUM_SANDBOX is bubblewrap, but {why_not}")
+        self.boxed = not why_not  #: whether apps run in bubblewrap
+        self.sandbox_note = why_not  #: why not, in words, for `podium doctor`
+        for directory in (self._instances, self._volumes, self._logs):
+            directory.mkdir(parents=True, exist_ok=True)
+        closed = self.boxed or not self._users
+        self._instances.chmod(0o700 if closed else 0o711)
+        self._volumes.chmod(0o700 if closed else 0o711)
+        self._logs.chmod(0o700)
+        self._lock = threading.RLock()
+        self._known: dict[str, Instance] = {}
+        self._children: dict[str, subprocess.Popen] = {}
+        self._preparing: set[str] = set()
+        self._stopping: set[str] = set()
+        self._closed = threading.Event()
+        self._bell: Bell | None = None
+        self._adopt()
+
+    # -- launch
+
+    def launch(self, spec: LaunchSpec) -> None:
+        if not _ID.fullmatch(spec.instance_id) or not _SPACE_ID.fullmatch(spec.space_id):
+            raise ValueError(f"not an instance: {spec.instance_id!r} of {spec.space_id!r}")
+        image = spec.image
+        self._check_reachable(image)
+        with self._lock:
+            instance = Instance(self._instances / spec.instance_id)
+            if spec.instance_id in self._known or instance.directory.exists():
+                return
+            taken = {known.note.port for known in self._known.values() if known.note}
+            try:
+                port = free_port(taken, self._ports)
+                instance.create(
+                    Note(
+                        spec.instance_id, spec.space_id, spec.launch_key, port, image.port, time.time(),
+                        image.startup_timeout, self.boxed, self._grace,
+                    )
+                )  # fmt: skip
+            except OSError as problem:
+                raise Unavailable(f"cannot launch: {problem}") from problem
+            self._known[spec.instance_id] = instance
+            self._preparing.add(instance.id)
+        threading.Thread(target=self._start, args=(instance, spec), name=f"launch-{instance.id}", daemon=True).start()
+
+    def _check_reachable(self, image: Image) -> None:
+        """Raises Unavailable when the app could not see what it is made of."""
+        for directory in filter(None, (image.source, image.environment)):
+            if not os.path.isdir(directory):
+                raise Unavailable(f"the image is gone: {directory} is not there")
+        if self._users and not self.boxed:
+            for directory in (self._instances, *_runs_on(image)):
+                if not _open_to_others(directory):
+                    raise Unavailable(
+                        f"an app runs as a user of its own, who cannot reach {directory}; install bubblewrap, or move it"
+                    )
+
+    def _start(self, instance: Instance, spec: LaunchSpec) -> None:
+        """Prepare the directories and start the launcher; the slow part of `launch`."""
+        try:
+            user = self._users.of(spec.space_id) if self._users else None
+            places = self._prepare(instance, spec, user)
+            order = json.dumps(self._order(instance, spec, places, user)).encode()
+            child = subprocess.Popen(
+                [sys.executable, "-I", "-S", launcher.__file__, "/dev/stdin"],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                cwd="/", env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"}, start_new_session=True,
+            )  # fmt: skip
+            with self._lock:
+                self._children[instance.id] = child
+            with child.stdin as pipe:
+                pipe.write(order)
+        except OSError as problem:
+            if instance.directory.exists():
+                instance.fail(f"Podium could not start the app: {problem.strerror or problem}")
+                self._changed(instance.id)
+        finally:
+            self._preparing.discard(instance.id)
+
+    def _prepare(self, instance: Instance, spec: LaunchSpec, user: int | None) -> sandbox.Places:
+        volume = self._volumes / spec.space_id
+        volume.mkdir(mode=0o700, exist_ok=True)
+        for directory in (instance.home, instance.tmp, instance.etc):
+            directory.mkdir(mode=0o700 if directory != instance.etc else 0o755, exist_ok=True)
+        instance.app.mkdir(mode=0o700, exist_ok=True)
+        if spec.image.source:
+            copy_tree(Path(spec.image.source), instance.app, user)
+        if self.boxed:
+            (instance.home / "app").symlink_to(sandbox.APP)
+        for name, text in sandbox.account_files(1000 if user is None else user).items():
+            (instance.etc / name).write_text(text)
+            (instance.etc / name).chmod(0o644)
+        if user is not None:
+            for directory in (instance.app, instance.home, instance.tmp, volume):
+                os.chown(directory, user, user)
+                directory.chmod(0o700)
+        tools = (("static_server.py", Path(static_server.__file__)),)
+        return sandbox.Places(
+            instance.app, instance.home, instance.tmp, instance.etc, volume, _runs_on(spec.image), tools
+        )
+
+    def _order(self, instance: Instance, spec: LaunchSpec, places: sandbox.Places, user: int | None) -> dict:
+        """What the launcher is told."""
+        image, hardware, note = spec.image, spec.hardware, instance.note
+        assert note is not None
+        seats = self._seats(image, places)
+        words = app_command(image, note.port, seats)
+        if self.boxed:
+            memory = max(64 * 1024**2, hardware.memory // 2)
+            words = [*sandbox.bubblewrap(places, user, "space", memory, _devices(hardware)), *words]
+        elif user is not None:
+            words = [*sandbox.another_user(user, places.app), *words]
+        wrapped = self.boxed or user is not None
+        return {
+            "id": instance.id,
+            "argv": words,
+            "env": app_environment(image, {**self._env, **spec.env}, note.port, seats),
+            "env_fd": sandbox.ENV_FD if wrapped else 0,
+            "cwd": str(instance.app),
+            "depth": sandbox.DEPTH if self.boxed else 0,
+            "umask": 0o022 if self.boxed else 0o077,
+            "port": note.port,
+            "contract_port": image.port,
+            "ready_path": image.ready_path,
+            "memory": hardware.memory,
+            "processes": hardware.processes,
+            "files": hardware.files,
+            "file_size": hardware.disk,
+            "user_processes": 2 * hardware.processes if user is not None else None,
+            "cgroup": instance.id,
+            "grace": self._grace,
+            "log": str(self._logs / f"{instance.id}.log"),
+            "log_limit": self._log_limit,
+            "status": str(instance.directory / "status.json"),
+            "bell": str(self._instances / ".bell"),
+        }
+
+    def _seats(self, image: Image, places: sandbox.Places) -> Seats:
+        python = _python(image)
+        if self.boxed:
+            server = f"{sandbox.TOOLS}/static_server.py"
+            return Seats(sandbox.HOME, sandbox.TMP, sandbox.DATA, python, server)
+        return Seats(str(places.home), str(places.tmp), str(places.volume), python, static_server.__file__)
+
+    # -- list
+
+    def list(self, space_id: str | None = None) -> list[InstanceSeen]:
+        self._reap()
+        now = time.time()
+        with self._lock:
+            known = list(self._known.values())
+        seen = (self._see(instance, now) for instance in known if instance.note)
+        return [one for one in seen if space_id is None or one.space_id == space_id]
+
+    def _see(self, instance: Instance, now: float) -> InstanceSeen:
+        note, status = instance.note, instance.status()
+        assert note is not None
+        state = InstanceState(status.get("state", "starting"))
+        fault: Fault | None = None
+        app = sandbox.APP if note.boxed else str(instance.app)
+        if state is InstanceState.EXITED:
+            fault = hints.exited(status, app)
+        elif self._lost(instance, now):
+            instance.sweep()
+            state, fault = InstanceState.EXITED, hints.LOST
+        elif state is InstanceState.STARTING:
+            fault = hints.starting(status, note.contract_port)
+            if fault is None and now >= note.started_at + note.startup_timeout:
+                fault = hints.too_late(note.startup_timeout, note.contract_port)
+        if instance.id in self._stopping:
+            state = InstanceState.STOPPING
+        port, ready_at = status.get("port", note.port), status.get("ready_at")
+        return InstanceSeen(
+            instance.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
+            f"127.0.0.1:{port}" if ready_at else "", fault, note.startup_timeout,
+        )  # fmt: skip
+
+    def _lost(self, instance: Instance, now: float) -> bool:
+        """The launcher is dead and never told how the app ended."""
+        if instance.status():
+            return not instance.launcher_alive() and instance.status().get("state") != "exited"
+        child = self._children.get(instance.id)
+        if child is not None and child.poll() is not None:
+            return not instance.status()
+        assert instance.note is not None
+        return child is None and now > instance.note.started_at + _FIRST_WORD and instance.id not in self._preparing
+
+    def _reap(self) -> None:
+        with self._lock:
+            for name, child in list(self._children.items()):
+                if child.poll() is not None and name not in self._known:
+                    del self._children[name]
+
+    def _adopt(self) -> None:
+        """Take over what an earlier Podium left: running instances, half-done stops, broken directories."""
+        for directory in self._instances.iterdir():
+            if directory.name.startswith(".gone-"):
+                remove_tree(directory)
+            elif directory.is_dir():
+                instance = Instance(directory)
+                if instance.load() is None:
+                    instance.sweep()
+                    instance.remove()
+                    continue
+                self._known[instance.id] = instance
+                if instance.stop_file.exists():
+                    self.stop(instance.id)
+
+    # -- stop
+
+    def stop(self, instance_id: str, drain: float = 0.0) -> None:
+        with self._lock:
+            instance = self._known.get(instance_id)
+            if instance is None or instance_id in self._stopping:
+                return
+            self._stopping.add(instance_id)
+            try:
+                write_json(instance.stop_file, {"drain": drain})
+            except OSError:
+                pass  # a full disk: the wish is repeated by the reconciler after a restart
+        threading.Thread(target=self._stop, args=(instance, drain), name=f"stop-{instance_id}", daemon=True).start()
+
+    def _stop(self, instance: Instance, drain: float) -> None:
+        if drain and instance.status().get("state") != "exited" and self._closed.wait(drain):
+            return  # Podium is ending; whoever adopts the instance finishes this
+        while instance.id in self._preparing or (not instance.status() and not self._lost(instance, time.time())):
+            if self._closed.wait(0.05):
+                return
+        if not self._end(instance):
+            return
+        instance.sweep_if_lost()
+        instance.remove()
+        with self._lock:
+            self._known.pop(instance.id, None)
+            self._stopping.discard(instance.id)
+            child = self._children.pop(instance.id, None)
+        if child is not None:
+            child.wait()
+        self._changed(instance.id, instance.note.space_id if instance.note else "")
+
+    def _end(self, instance: Instance) -> bool:
+        """Ask the launcher to end its app, wait, insist. False if Podium ended meanwhile."""
+        grace = instance.note.grace if instance.note else self._grace
+        for number, patience in ((signal.SIGTERM, grace + 12.0), (signal.SIGKILL, 5.0)):
+            descriptor = instance.signal_launcher(number)
+            if descriptor < 0:
+                break
+            try:
+                if _wait_readable(descriptor, patience, self._closed):
+                    break
+                if self._closed.is_set():
+                    return False
+            finally:
+                os.close(descriptor)
+        return True
+
+    def stop_all(self, timeout: float = 30.0) -> None:
+        """Stop every instance and wait until they are gone, for a person's Ctrl-C."""
+        for instance_id in list(self._known):
+            self.stop(instance_id)
+        deadline = time.monotonic() + timeout
+        while self._known and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def forget_space(self, space_id: str) -> None:
+        if not _SPACE_ID.fullmatch(space_id):
+            return
+        remove_tree(self._volumes / space_id)
+        if self._users:
+            self._users.forget(space_id)
+
+    # -- news
+
+    def subscribe(self, changed: Callable[[str], None]) -> None:
+        with self._lock:
+            if self._bell is None:
+                self._bell = Bell(self._instances / ".bell", self.list)
+            self._bell.subscribers.append(changed)
+            self._bell.start()
+
+    def _changed(self, instance_id: str, space_id: str = "") -> None:
+        if self._bell:
+            self._bell.rung(instance_id, space_id)
+
+    def close(self) -> None:
+        self._closed.set()
+        if self._bell:
+            self._bell.close()
+
+
+def _wait_readable(descriptor: int, timeout: float, closed: threading.Event) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    deadline = time.monotonic() + timeout
+    while not closed.is_set() and (left := deadline - time.monotonic()) > 0:
+        if poll.poll(min(left, 0.5) * 1000):
+            return True
+    return False
+
+
+def _runs_on(image: Image) -> tuple[Path, ...]:
+    """The directories, besides the system's, that the app's Python lives in. `{python}` without an environment is our own."""
+    if image.environment:
+        environment = Path(image.environment)
+        return environment, *sandbox.interpreter_roots(environment)
+    root = Path(sys.base_prefix)
+    return () if "{python}" not in image.argv or sandbox.visible(root) else (root,)
+
+
+def _python(image: Image) -> str:
+    return f"{image.environment}/bin/python" if image.environment else os.path.realpath(sys.executable)
+
+
+def _devices(hardware: Hardware) -> list[str]:
+    return [] if hardware.accelerator == "none" else [*glob("/dev/nvidia*"), "/dev/dri", "/dev/kfd"]
+
+
+def _open_to_others(path: Path) -> bool:
+    return all(os.stat(part).st_mode & 0o001 for part in (path, *path.parents))

@@ -1,0 +1,496 @@
+"""The Runtime port's contract, with real processes: on this machine in bubblewrap and without it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.seen import Image, InstanceState
+from orchestrator.errors import Unavailable
+from orchestrator.ports import LaunchSpec
+from orchestrator.runtimes import sandbox
+from orchestrator.runtimes.process import ProcessRuntime
+from tests.support import eventually
+
+MB = 1024**2
+HARDWARE = Hardware("cpu-basic", "CPU basic", 2, 200 * MB, 1024 * MB, processes=40, files=256)
+SYSTEM_PYTHON = "/usr/bin/python3"
+SERVER = """
+import http.server, json, os, sys, urllib.parse
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        code = urllib.parse.unquote(self.path[1:])
+        try:
+            answer = repr(eval(code)) if code else "hello"
+        except BaseException as error:
+            answer = "raised " + type(error).__name__
+        self.send_response(200); self.end_headers(); self.wfile.write(answer.encode())
+    def log_message(self, *args): pass
+def serve(port=None, host="0.0.0.0"):
+    http.server.ThreadingHTTPServer((host, port or int(os.environ["PORT"])), Handler).serve_forever()
+"""
+needs_python = pytest.mark.skipif(not os.path.exists(SYSTEM_PYTHON), reason="needs the system's Python for the apps")
+pytestmark = needs_python
+
+
+class World:
+    """A data directory, a runtime on it, and ways to launch and ask small apps."""
+
+    def __init__(self, root: Path, mode: str) -> None:
+        self.root, self.mode = root, mode
+        self.data = root / "data"
+        self.data.mkdir()
+        self.runtime = self.open()
+        self.count = 0
+
+    def open(self) -> ProcessRuntime:
+        return ProcessRuntime(self.data, self.mode, grace=1.0, ports=range(21000, 22000))
+
+    def spec(self, code: str, space: str = "abc", instance: str = "", env: dict | None = None, **image) -> LaunchSpec:
+        self.count += 1
+        source = self.root / f"source{self.count}"
+        source.mkdir()
+        (source / "app.py").write_text(code)
+        (source / "server.py").write_text(SERVER)
+        hardware = image.pop("hardware", HARDWARE)
+        argv = image.pop("argv", (SYSTEM_PYTHON, "app.py"))
+        made = Image("sha", "gradio", argv, {"PORT": "{port}"}, source=str(source), **image)
+        return LaunchSpec(instance or f"s-{space}-{self.count}", space, "key", made, hardware, env or {})
+
+    def launch(self, code: str, **given) -> str:
+        spec = self.spec(code, **given)
+        self.runtime.launch(spec)
+        return spec.instance_id
+
+    def see(self, instance_id: str):
+        return next((one for one in self.runtime.list() if one.id == instance_id), None)
+
+    def ready(self, instance_id: str) -> str:
+        def answered():
+            one = self.see(instance_id)
+            assert one, "not listed"
+            return one.state is InstanceState.READY and one.address
+
+        return eventually(answered, 20)
+
+    def exited(self, instance_id: str):
+        return eventually(lambda: (one := self.see(instance_id)) and one.state is InstanceState.EXITED and one, 20)
+
+    def serve(self, before: str = "", **given) -> str:
+        """Launch an app that evaluates what it is asked; returns its address."""
+        return self.ready(self.launch(f"{before}\nfrom server import serve\nserve()", **given))
+
+    def log(self, instance_id: str) -> str:
+        return (self.data / "logs" / "run" / f"{instance_id}.log").read_text()
+
+    def gone(self) -> bool:
+        return not self.runtime.list()
+
+
+def ask(address: str, code: str = "") -> str:
+    with urllib.request.urlopen(f"http://{address}/{urllib.request.quote(code, safe='')}", timeout=10) as answer:
+        return answer.read().decode()
+
+
+def processes(marker: str) -> list[int]:
+    """Processes with `marker` in their command line."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if marker.encode() in Path(f"/proc/{name}/cmdline").read_bytes():
+                    found.append(int(name))
+            except OSError:
+                pass
+    return found
+
+
+@pytest.fixture(params=["bubblewrap", "none"])
+def world(request):
+    if request.param == "bubblewrap" and (why_not := sandbox.probe()):
+        pytest.skip(why_not)
+    root = Path(tempfile.mkdtemp(prefix="podium-test-"))
+    root.chmod(0o755)
+    made = World(root, request.param)
+    yield made
+    made.runtime.stop_all()
+    made.runtime.close()
+    assert not (left := processes(str(root))), f"left behind: {left}"
+    shutil.rmtree(root)
+
+
+def test_ready_then_stopped_leaves_nothing_but_the_log(world):
+    address = world.serve()
+    one = world.runtime.list("abc")[0]
+    assert (one.space_id, one.launch_key, one.fault) == ("abc", "key", None)
+    assert one.ready_at >= one.started_at
+    assert ask(address) == "hello"
+    world.runtime.stop(one.id)
+    assert world.see(one.id) is None or world.see(one.id).state is InstanceState.STOPPING
+    eventually(world.gone)
+    assert not (world.data / "instances" / one.id).exists()
+    assert "stopped" in world.log(one.id)
+    with pytest.raises(OSError):
+        ask(address)
+
+
+def test_launching_twice_is_once_and_absent_things_are_fine(world):
+    spec = world.spec("from server import serve\nserve()")
+    world.runtime.launch(spec)
+    world.runtime.launch(spec)
+    world.ready(spec.instance_id)
+    assert len(world.runtime.list()) == 1
+    assert world.runtime.list("other") == []
+    world.runtime.stop("s-nothing-here")
+    world.runtime.forget_space("nothing")
+
+
+def test_subscribers_hear_of_ready_and_of_exit(world):
+    heard: list[str] = []
+    bell = threading.Event()
+    world.runtime.subscribe(lambda space: (heard.append(space), bell.set()))
+    address = world.serve(space="one")
+    eventually(lambda: "one" in heard)
+    heard.clear()
+    try:
+        ask(address, "os._exit(3)")
+    except OSError:
+        pass
+    eventually(lambda: "one" in heard)
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence", "hint"),
+    [
+        ("import cv2_is_not_here", "the Python module 'cv2_is_not_here' is not installed", "cv2-is-not-here"),
+        ("print('bye')", "the app ended by itself with exit code 0", "launch()"),
+        ("import sys; sys.exit(7)", "the app exited with code 7", ""),
+        ("x = (", "SyntaxError", ""),
+        ("import os; os.environ['MY_SECRET']", "the variable MY_SECRET is not set", "secrets"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "the app was ended by SIGSEGV", ""),
+    ],
+)
+def test_an_exit_is_explained(world, code, sentence, hint):
+    fault = world.exited(world.launch(code)).fault
+    assert fault.code == "APP_EXITED"
+    assert sentence in fault.message
+    assert hint in fault.hint
+
+
+def test_an_exception_names_the_authors_line(world):
+    fault = world.exited(world.launch("import json\n\njson.loads('{')\n")).fault
+    assert fault.where == "app.py:3"
+    assert fault.message.startswith("JSONDecodeError")
+
+
+def test_the_wrong_port_is_named(world):
+    name = world.launch("from server import serve\nserve(21987)")
+    fault = eventually(lambda: world.see(name).fault, 15)
+    assert fault.code == "APP_PORT"
+    assert fault.message == "the app listens on port 21987, expected 7860"
+    assert world.see(name).state is InstanceState.STARTING
+
+
+def test_an_app_that_insists_on_the_contracts_port_gets_it(world):
+    address = world.ready(world.launch("from server import serve\nserve(21765)", port=21765))
+    assert address == "127.0.0.1:21765"
+    assert ask(address) == "hello"
+
+
+def test_another_programs_answer_is_not_the_apps(world):
+    """Somebody else who listens on the instance's port must not be taken for it."""
+    code = (
+        "import os, socket, subprocess, sys, time\n"
+        "print('port', os.environ['PORT'], flush=True)\n"
+        "time.sleep(600)"
+    )  # fmt: skip
+    name = world.launch(code)
+    port = eventually(lambda: int(world.log(name).split("port ")[1].split()[0]))
+    with subprocess.Popen(
+        [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
+        cwd=world.data / "logs", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as stranger:  # fmt: skip
+        try:
+            fault = eventually(lambda: world.see(name).fault)
+            assert "held by another program" in fault.message
+            assert world.see(name).state is InstanceState.STARTING
+        finally:
+            stranger.terminate()
+
+
+def test_never_ready_is_told_with_the_time(world):
+    name = world.launch("import time; time.sleep(600)", startup_timeout=0.5)
+    fault = eventually(lambda: world.see(name).fault)
+    assert fault.code == "APP_TIMEOUT"
+    assert "within 0.5 seconds" in fault.message
+
+
+def test_an_app_that_ignores_sigterm_ends_after_the_grace_time(world):
+    address = world.serve("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")
+    began = time.monotonic()
+    world.runtime.stop(world.runtime.list()[0].id)
+    eventually(world.gone, 15)
+    assert time.monotonic() - began >= 0.9
+    with pytest.raises(OSError):
+        ask(address)
+
+
+def test_an_app_may_finish_on_sigterm(world):
+    code = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: (print('saving', flush=True), sys.exit(0)))"
+    world.serve(code)
+    name = world.runtime.list()[0].id
+    world.runtime.stop(name)
+    eventually(world.gone)
+    assert "saving" in world.log(name)
+
+
+def test_what_daemonised_goes_too(world):
+    marker = f"daemon-{os.getpid()}-{world.mode}"
+    code = (
+        "import os, subprocess, sys\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        f"        os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)', '{marker}'])\n"
+        "    os._exit(0)\n"
+    )
+    world.serve(code)
+    eventually(lambda: processes(marker))
+    world.runtime.stop(world.runtime.list()[0].id)
+    eventually(world.gone)
+    assert processes(marker) == []
+
+
+def test_too_much_memory_ends_the_app(world):
+    code = "import time\nhoard = []\nfor _ in range(60):\n    hoard.append(bytearray(20_000_000)); time.sleep(0.02)\n"
+    fault = world.exited(world.launch(code)).fault
+    assert fault.code == "APP_OOM"
+    assert "200 MB" in fault.message
+
+
+def test_too_many_processes_are_refused(world):
+    code = (
+        "import os, time\n"
+        "made = 0\n"
+        "for _ in range(150):\n"
+        "    try:\n"
+        "        pid = os.fork()\n"
+        "    except OSError:\n"
+        "        break\n"
+        "    if pid == 0:\n"
+        "        time.sleep(600)\n"
+        "    made += 1\n"
+        "print('made', made, flush=True)\n"
+    )
+    name = world.launch(code)
+    one = world.exited(name)
+    made = int(world.log(name).split("made ")[1].split()[0]) if "made" in world.log(name) else 0
+    assert made <= 90 or one.fault.code == "APP_PROCESSES"
+
+
+def test_a_flood_of_output_is_cut_and_the_end_of_it_kept(world):
+    code = "import sys\nfor n in range(400):\n    sys.stdout.write('x' * 99_999 + '\\n')\nprint('the last words', flush=True)"
+    name = world.launch(code)
+    world.exited(name)
+    log = world.log(name)
+    assert len(log) < 11 * MB
+    assert "the last words" in log
+
+
+def test_secrets_arrive_and_podiums_environment_does_not(world, monkeypatch):
+    monkeypatch.setenv("PODIUM_DATA", "/secret/place")
+    monkeypatch.setenv("HTTP_PROXY", "http://company")
+    given = {"TOKEN": 'it\'s $HOME "quoted"\nand two lines', "PORT": "1", "HOME": "/root"}
+    address = world.serve(env=given)
+    seen = json.loads(ask(address, "json.dumps(dict(os.environ))")[1:-1].encode().decode("unicode_escape"))
+    assert seen["TOKEN"] == given["TOKEN"]
+    assert seen["PORT"] == address.rpartition(":")[2]
+    assert seen["HOME"] not in ("/root", "")
+    assert not [name for name in seen if name.startswith("PODIUM_") or "PROXY" in name]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give each Space a user of its own")
+def test_each_space_is_a_user_of_its_own(world):
+    first, second = world.serve(space="one"), world.serve(space="two")
+    users = {ask(first, "os.getuid()"), ask(second, "os.getuid()")}
+    assert len(users) == 2
+    assert not users & {"0", "1000"}
+    assert ask(first, "os.getgroups()") == "[]"
+    assert int(ask(first, "open('/proc/self/status').read().split('CapEff:')[1].split()[0]").strip("'"), 16) == 0
+
+
+def test_the_volume_lives_on_and_the_rest_is_fresh(world):
+    where = "os.environ['SPACE_DATA_DIR']"
+    address = world.serve()
+    ask(address, f"open({where} + '/kept', 'w').write('yes')")
+    assert ask(address, "open('beside', 'w').write('no')") == "2"
+    assert ask(address, "open(os.path.expanduser('~/x'), 'w').write('no')") == "2"
+    world.runtime.stop(world.runtime.list()[0].id)
+    eventually(world.gone)
+    address = world.serve()
+    assert ask(address, f"open({where} + '/kept').read()") == "'yes'"
+    assert ask(address, "os.path.exists('beside')") == "False"
+    world.runtime.stop(world.runtime.list()[0].id)
+    eventually(world.gone)
+    world.runtime.forget_space("abc")
+    assert not (world.data / "volumes" / "abc").exists()
+
+
+def test_others_are_out_of_reach(world):
+    if world.mode == "none" and os.geteuid() != 0:
+        pytest.skip("without bubblewrap and without root nothing separates apps")
+    (world.data / "podium.db").write_text("secret")
+    (world.data / "podium.db").chmod(0o600)
+    mine, other = world.serve(space="mine"), world.serve(space="other", env={"OTHERS": "secret"})
+    ask(other, "open(os.environ['SPACE_DATA_DIR'] + '/private', 'w').write('x')")
+    for path in (world.data / "podium.db", world.data / "volumes" / "other" / "private", Path("/etc/shadow")):
+        assert ask(mine, f"open({str(path)!r}).read()").startswith("raised"), path
+    for directory in (Path("/root"), world.data / "instances", world.data / "logs" / "run"):
+        listing = ask(mine, f"os.listdir({str(directory)!r})")
+        assert listing.startswith("raised") or (world.mode == "bubblewrap" and ".pyenv" in listing), (
+            directory,
+            listing,
+        )
+    code = "[p for p in os.listdir('/proc') if p.isdigit() and b'OTHERS' in open(f'/proc/{p}/environ', 'rb').read()]"
+    assert ask(mine, code) in ("[]", "raised PermissionError")
+
+
+def test_a_sandbox_shows_only_itself(world):
+    if world.mode != "bubblewrap":
+        pytest.skip("needs the sandbox")
+    address = world.serve(env={"LD_PRELOAD": "/app/evil.so"})
+    assert ask(address, "os.getcwd()") == "'/app'"
+    assert ask(address, "os.path.realpath('/home/user/app')") == "'/app'"
+    assert int(ask(address, "len([p for p in os.listdir('/proc') if p.isdigit()])")) < 6
+    assert ask(address, "open('/new', 'w')").startswith("raised")
+    assert ask(address, "open('/usr/new', 'w')").startswith("raised")
+    assert ask(address, "open('/dev/shm/x', 'w').write('ok') + open('/tmp/x', 'w').write('ok')") == "4"
+    assert ask(address, "__import__('pwd').getpwuid(os.getuid()).pw_name") == "'user'"
+    assert ask(address, f"os.path.exists({str(world.data)!r})") == "False"
+
+
+def test_an_environment_in_a_closed_place_can_be_used(world):
+    """A Python environment whose interpreter only root can reach works inside of the sandbox."""
+    if world.mode != "bubblewrap":
+        pytest.skip("needs the sandbox")
+    environment = Path(sys.prefix)
+    if not (environment / "pyvenv.cfg").exists():
+        pytest.skip("the tests do not run in an environment")
+    spec = world.spec(
+        "from server import serve\nserve()", environment=str(environment), argv=(f"{environment}/bin/python", "app.py")
+    )
+    world.runtime.launch(spec)
+    assert ask(world.ready(spec.instance_id), "__import__('sys').prefix") == repr(str(environment))
+
+
+def test_instances_outlive_podium_and_are_adopted(world):
+    spec = world.spec("from server import serve\nserve()")
+    code = (
+        "import sys, time, pathlib\n"
+        "from orchestrator.runtimes.process import ProcessRuntime\n"
+        "from orchestrator.ports import LaunchSpec\n"
+        "from orchestrator.domain.seen import Image\n"
+        "from orchestrator.domain.hardware import Hardware\n"
+        f"runtime = ProcessRuntime(pathlib.Path({str(world.data)!r}), {world.mode!r}, grace=1.0, ports=range(21000, 22000))\n"
+        f"runtime.launch({spec!r})\n"
+        "time.sleep(600)\n"
+    )
+    podium = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+    try:
+        status = world.data / "instances" / spec.instance_id / "status.json"
+        eventually(lambda: json.loads(status.read_text())["state"] == "ready", 20)
+    finally:
+        podium.send_signal(signal.SIGKILL)
+        podium.wait()
+    world.runtime = world.open()
+    one = world.see(spec.instance_id)
+    assert one.state is InstanceState.READY
+    assert ask(one.address) == "hello"
+    world.runtime.launch(spec)
+    assert len(world.runtime.list()) == 1
+    world.runtime.stop(one.id)
+    eventually(world.gone)
+
+
+def test_a_stop_that_a_crash_interrupted_is_finished(world):
+    world.serve()
+    name = world.runtime.list()[0].id
+    world.runtime.stop(name, drain=60.0)
+    world.runtime.close()
+    assert world.see(name)
+    world.runtime = world.open()
+    eventually(world.gone)
+
+
+def test_a_killed_launcher_takes_the_app_along_and_is_noticed(world):
+    address = world.serve("import subprocess, sys; subprocess.Popen(['sleep', '601'], start_new_session=True)")
+    name = world.runtime.list()[0].id
+    status = json.loads((world.data / "instances" / name / "status.json").read_text())
+    os.kill(status["launcher"], signal.SIGKILL)
+    fault = world.exited(name).fault
+    assert fault.code == "APP_LOST"
+    with pytest.raises(OSError):
+        ask(address)
+    world.runtime.stop(name)
+    eventually(world.gone)
+
+
+def test_a_reused_pid_is_not_taken_for_the_launcher(world):
+    world.serve()
+    name = world.runtime.list()[0].id
+    path = world.data / "instances" / name / "status.json"
+    status = json.loads(path.read_text())
+    forged = dict(status, launcher=os.getpid())
+    os.kill(status["launcher"], signal.SIGTERM)
+    eventually(lambda: json.loads(path.read_text())["state"] == "exited")
+    path.write_text(json.dumps(forged))
+    assert world.exited(name).fault.code == "APP_LOST"
+    world.runtime.stop(name)  # must not signal the test
+    eventually(world.gone)
+
+
+def test_broken_directories_are_cleaned_up(world):
+    broken = world.data / "instances" / "s-broken-1"
+    broken.mkdir()
+    (broken / "instance.json").write_text("{")
+    (world.data / "instances" / ".gone-s-x-1").mkdir()
+    world.runtime.close()
+    world.runtime = world.open()
+    assert world.runtime.list() == []
+    assert not broken.exists()
+    assert not (world.data / "instances" / ".gone-s-x-1").exists()
+
+
+def test_what_cannot_be_launched_is_said_at_once(world):
+    spec = world.spec("")
+    shutil.rmtree(spec.image.source)
+    with pytest.raises(Unavailable, match="image is gone"):
+        world.runtime.launch(spec)
+    with pytest.raises(ValueError):
+        world.runtime.launch(world.spec("", instance="../../etc"))
+    assert world.runtime.list() == []
+
+
+def test_a_command_that_is_not_there_is_an_exit(world):
+    fault = world.exited(world.launch("", argv=("/usr/bin/no-such-program",))).fault
+    assert "no-such-program" in fault.message
+
+
+def test_static_files_are_served(world):
+    spec = world.spec("", argv=("{python}", "{static_server}", "--port", "{port}", "--root", "."))
+    (Path(spec.image.source) / "index.html").write_text("<h1>static</h1>")
+    try:
+        world.runtime.launch(spec)
+    except Unavailable as why:
+        pytest.skip(str(why))
+    assert ask(world.ready(spec.instance_id)) == "<h1>static</h1>"
