@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from tests.podium import Podium
 
 NOT_PUSHED = shutil.ignore_patterns("expect.toml", "check.py", "__pycache__", ".git")
-FINAL_STAGES = frozenset(
-    ["NO_APP_FILE", "CONFIG_ERROR", "BUILD_ERROR", "RUNTIME_ERROR", "RUNNING", "SLEEPING", "PAUSED"]
-)
+ERRORS = frozenset(["NO_APP_FILE", "CONFIG_ERROR", "BUILD_ERROR", "RUNTIME_ERROR"])
+GRACE = 15.0  #: seconds that an error may stay after a push or a command before it is believed
 
 
 class App:
@@ -137,7 +136,7 @@ class Space(App):
 
     def wait(self, *stages: str, timeout: float = 240, replaced: set[int] = frozenset()) -> dict:  # type: ignore[assignment]
         """The runtime once its stage is one of `stages` and no process of `replaced` is left. Gives up at once, with the
-        reason and the logs, when it ends in another final stage and stays there."""
+        reason and the logs, when it ends in an error that is not wanted and stays there."""
         wrong_since: float | None = None
 
         def arrived() -> dict | None:
@@ -145,9 +144,9 @@ class Space(App):
             now = self.runtime()
             if now["stage"] in stages and not (replaced & self.pids()):
                 return now
-            ended = now["stage"] in FINAL_STAGES - set(stages)
+            ended = now["stage"] in ERRORS - set(stages)
             wrong_since = (wrong_since or time.monotonic()) if ended else None
-            if wrong_since and time.monotonic() - wrong_since > 5:
+            if wrong_since and time.monotonic() - wrong_since > GRACE:
                 raise GiveUp(
                     f"{self.id} is {now['stage']}, not {' or '.join(stages)}: {now.get('errorMessage')}{self._last_words()}"
                 )

@@ -2,8 +2,8 @@
 
 
 def check(space):
-    assert space.gradio().predict("Ada", api_name="/sign") == "Ada\n"
     before = space.pids()
+    assert space.gradio().predict("Ada", api_name="/sign") == "Ada\n"
     space.restart()
     space.wait("RUNNING", replaced=before)
     assert space.gradio().predict(api_name="/read") == "Ada\n"

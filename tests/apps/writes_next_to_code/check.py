@@ -2,10 +2,10 @@
 
 
 def check(space):
+    before = space.pids()
     client = space.gradio()
     assert client.predict("rain", api_name="/write") == "rain\n"
     assert client.predict("sun", api_name="/write") == "rain\nsun\n"
-    before = space.pids()
     space.restart()
     space.wait("RUNNING", replaced=before)
     assert space.gradio().predict("wind", api_name="/write") == "wind\n"
