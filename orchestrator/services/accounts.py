@@ -181,14 +181,14 @@ class Accounts:
     def add_user(
         self, name: str, *, admin: bool = False, password: str = "", fullname: str = "", actor: str = "cli"
     ) -> Owner:
-        """Raises Invalid `NAME`, Conflict `NAME_TAKEN`."""
+        """Raises Invalid `NAME`, `PASSWORD`, Conflict `NAME_TAKEN`."""
         owner = Owner(
             new_id(),
             check_name(name, "user name"),
             "user",
             fullname or name,
             is_admin=admin,
-            password_hash=self._hasher.hash(password) if password else "",
+            password_hash=self._hash(password) if password else "",
             created_at=self._clock(),
         )
         return self._add(owner, "user.add", actor)
@@ -220,6 +220,27 @@ class Accounts:
             detail = {"user": user.name, "role": role.name.lower()}
             tx.audit.add(AuditRow(self._clock(), actor, "org.member", org.name, detail))
 
+    def set_password(self, user: Owner, password: str, actor: str = "cli") -> None:
+        """A new password; ends the user's browser sessions. Raises Invalid `PASSWORD` for one of under 8 characters."""
+        hashed = self._hash(password)
+        with self._store.write() as tx:
+            tx.accounts.update_owner(user.id, password_hash=hashed)
+            tx.accounts.drop_sessions_of(user.id)
+            tx.audit.add(AuditRow(self._clock(), actor, "user.password", user.name))
+
+    def _hash(self, password: str) -> str:
+        if not 8 <= len(password) <= 1024:
+            raise Invalid("PASSWORD", f"a password has 8 to 1024 characters, this one has {len(password)}")
+        return self._hasher.hash(password)
+
+    def users(self) -> list[Owner]:
+        with self._store.read() as tx:
+            return tx.accounts.owners("user")
+
+    def organisations(self) -> list[Owner]:
+        with self._store.read() as tx:
+            return tx.accounts.owners("org")
+
     def is_empty(self) -> bool:
         """True while there is no user at all."""
         with self._store.read() as tx:
@@ -232,13 +253,8 @@ class Accounts:
         Raises Invalid `TOKEN_ROLE`, `TOKEN_SHAPE`; Conflict `TOKEN_TAKEN`."""
         if role not in ("read", "write"):
             raise Invalid("TOKEN_ROLE", f"unknown token role {role!r}; write read or write")
-        if secret and (
-            not secret.startswith(TOKEN_PREFIX) or len(secret) < 20 or not secret.isascii() or not secret.isprintable()
-        ):
-            raise Invalid(
-                "TOKEN_SHAPE",
-                "a token starts with 'hf_' and has at least 20 printable characters; leave it out for a random one",
-            )
+        if secret:
+            self.check_new_token(secret)
         secret = secret or TOKEN_PREFIX + secrets.token_urlsafe(32).replace("-", "a").replace("_", "b")
         now = self._clock()
         name = name or time.strftime(f"{role} %Y-%m-%d %H:%M:%S", time.gmtime(now))
@@ -251,6 +267,17 @@ class Accounts:
             tx.accounts.add_token(token)
             tx.audit.add(AuditRow(now, actor, "token.add", user.name, {"token": name, "role": role}))
         return secret
+
+    def check_new_token(self, secret: str) -> None:
+        """Nothing if this may become a token. Raises Invalid `TOKEN_SHAPE`, Conflict `TOKEN_TAKEN`."""
+        if not secret.startswith(TOKEN_PREFIX) or len(secret) < 20 or not secret.isascii() or not secret.isprintable():
+            raise Invalid(
+                "TOKEN_SHAPE",
+                "a token starts with 'hf_' and has at least 20 printable characters; leave it out for a random one",
+            )
+        with self._store.read() as tx:
+            if tx.accounts.token_by_hash(digest(secret)):
+                raise Conflict("TOKEN_TAKEN", "this token exists already; leave it out for a random one")
 
     def tokens(self, user: Owner) -> list[Token]:
         with self._store.read() as tx:

@@ -1,0 +1,76 @@
+"""`podium doctor`: what is here, what is missing, what that costs, what to type. Owns the order and the table; the looking is
+in checks.py."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.output import as_json, say, table
+from orchestrator.settings import Settings, load
+
+if TYPE_CHECKING:
+    from orchestrator.cli.checks import Check
+
+
+def doctor(
+    data: Annotated[
+        Path | None, typer.Option(help="Data directory.  [PODIUM_DATA, ./data]", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port that `up` will use.  [PODIUM_PORT, 8000]", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check this machine: what is missing, what that costs, what to type. Exit code 1 if Podium cannot run."""
+    settings = load(data=data, port=port)
+    found = examine(settings)
+    if json:
+        from dataclasses import asdict
+
+        as_json([asdict(check) for check in found])
+    else:
+        _show(found, settings)
+    raise typer.Exit(1 if any(check.state == "bad" for check in found) else 0)
+
+
+def examine(settings: Settings) -> "list[Check]":
+    """All checks in their order, made at the same time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from orchestrator.cli import checks
+
+    uv = checks.find_uv()
+    looks = (
+        checks.python,
+        lambda: checks.uv(uv),
+        lambda: checks.interpreters(uv),
+        checks.git,
+        checks.git_lfs,
+        lambda: checks.sandbox(settings.sandbox),
+        checks.user,
+        lambda: checks.disk(settings.data),
+        checks.memory,
+        lambda: checks.clock(checks.changed_at(settings.data)),
+        lambda: checks.port(settings.host, settings.port),
+        lambda: checks.names(settings),
+        lambda: checks.index(uv, settings),
+        lambda: checks.certificates(settings),
+    )
+    if sys.stderr.isatty():
+        say("Looking at this machine …")
+    with ThreadPoolExecutor(len(looks)) as pool:
+        return [look.result() for look in [pool.submit(look) for look in looks]]
+
+
+def _show(found: "list[Check]", settings: Settings) -> None:
+    table(("", "what", "found", "cost", "type"), [(c.state, c.name, c.found, c.cost, c.fix) for c in found])
+    bad = sum(check.state == "bad" for check in found)
+    warned = sum(check.state == "warn" for check in found)
+    if bad:
+        say(f"Podium cannot run here yet: {bad} of {len(found)} checks failed.")
+    else:
+        say(
+            f"Podium can run here{f', with {warned} warning{"s" if warned > 1 else ""}' if warned else ''}: podium up --data {settings.data}"
+        )
