@@ -71,6 +71,5 @@ def _show(found: "list[Check]", settings: Settings) -> None:
     if bad:
         say(f"Podium cannot run here yet: {bad} of {len(found)} checks failed.")
     else:
-        say(
-            f"Podium can run here{f', with {warned} warning{"s" if warned > 1 else ""}' if warned else ''}: podium up --data {settings.data}"
-        )
+        but = f", with {warned} warning{'' if warned == 1 else 's'}" if warned else ""
+        say(f"Podium can run here{but}: podium up --data {settings.data}")

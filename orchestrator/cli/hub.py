@@ -122,7 +122,7 @@ class Hub:
 
     def _events(self, path: str, follow: bool) -> Iterator[Line]:
         timeout = httpx.Timeout(60, connect=5, read=120 if follow else _QUIET)
-        with self._http.stream("GET", path, params={"follow": int(follow)}, timeout=timeout) as answer:
+        with self._http.stream("GET", path, timeout=timeout) as answer:
             if answer.status_code >= 300:
                 answer.read()
                 self._check(answer)
