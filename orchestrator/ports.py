@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen
 
 # --------------------------------------------------------------------------------------------------------- runtime
@@ -219,6 +220,16 @@ class Repos(Protocol):
 
     def size(self, repo_id: str) -> int:
         """Bytes on disk."""
+
+    def inspect(self, repo_id: str, updates: tuple[RefUpdate, ...], quarantine: str, file_limit: int) -> Pushed:
+        """Facts about a push before it is accepted, with bounded work. `quarantine`: where git keeps its objects meanwhile,
+        "" when they are in. Raises Invalid `GIT_PROTOCOL` for a quarantine that is not this repo's."""
+
+    def sync(self, repo_id: str, *refs: str) -> None:
+        """What these refs name now is durable on return."""
+
+    def tidy(self, repo_id: str) -> None:
+        """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything."""
 
 
 # ------------------------------------------------------------------------------------------------------------ bell

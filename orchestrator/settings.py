@@ -60,6 +60,7 @@ class Settings:
     response_timeout: float = _setting(300.0, "seconds until an app must have begun its answer")
     hold_timeout: float = _setting(120.0, "seconds that a program's request is held while a Space wakes")
     log_level: str = _setting("info", "debug, info, warning or error")
+    failpoint: str = _setting("", "for tests: where to crash (orchestrator/failpoints.py)")
     access_log: str = _setting("", "file of the gateway's access log; empty: <data>/logs/access.log; -: none")
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 sentence; reads no repo."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orchestrator.domain.space import MAIN
@@ -12,6 +13,8 @@ UPDATES_LIMIT = 100  #: refs in one push
 COMMIT_LIMIT = 256 * 1024  #: bytes of one commit object: message, parents and signatures together
 ENTRIES_LIMIT = 1_000_000  #: entries counted in one revision before it is called a bomb
 OBJECTS_LIMIT = 2_000_000  #: new objects in one push
+SCANNED = 1024**2  #: bytes; larger files are not searched for tokens
+_TOKEN = re.compile(rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9_-]{16,200}")
 _SHOWN = 5  #: how many paths a message lists
 _UPDATE = re.compile(r"([0-9a-f]{40}) ([0-9a-f]{40}) (\S.*)", re.ASCII)
 #: Control characters, and those that change the direction of what follows them.
@@ -186,6 +189,14 @@ def too_large(big: tuple[tuple[str, int], ...], count: int, limit: int) -> Refus
 
 def repo_too_large(size: int, limit: int) -> str:
     return f"the repository would be {amount(size)}, limit {amount(limit)}"
+
+
+def secrets_in(content: bytes) -> Iterator[tuple[str, int]]:
+    """What has the shape of an access token in a text file, with its line from 1."""
+    if b"\0" in content[:8000]:
+        return
+    for match in _TOKEN.finditer(content):
+        yield match[0].decode(), content.count(b"\n", 0, match.start()) + 1
 
 
 def leaked(sighting: Sighting, name: str) -> Refusal:

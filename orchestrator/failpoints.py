@@ -1,0 +1,21 @@
+"""Places where tests make a process die, to prove that nothing acknowledged is lost. Does nothing unless `enable` was called,
+which only the hidden setting `failpoint` and the tests do."""
+
+import os
+import signal
+
+NAMES = frozenset(["before_intent", "after_intent", "before_ref", "after_ref", "before_landed", "after_landed"])
+_enabled: set[str] = set()
+
+
+def enable(*names: str) -> None:
+    """Die by SIGKILL when one of these is next reached. Raises ValueError for an unknown name."""
+    if unknown := set(names) - NAMES:
+        raise ValueError(f"unknown failpoint {sorted(unknown)}; known are {sorted(NAMES)}")
+    _enabled.update(names)
+
+
+def hit(name: str) -> None:
+    """The line to write at a durable step."""
+    if name in _enabled:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,309 @@
+"""Bare git repos on disk (ports.Repos). Owns where they lie, reading them, and making what changed durable. Every read is one
+short plumbing process on objects; commits are `commit.py`, facts about a push `inspect.py`, the wire `smart.py`."""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from orchestrator.domain.push import ENTRIES_LIMIT, Pushed, RefUpdate, printable
+from orchestrator.domain.space import MAIN
+from orchestrator.errors import Invalid, NotFound
+from orchestrator.ports import Change, Commit, TreeEntry
+from orchestrator.repos import commit as committing
+from orchestrator.repos import inspect as inspecting
+from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed
+
+_ID = re.compile(r"[0-9a-f]{8,64}")
+_HEX = re.compile(r"[0-9a-f]{7,40}")
+_BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$|^@$|/\.")
+_CHUNK = 64 * 1024
+_STALE = WALL_CLOCK + 300  #: seconds after which a lock or a quarantine belongs to nobody
+_MANY_PACKS = 40  #: a repo with more packs is tidied
+
+
+class GitRepos:
+    """`root` holds the repos and, in `.podium`, the configuration and hooks; `push_limit` in bytes."""
+
+    def __init__(self, root: Path, push_limit: int) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+        self.git = Git(root / ".podium", push_limit)
+        #: An empty repo: what a push to a Space that does not exist yet is shown.
+        self.blank = str(root / ".podium" / "blank.git")
+        self._make(Path(self.blank))
+
+    # ------------------------------------------------------------------------------------------------- the repos
+
+    def create(self, repo_id: str) -> None:
+        self._make(self._path(repo_id))
+
+    def remove(self, repo_id: str) -> None:
+        path = self._path(repo_id)
+        doomed = path.with_name(f"{path.name}.removed-{time.time_ns()}")
+        try:
+            path.rename(doomed)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def git_dir(self, repo_id: str) -> str:
+        return str(self._path(repo_id))
+
+    def size(self, repo_id: str) -> int:
+        return inspecting.disk_usage(self.git_dir(repo_id))
+
+    def _path(self, repo_id: str) -> Path:
+        if not _ID.fullmatch(repo_id):
+            raise ValueError(f"not a repo id: {repo_id!r}")
+        return self._root / repo_id[:2] / f"{repo_id}.git"
+
+    def _make(self, path: Path) -> None:
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}-{time.time_ns()}")
+        self.git.run(str(fresh), "init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(fresh))
+        for folder in ("refs/heads", "refs/tags", "objects/pack", "objects/info"):
+            (fresh / folder).mkdir(parents=True, exist_ok=True)
+        try:
+            fresh.rename(path)
+        except OSError:
+            shutil.rmtree(fresh, ignore_errors=True)
+            if not path.exists():
+                raise
+        _fsync(path.parent)
+
+    # ---------------------------------------------------------------------------------------------------- reading
+
+    def head(self, repo_id: str, ref: str = MAIN) -> str | None:
+        out = self.git.run(
+            self.git_dir(repo_id), "rev-parse", "--verify", "--quiet", "--end-of-options", _ref(ref), ok=(0, 1)
+        )
+        return out.decode().strip() or None
+
+    def resolve(self, repo_id: str, revision: str) -> str:
+        tried = []
+        if not _BAD_REF.search(revision) and len(revision) <= 250:
+            tried = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
+            if revision.startswith(("refs/heads/", "refs/tags/", "refs/pr/")):
+                tried.insert(0, revision)
+            if _HEX.fullmatch(revision):
+                tried.append(revision)
+        asked = "".join(f"{name}^{{commit}}\n" for name in tried).encode("utf-8", "replace")
+        out = self.git.run(self.git_dir(repo_id), "cat-file", "--batch-check", stdin=asked) if asked else b""
+        for line in out.decode("utf-8", "replace").splitlines():
+            oid, _, rest = line.partition(" ")
+            if rest.startswith("commit ") and len(oid) == 40:
+                return oid
+        raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(revision, 100)}")
+
+    def refs(self, repo_id: str) -> dict[str, str]:
+        out = self.git.run(
+            self.git_dir(repo_id),
+            "for-each-ref",
+            "--format=%(objectname) %(*objectname) %(refname)",
+            "refs/heads",
+            "refs/tags",
+        )
+        found = {}
+        for line in out.decode("utf-8", "replace").splitlines():
+            oid, peeled, name = line.split(" ", 2)
+            found[name] = peeled or oid
+        return found
+
+    def tree(self, repo_id: str, commit: str, path: str = "", recursive: bool = False) -> list[TreeEntry]:
+        where = f"{_commit(commit)}:{path.strip('/')}" if path.strip("/") else _commit(commit)
+        flags = ("-r", "-t") if recursive else ()
+        if "\x00" in path or self._type(repo_id, where) not in ("tree", "commit"):
+            raise _no_entry()
+        prefix = path.strip("/") + "/" if path.strip("/") else ""
+        found = []
+        with self.git.pipe(self.git_dir(repo_id), ("ls-tree", "-z", "-l", *flags, where)) as out:
+            for record in inspecting.records(out):
+                found.append(_entry(record, prefix))
+                if len(found) > ENTRIES_LIMIT:
+                    raise Invalid("TREE_BOMB", f"this revision unfolds to more than {ENTRIES_LIMIT} entries")
+        return found
+
+    def entry(self, repo_id: str, commit: str, path: str) -> TreeEntry:
+        path = path.strip("/")
+        if not path:
+            oid = self.git.run(self.git_dir(repo_id), "rev-parse", "--verify", f"{_commit(commit)}^{{tree}}")
+            return TreeEntry("", "directory", oid.decode().strip(), 0, "040000")
+        if "\x00" in path:
+            raise _no_entry()
+        out = self.git.run(
+            self.git_dir(repo_id), "ls-tree", "-z", "-l", "--full-tree", _commit(commit), "--", os.fsencode(path)
+        )
+        for record in out.split(b"\0"):
+            if record and (found := _entry(record)).path == path:
+                return found
+        raise _no_entry()
+
+    def blob(self, repo_id: str, oid: str) -> Iterator[bytes]:
+        with self.git.pipe(self.git_dir(repo_id), ("cat-file", "blob", _commit(oid))) as out:
+            while chunk := out.read(_CHUNK):
+                yield chunk
+
+    def read(self, repo_id: str, commit: str, path: str, limit: int) -> bytes | None:
+        where = f"{_commit(commit)}:{path.strip('/')}"
+        if "\x00" in path or self._type(repo_id, where) != "blob":
+            return None
+        with self.git.pipe(self.git_dir(repo_id), ("cat-file", "blob", where)) as out:
+            return out.read(limit)
+
+    def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]:
+        out = self.git.run(
+            self.git_dir(repo_id),
+            "log",
+            "-z",
+            f"--skip={max(0, int(skip))}",
+            f"--max-count={max(0, int(limit))}",
+            "--no-show-signature",
+            "--format=%H%x00%P%x00%an%x00%at%x00%s%x00%B",
+            "--end-of-options",
+            _commit(commit),
+        )
+        fields = out.decode("utf-8", "replace").split("\0")
+        rows = zip(*[iter(fields)] * 6, strict=False)
+        return [
+            Commit(oid, title, message.strip(), (author,), _time(at), tuple(parents.split()))
+            for oid, parents, author, at, title, message in rows
+        ]
+
+    def _type(self, repo_id: str, name: str) -> str:
+        """blob, tree, commit, tag, or nothing."""
+        asked = os.fsencode(name)
+        if b"\n" in asked:
+            out = self.git.run(self.git_dir(repo_id), "cat-file", "-t", "--end-of-options", asked, ok=(0, 128))
+            return out.decode().strip()
+        line = self.git.run(self.git_dir(repo_id), "cat-file", "--batch-check=%(objecttype)", stdin=asked + b"\n")
+        word = line.decode("utf-8", "replace").strip()
+        return word if word in ("blob", "tree", "commit", "tag") else ""
+
+    # ---------------------------------------------------------------------------------------------------- writing
+
+    def commit(
+        self,
+        repo_id: str,
+        ref: str,
+        changes: Iterable[Change],
+        message: str,
+        author: tuple[str, str],
+        parent: str | None = None,
+        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+    ) -> str:
+        old = self.head(repo_id, _ref(ref))
+        made = committing.commit(
+            self.git, self.git_dir(repo_id), ref, old, changes, message, author, parent, before_update
+        )
+        self.sync(repo_id, ref)
+        return made
+
+    def sync(self, repo_id: str, *refs: str) -> None:
+        """Make renames of refs and packs durable: git fsyncs the files, never the directories."""
+        top = self._path(repo_id)
+        folders = {top / "objects" / "pack", top / "objects", top / "refs", top}
+        for ref in refs:
+            folder = (top / ref).parent
+            while folder != top and top in folder.parents:
+                folders.add(folder)
+                folder = folder.parent
+        for folder in folders:
+            _fsync(folder)
+
+    # --------------------------------------------------------------------------------------------------- a push
+
+    def inspect(self, repo_id: str, updates: tuple[RefUpdate, ...], quarantine: str, file_limit: int) -> Pushed:
+        """Facts about objects that git holds in quarantine until the push is accepted. `quarantine` is a directory below
+        this repo's objects, "" when the objects are in already. Raises Invalid when it is not."""
+        top = self.git_dir(repo_id)
+        if quarantine and not _inside(quarantine, os.path.join(top, "objects")):
+            raise Invalid("GIT_PROTOCOL", "the quarantine is not this repo's")
+        return inspecting.inspect(self.git, top, updates, quarantine, file_limit)
+
+    def tidy(self, repo_id: str) -> None:
+        """Remove locks and quarantines that a dead process left, and join packs when they are many. Drops no object, so it
+        may run beside pushes and reads."""
+        top = self._path(repo_id)
+        before = time.time() - _STALE
+        for folder, _, names in os.walk(top / "refs"):
+            for name in names:
+                if name.endswith(".lock"):
+                    _remove_old(Path(folder, name), before)
+        for pattern in (
+            "*.lock",
+            "objects/tmp_objdir-*",
+            "objects/incoming-*",
+            "objects/pack/tmp_*",
+            "refs/podium/commit-*",
+        ):
+            for path in top.glob(pattern):
+                _remove_old(path, before)
+        if sum(1 for _ in top.glob("objects/pack/*.pack")) > _MANY_PACKS:
+            self.git.run(self.git_dir(repo_id), "repack", "-d", "-q", "--geometric=2", timeout=WALL_CLOCK)
+
+
+def _entry(record: bytes, prefix: str = "") -> TreeEntry:
+    """One record of `ls-tree -z -l`: `<mode> <type> <oid> <size>\\t<path>`; symlinks are files, submodules directories."""
+    facts, _, path = record.partition(b"\t")
+    mode, kind, oid, size = facts.split()
+    name = path.decode("utf-8", "replace")
+    return TreeEntry(
+        prefix + name,
+        "file" if kind == b"blob" else "directory",
+        oid.decode(),
+        int(size) if size.isdigit() else 0,
+        mode.decode(),
+    )
+
+
+def _commit(oid: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", oid):
+        raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(oid, 100)}")
+    return oid
+
+
+def _ref(ref: str) -> str:
+    if not ref.startswith("refs/") or _BAD_REF.search(ref) or len(ref) > 250:
+        raise Invalid("REF_NAME", f"{printable(ref, 100)!r} cannot be the name of a branch or tag")
+    return ref
+
+
+def _no_entry() -> NotFound:
+    return NotFound("EntryNotFound", "Entry not found")
+
+
+def _time(text: str) -> float:
+    """Author times are a stranger's: anything that is not a plausible date is the epoch."""
+    return float(text) if text.isdigit() and len(text) <= 11 else 0.0
+
+
+def _inside(path: str, folder: str) -> bool:
+    real = os.path.realpath(path)
+    return os.path.dirname(real) == os.path.realpath(folder) and os.path.isdir(real)
+
+
+def _fsync(folder: Path) -> None:
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove_old(path: Path, before: float) -> None:
+    try:
+        if path.lstat().st_mtime < before:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    except OSError:
+        pass
+
+
+__all__ = ["GitFailed", "GitRepos"]

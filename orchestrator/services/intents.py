@@ -1,0 +1,132 @@
+"""From a moved ref to a wish, never losing one. An intent is durable before its ref may move; the wish follows the ref, in the
+transaction that settles the intent; whoever crashes in between finds the intent again. Owns nothing of what may be pushed."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from orchestrator import failpoints
+from orchestrator.domain.push import ZERO, RefUpdate
+from orchestrator.domain.records import AuditRow, Intent
+from orchestrator.domain.space import MAIN
+from orchestrator.ports import Bell, Repos, Store
+from orchestrator.services.card import Card
+
+log = logging.getLogger(__name__)
+GRACE = 20.0  #: seconds that a git which outlived us may take from the intent to the ref
+SETTLED_AFTER = 2.0  #: seconds that an intent is left to the push that wrote it
+README_LIMIT = 256 * 1024
+
+
+class Intents:
+    def __init__(
+        self,
+        store: Store,
+        repos: Repos,
+        bell: Bell,
+        card_of: Callable[[bytes | None], Card],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._repos = repos
+        self._bell = bell
+        self._card_of = card_of
+        self._clock = clock
+        self._active: Counter[str] = Counter()
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def pushing(self, repo_id: str) -> Iterator[None]:
+        """While refs of this repo may move: its intents are kept open."""
+        with self._lock:
+            self._active[repo_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._active[repo_id] -= 1
+                if not self._active[repo_id]:
+                    del self._active[repo_id]
+
+    def write(self, repo_id: str, updates: Iterable[RefUpdate], actor: str) -> None:
+        """Durable on return."""
+        failpoints.hit("before_intent")
+        now = self._clock()
+        with self._store.write() as tx:
+            for update in updates:
+                tx.pushes.add(repo_id, update.ref, update.old, update.new, actor, now)
+        failpoints.hit("after_intent")
+
+    def landed(self, repo_id: str) -> None:
+        """Bring the wish to where main is, and settle intents whose fate is known. Any number of times, at any time."""
+        with self._lock:
+            lock = self._locks.setdefault(repo_id, threading.Lock())
+        with lock:
+            # A ref that moves while we write is seen by the next round.
+            for _ in range(10):
+                if not self._follow(repo_id):
+                    break
+
+    def sweep(self) -> None:
+        """Settle what a crash, ours or the database's, left open. At start-up and every few seconds."""
+        with self._store.read() as tx:
+            found = tx.pushes.open()
+        before = self._clock() - SETTLED_AFTER
+        for repo_id in dict.fromkeys(intent.repo_id for intent in found if intent.created_at <= before):
+            try:
+                self.landed(repo_id)
+            except Exception:
+                log.exception("the pushes of %s could not be settled; they will be tried again", repo_id)
+
+    def _follow(self, repo_id: str) -> bool:
+        """One round; whether the wish changed."""
+        with self._store.read() as tx:
+            space = tx.spaces.get(repo_id)
+            intents = tx.pushes.open(repo_id)
+        if space is None or space.wish.deleted:
+            self._settle(intents)
+            return False
+        refs = tuple(dict.fromkeys([MAIN, *(intent.ref for intent in intents)]))
+        # What is read next must not be undone by a power cut once somebody was told of it.
+        self._repos.sync(repo_id, *refs)
+        values = {ref: self._repos.head(repo_id, ref) or ZERO for ref in refs}
+        head = values[MAIN]
+        moved = head not in (ZERO, space.sha)
+        done = [intent for intent in intents if self._is_decided(intent, values[intent.ref])]
+        if not moved and not done:
+            return False
+        wish: dict[str, object] = {}
+        if moved:
+            card = self._card_of(self._repos.read(repo_id, head, "README.md", README_LIMIT))
+            wish = {"revision": head, "sha": head, "card": dict(card.values), "sdk": card.sdk}
+        failpoints.hit("before_landed")
+        now = self._clock()
+        with self._store.write() as tx:
+            if moved:
+                tx.spaces.update(repo_id, look_at=now, updated_at=now, last_activity=now, **wish)
+            for intent in done:
+                if intent.new == values[intent.ref]:
+                    detail = {"ref": intent.ref, "old": intent.old, "new": intent.new}
+                    tx.audit.add(AuditRow(now, intent.actor, "push", space.full_name, detail))
+            tx.pushes.settle(*(intent.id for intent in done))
+        failpoints.hit("after_landed")
+        if moved:
+            self._bell.ring("spaces")
+        return moved
+
+    def _settle(self, intents: list[Intent]) -> None:
+        if intents:
+            with self._store.write() as tx:
+                tx.pushes.settle(*(intent.id for intent in intents))
+
+    def _is_decided(self, intent: Intent, value: str) -> bool:
+        """Whether the ref can no longer make the move: it did, somebody else did, or there is no git left that could."""
+        if value != intent.old or intent.new == intent.old:
+            return True
+        with self._lock:
+            going_on = self._active[intent.repo_id] > 0
+        return not going_on and self._clock() - intent.created_at >= GRACE
