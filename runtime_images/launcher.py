@@ -40,6 +40,7 @@ KB, MB = 1024, 1024**2
 LINE_LIMIT = 16 * KB  #: characters of a line that are kept
 HEAD_LINES = 200  #: first lines of a log, which survive its cap
 TAIL_LINES = 50  #: last lines told in the status when the app exits
+LAST_WORDS = 32 * KB  #: bytes of a flood that are kept in case they are the last
 LOG_RATE = 1 * MB  #: bytes of output per second kept in the long run
 DRAIN_RATE = 50 * MB  #: bytes of output per second read at all; beyond that the app waits
 PARTIAL_AFTER = 2.0  #: seconds until a line without its newline is shown
@@ -164,7 +165,7 @@ class Output:
         if self._tokens < (256 * KB if self._lost_bytes else len(chunk)):
             self._lost_bytes += len(chunk)
             self._lost_lines += chunk.count(b"\n")
-            self._last_lost = chunk
+            self._last_lost = (self._last_lost + chunk)[-LAST_WORDS:]
             return
         if self._lost_bytes:
             self._tell_loss()
@@ -183,7 +184,8 @@ class Output:
     def finish(self) -> None:
         """The app is gone: write what is left, and the last lines even of a flood."""
         if self._lost_bytes:
-            last = self._last_lost.split(b"\n")[1:][-TAIL_LINES:]
+            first = 1 if len(self._last_lost) == LAST_WORDS else 0  # likely only the end of a line
+            last = self._last_lost.split(b"\n")[first:][-TAIL_LINES:]
             self._tell_loss()
             self._partial = b""
             self.say(*(self._text(line[:LINE_LIMIT]) for line in last if line))

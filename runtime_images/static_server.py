@@ -266,7 +266,8 @@ def parse(head: bytes) -> "tuple[str, str, str, dict[str, str]]":
     """Method, target, version and fields of a request head. Raises ValueError."""
     first, *lines = head.decode("latin-1").split("\r\n")
     method, target, version = first.split(" ")
-    if version not in ("HTTP/1.1", "HTTP/1.0") or not target or not method.isalpha():
+    odd = not (method.isalpha() and target and first.isascii() and first.isprintable())
+    if odd or version not in ("HTTP/1.1", "HTTP/1.0"):
         raise ValueError(first)
     fields = {}
     for line in lines:

@@ -6,6 +6,7 @@ how many there were, with the index of the last of them. Followers look at their
 and only while they follow: writers may be other processes, and no thread waits for anybody."""
 
 import asyncio
+import io
 import os
 import re
 import time
@@ -39,24 +40,30 @@ class FileLogs:
     def read(self, stream: str, start: int = 0) -> tuple[list[LogLine], bool]:
         reader = _Reader(self._path(stream), start)
         lines: list[LogLine] = []
-        while block := reader.take():
-            lines += block
+        try:
+            while block := reader.take():
+                lines += block
+        finally:
+            reader.close()
         return lines, reader.ended
 
     async def follow(self, stream: str, start: int = 0) -> AsyncIterator[LogLine]:
         reader = _Reader(self._path(stream), start)
-        while True:
-            for line in reader.take():
-                yield line
-            if reader.ended:
-                return
-            if not reader.more:
-                await asyncio.sleep(_LOOK_EVERY)
-            else:
-                await asyncio.sleep(0)  # a long log must not hold up everybody else
+        try:
+            while True:
+                for line in reader.take():
+                    yield line
+                if reader.ended:
+                    return
+                # a long log must not hold up everybody else: a pause after each block
+                await asyncio.sleep(0 if reader.more else _LOOK_EVERY)
+        finally:
+            reader.close()
 
     def tail(self, stream: str, count: int) -> list[LogLine]:
-        return self.read(stream)[0][-count:] if count > 0 else []
+        if count <= 0:
+            return []
+        return self.read(stream, _length(self._path(stream)) - count)[0][-count:]
 
     def remove(self, stream: str) -> None:
         self._path(stream).unlink(missing_ok=True)
@@ -83,7 +90,8 @@ class _Reader:
 
     def __init__(self, path: Path, start: int) -> None:
         self._path, self._start = path, max(0, start)
-        self._inode, self._offset, self._rest = 0, 0, b""
+        self._file: io.FileIO | None = None
+        self._inode, self._rest = 0, b""
         self._index = 0  #: of the next line in the file
         self._at = 0.0  #: when the last line happened
         self.ended = False  #: the last thing read was the end mark
@@ -98,27 +106,23 @@ class _Reader:
             if lines := self._parse(block):
                 return lines
 
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
     def _block(self) -> bytes:
         self.more = False
         try:
-            found = os.stat(self._path)
+            if os.stat(self._path).st_ino != self._inode or not self._file:
+                # Replaced by a shorter one (the cap): begin again; `_start` holds how far we are. The old one is held open
+                # until now, or the new one might have been given its number.
+                file = open(self._path, "rb", buffering=0)  # noqa: SIM115
+                self.close()
+                self._file, self._inode = file, os.fstat(file.fileno()).st_ino
+                self._rest, self._index = b"", 0
         except FileNotFoundError:
             return b""
-        if found.st_ino != self._inode or found.st_size < self._offset:
-            # replaced by a shorter one (the cap): begin again, `_start` holds how far we are
-            self._inode, self._offset, self._rest, self._index = found.st_ino, 0, b"", 0
-        if found.st_size == self._offset:
-            return b""
-        try:
-            with open(self._path, "rb") as file:
-                if os.fstat(file.fileno()).st_ino != self._inode:
-                    self.more = True
-                    return b""
-                file.seek(self._offset)
-                block = file.read(_BLOCK)
-        except FileNotFoundError:
-            return b""
-        self._offset += len(block)
+        block = self._file.read(_BLOCK) or b""
         self.more = len(block) == _BLOCK
         return block
 
@@ -152,3 +156,18 @@ def _seconds(stamp: bytes) -> float:
         return float(stamp)
     except ValueError:
         return 0.0  # a line that a crash tore
+
+
+def _length(path: Path) -> int:
+    """How many lines the stream has had."""
+    try:
+        data = b"\n" + path.read_bytes()
+    except FileNotFoundError:
+        return 0
+    length = data.count(b"\n") - 1
+    at = data.find(b"\n#")
+    while at >= 0:
+        note = data[at + 1 : data.find(b"\n", at + 1)]
+        length += int(note[6:]) - 1 if note.startswith(b"# gap ") else -1
+        at = data.find(b"\n#", at + 1)
+    return length
