@@ -1,0 +1,433 @@
+"""The gateway itself: takes each request through admission, decision and action. Owns the shared state (table, pools, limits,
+clocks) and the once-a-second sweep; bytes are moved in `client`, `forward` and `upgrade`."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Coroutine
+from urllib.parse import urlsplit
+
+from orchestrator.errors import Unavailable
+from orchestrator.gateway import access, activity, answers, headers
+from orchestrator.gateway.access import Access
+from orchestrator.gateway.accesslog import AccessLog
+from orchestrator.gateway.activity import Repetitions, Reports
+from orchestrator.gateway.client import HELD, Client
+from orchestrator.gateway.config import GatewayConfig
+from orchestrator.gateway.control import Control
+from orchestrator.gateway.forward import Pool, Upstream
+from orchestrator.gateway.hosts import CONSOLE, Hosts, is_internal
+from orchestrator.gateway.limits import Crowd, Rates
+from orchestrator.gateway.outcome import WAKE, Outcome, decide
+from orchestrator.gateway.request import COOKIE_LIMIT, Request
+from orchestrator.gateway.routes import Route, Table
+from orchestrator.gateway.upgrade import Tunnel
+from orchestrator.gateway.waiting import Waiting
+
+log = logging.getLogger(__name__)
+
+OWN_PREFIX = b"/.podium/"
+_KEEPS_FOR = 3600.0  # seconds that one request can keep a Space awake
+_RETRY_EVERY = 0.1
+_TOKEN_LIMIT = 512
+
+
+class Gateway:
+    """Everything that requests share."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self.config = config
+        self.now = time.monotonic()  #: a clock that ticks once a second
+        self.draining = False
+        self.hosts = Hosts(config.apps_domain, config.public_url)
+        self.control = Control(config.control, config.feed_token)
+        self.table = Table(config.public_url, self._route_changed, self._retire)
+        self.reports = Reports(self.control)
+        self.waiting = Waiting(self.dispatch, config.held_per_space)
+        self.access_log = AccessLog(config.access_log, config.access_log_size)
+        self.clients: set[Client] = set()
+        self.tunnels: set[Tunnel] = set()
+        https = config.public_url.startswith("https:")
+        local = self.hosts.apps_domain == "localhost" or self.hosts.apps_domain.endswith(".localhost")
+        self.access = Access(https, https or local)
+        self._scheme = urlsplit(config.public_url).scheme.encode()
+        self._console = Pool(self, config.control, console=True)
+        self._pools: set[Pool] = {self._console}
+        self._rates = Rates(config.rate_limit) if config.rate_limit > 0 else None
+        self._crowd = Crowd(config.connections_per_address) if not config.trusted_proxies else None
+        self._repetitions = Repetitions()
+        self._tasks: set[asyncio.Task] = set()
+
+    # Connections come and go
+
+    def welcome(self, client: Client) -> bool:
+        if self._crowd is not None and not self._crowd.enter(client.peer):
+            return False
+        self.clients.add(client)
+        return True
+
+    def farewell(self, client: Client) -> None:
+        if client in self.clients:
+            self.clients.discard(client)
+            if self._crowd is not None:
+                self._crowd.leave(client.peer)
+
+    def abandoned(self, request: Request) -> None:
+        """The visitor left, or its request turned out to be wrong."""
+        if request.upstream is not None:
+            request.upstream.abandon()
+        if request.door:
+            self.waiting.leave(request)
+        if request.client.closing:
+            request.outcome = "left" if request.status != 200 or request.outcome != "own" else request.outcome
+            self.log(request)
+
+    # Admission
+
+    def dispatch(self, request: Request) -> None:
+        """Take a request as far as it goes now. Called with its whole header, and again when what it waited for happened."""
+        if request.client.request is not request:
+            return
+        request.until = 0.0
+        if request.door is None and not self._admit(request):
+            return
+        if request.door == CONSOLE:
+            self._serve_console(request)
+        else:
+            self._serve_space(request)
+
+    def _admit(self, request: Request) -> bool:
+        """Who asks for whom, and not too often?"""
+        client, noted = request.client, request.noted
+        hops = self.config.trusted_proxies
+        key = (request.host, noted.get(b"x-forwarded-for"), noted.get(b"x-forwarded-proto")) if hops else request.host
+        if client.forwarding_key != key:
+            door = self.hosts.door(request.host)
+            address, scheme = headers.client_of(client.peer, noted, self._scheme, hops)
+            lines = headers.forwarded(address, scheme, request.host)
+            bucket = self._rates.bucket(address, door, self.now) if door and self._rates else None
+            client.forwarding_key, client.forwarding = key, (door, address, scheme, lines, bucket)
+        request.door, request.address, request.scheme, request.suffix, bucket = client.forwarding
+        request.outcome = "refused"
+        if request.door is None:
+            answers.misdirected(self, request)
+            return False
+        if len(noted.get(b"cookie", b"")) > COOKIE_LIMIT:
+            request.keep_alive = False
+            answers.cookies_too_large(self, request)
+            return False
+        if bucket is not None and not bucket.take(request.started):
+            answers.too_fast(self, request, bucket.wait, bucket.rate, bucket.burst)
+            return False
+        return True
+
+    def _serve_console(self, request: Request) -> None:
+        if is_internal(request.target):
+            request.outcome = "refused"
+            answers.problem(self, request, 404, {"error": "Not found"})
+            return
+        request.outcome = "console"
+        self._forward(request, self._console)
+
+    # A Space
+
+    def _serve_space(self, request: Request) -> None:
+        route = request.route = self.table.get(request.door)
+        allowed, page, state = True, False, None
+        if route is not None:
+            state = route.state
+            if route.private:
+                allowed = self._allowed(request, route)
+        target = request.target
+        own = target.startswith(OWN_PREFIX)
+        if not request.use:
+            noted = request.noted
+            mode, purpose = noted.get(b"sec-fetch-mode"), noted.get(b"sec-purpose")
+            request.use = activity.use_of(request.method, target.partition(b"?")[0], mode, purpose, request.upgrade)
+        if state != "open" or request.signed is not None:
+            page = request.wants_page and request.method in (b"GET", b"HEAD")
+        outcome = decide(
+            state, allowed, page=page, wakes=request.use & activity.WAKES > 0,
+            signed=page and request.signed is not None, own=own, informed=self.table.informed,
+        )  # fmt: skip
+        request.outcome = outcome.value
+        if outcome is Outcome.FORWARD:
+            self._note_use(request, route)
+            if self._fits(request):
+                self._forward(request, route.pool or self._pool_of(route))
+        else:
+            self._act(outcome, request, route)
+
+    def _act(self, outcome: Outcome, request: Request, route: Route | None) -> None:
+        match outcome:
+            case Outcome.HOLD:
+                self._hold(request, route)
+            case Outcome.WAITING_PAGE:
+                self._wake(request, route)
+                answers.waiting(self, request)
+            case Outcome.ASLEEP:
+                answers.not_now(self, request)
+            case Outcome.CLOSED_PAGE:
+                answers.closed(self, request)
+            case Outcome.ASK:
+                self._pause(request)
+                self._spawn(self._ask(request, route))
+            case Outcome.EXCHANGE:
+                self._exchange(request, route)
+            case Outcome.OWN:
+                self._serve_own(request, route)
+            case Outcome.UNKNOWING:
+                answers.unknowing(self, request)
+            case _:
+                answers.missing(self, request)
+
+    def _serve_own(self, request: Request, route: Route) -> None:
+        if request.path == b"/.podium/progress" and request.method == b"GET" and request.complete:
+            self.waiting.watch(request, route)
+        else:
+            answers.problem(self, request, 404, {"error": "Not found"})
+
+    def _fits(self, request: Request) -> bool:
+        if request.length > self.config.body_limit:
+            self.too_large(request)
+            return False
+        return True
+
+    def _note_use(self, request: Request, route: Route) -> None:
+        use = request.use
+        if use & activity.KEEPS:
+            request.keeps = True
+        elif use & activity.ONCE:
+            request.keeps = self._repetitions.is_new((request.address, route.label, request.target), self.now)
+        if request.keeps:
+            self.reports.used(route.space)
+
+    def _wake(self, request: Request, route: Route) -> None:
+        if route.state == WAKE:
+            self.reports.wake(route.space)
+        else:
+            self._note_use(request, route)
+
+    def _hold(self, request: Request, route: Route) -> None:
+        if not self._fits(request):
+            return
+        self._wake(request, route)
+        self._pause(request)
+        request.until = (request.first_try or request.started) + self.config.hold_timeout
+        request.give_up = lambda: self._gave_up(request)
+        if not self.waiting.hold(request):
+            answers.busy(self, request)
+
+    def _gave_up(self, request: Request) -> None:
+        self.waiting.leave(request)
+        answers.not_now(self, request)
+
+    def _route_changed(self, label: bytes) -> None:
+        self.waiting.changed(label, self.table.get(label))
+
+    # Private Spaces
+
+    def _allowed(self, request: Request, route: Route) -> bool | None:
+        """May this visitor see a private Space? None: ask the control plane about its token."""
+        self.access.load(self.table.keys)
+        name = f"{route.label.decode()}.{self.hosts.apps_domain}"
+        noted = request.noted
+        origin = b"%b://%b" % (request.scheme, request.host)
+        sign = access.split_sign(request.target)[1]
+        if sign is not None:
+            claims = self.access.sign_claims(sign, route, (name, request.host.decode("latin-1").lower()))
+            if claims is not None:
+                request.signed = claims
+                return True
+        if self.access.cookie_allows(noted.get(b"cookie"), route, name) and access.same_origin(
+            noted, request.method, request.upgrade, origin
+        ):
+            request.signed = {} if sign is not None else None
+            return True
+        token = access.bearer(noted.get(b"x-hf-authorization")) or access.bearer(noted.get(b"authorization"))
+        if token is None or not token.startswith("hf_") or len(token) > _TOKEN_LIMIT:
+            return False
+        if request.allowed is not None:
+            return request.allowed
+        return self.access.token_allows(token, route)
+
+    async def _ask(self, request: Request, route: Route) -> None:
+        noted = request.noted
+        token = access.bearer(noted.get(b"x-hf-authorization")) or access.bearer(noted.get(b"authorization")) or ""
+        try:
+            status, body = await self.control.call("POST", "/internal/authorize", {"token": token, "space": route.space})
+            verdict = bool(json.loads(body)["allow"]) if status == 200 else None
+        except (Unavailable, ValueError, KeyError, TypeError):
+            verdict = None
+        request.allowed = self.access.token_answer(token, route, verdict)
+        self._unpause(request)
+        self.dispatch(request)
+
+    def _exchange(self, request: Request, route: Route) -> None:
+        """The signed link becomes a cookie, and the address bar loses the signature."""
+        target = access.split_sign(request.target)[0].decode("latin-1")
+        fields = [
+            f"Location: {request.scheme.decode()}://{request.host.decode('latin-1')}{target}",
+            "Referrer-Policy: no-referrer", "Cache-Control: no-store",
+        ]  # fmt: skip
+        if request.signed:
+            self.access.spend(request.signed)
+            fields.append(f"Set-Cookie: {self.access.cookie(route, f'{route.label.decode()}.{self.hosts.apps_domain}')}")
+        answers.reply(self, request, 303, b"", fields)
+
+    # Forwarding
+
+    def _pool_of(self, route: Route) -> Pool:
+        route.pool = Pool(self, route.address)
+        return route.pool
+
+    def _retire(self, pool: Pool) -> None:
+        pool.retire()
+        self._pools.discard(pool)
+
+    def _forward(self, request: Request, pool: Pool) -> None:
+        if pool.busy >= self.config.connections_per_space and not pool.console:
+            answers.busy(self, request)
+            return
+        upstream = pool.take(request)
+        if upstream is not None:
+            upstream.begin(request)
+        else:
+            self._pause(request)
+            self._pools.add(pool)
+            self._spawn(self._connect(request, pool))
+
+    async def _connect(self, request: Request, pool: Pool) -> None:
+        try:
+            upstream = await pool.connect()
+        except Unavailable as error:
+            self._unreachable(request, pool, str(error))
+            return
+        if request.client.request is not request:
+            upstream.close()
+        elif pool.retired:
+            upstream.close()
+            self.dispatch(request)
+        else:
+            upstream.begin(request)
+            self._unpause(request)
+
+    def _unreachable(self, request: Request, pool: Pool, reason: str) -> None:
+        """Nothing was sent yet, so it may be tried again for a while: an app may be about to be replaced, the control plane
+        may be restarting."""
+        if request.client.request is not request:
+            return
+        now = time.monotonic()
+        request.first_try = request.first_try or now
+        if now - request.first_try < self.config.retry_timeout:
+            asyncio.get_running_loop().call_later(_RETRY_EVERY, self.dispatch, request)
+        elif pool.console:
+            request.outcome = "unreachable"
+            answers.console_away(self, request)
+        else:
+            log.warning("%s: %s", request.route.id, reason)
+            request.outcome = "unreachable"
+            answers.failed(self, request, 502, "the connection to it was refused")
+
+    def _pause(self, request: Request) -> None:
+        if not request.complete or request.early:
+            request.client.pause(HELD)
+
+    def _unpause(self, request: Request) -> None:
+        if request.client.request is request and not request.early:
+            request.client.resume(HELD)
+
+    def broken(self, request: Request, reason: str) -> None:
+        """The upstream misbehaved before any of its answer was passed on."""
+        if request.client.request is not request:
+            return
+        request.outcome = "broken"
+        request.client.resume(HELD)
+        answers.failed(self, request, 502, reason)
+
+    def timed_out(self, request: Request) -> None:
+        request.upstream.abandon()
+        request.outcome = "timeout"
+        answers.failed(self, request, 504, f"it did not answer within {self.config.response_timeout:g} seconds")
+
+    def too_large(self, request: Request) -> None:
+        request.outcome = "refused"
+        limit = self.config.body_limit
+        request.client.fail(413, f"The body is larger than {limit / 1024**2:g} MB.")
+
+    def upgraded(self, request: Request, upstream: Upstream, rest: bytes) -> None:
+        """Both sides agreed on a WebSocket."""
+        client = request.client
+        request.status = 101
+        tunnel = Tunnel(self, client, upstream, request)
+        self.tunnels.add(tunnel)
+        client.request = client.incoming = client.parser = None
+        self.clients.discard(client)
+        if rest:
+            tunnel.app.data_received(rest)
+        if request.early:
+            tunnel.visitor.data_received(request.early)
+            request.early = b""
+        if client.paused:
+            client.transport.resume_reading()
+
+    def tunnel_ended(self, tunnel: Tunnel) -> None:
+        self.tunnels.discard(tunnel)
+        request = tunnel.request
+        if self._crowd is not None:
+            self._crowd.leave(request.client.peer)
+        request.outcome = "tunnel"
+        self.log(request)
+
+    def log(self, request: Request) -> None:
+        self.access_log.write(request, time.monotonic())
+
+    # The clock
+
+    def sweep(self) -> None:
+        """Once a second: timeouts, use by what is under way, rights that have ended."""
+        self.now = now = time.monotonic()
+        for client in tuple(self.clients):
+            request = client.request
+            if request is not None and request.route is not None and request.upstream is not None:
+                self._sweep_passage(client, request, now)
+            client.sweep(now)
+        for tunnel in tuple(self.tunnels):
+            self._sweep_tunnel(tunnel)
+        for pool in tuple(self._pools):
+            pool.sweep(now)
+            if not pool.idle and not pool.busy:
+                self._pools.discard(pool)
+        if self._rates is not None and int(now) % 10 == 0:
+            self._rates.sweep(now)
+        self.waiting.sweep(now)
+        self.access_log.flush()
+
+    def _sweep_passage(self, client: Client, request: Request, now: float) -> None:
+        route = request.route
+        current = self.table.get(request.door)
+        if current is not route and (current is None or current.epoch != route.epoch):
+            request.outcome = "revoked"
+            client.close()
+        elif request.keeps and now - request.started < _KEEPS_FOR:
+            self.reports.used(route.space)
+        elif request.use & activity.FLOWS and request.sent != request.flowed:
+            request.flowed = request.sent
+            self.reports.used(route.space)
+
+    def _sweep_tunnel(self, tunnel: Tunnel) -> None:
+        route = tunnel.request.route
+        if route is None:
+            return
+        current = self.table.get(route.label)
+        if current is None or current.epoch != route.epoch or current.state == "closed":
+            tunnel.close()
+        elif tunnel.used_at:
+            tunnel.used_at = 0.0
+            self.reports.used(route.space)
+
+    def _spawn(self, work: Coroutine) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

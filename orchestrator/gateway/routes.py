@@ -1,0 +1,174 @@
+"""The table of routes: what the gateway knows about every Space. Owns the meaning of feed messages; reads no socket and no
+file. A lookup costs the same with ten routes and with a hundred thousand."""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from sys import intern
+
+from orchestrator.gateway import outcome
+
+log = logging.getLogger(__name__)
+
+_STATES = frozenset({outcome.OPEN, outcome.WAIT, outcome.WAKE, outcome.CLOSED})
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
+_NOT_CUSTOM = frozenset(
+    (
+        "alt-svc", "connection", "content-encoding", "content-length", "content-type", "date", "host", "keep-alive",
+        "location", "nel", "public-key-pins", "report-to", "set-cookie", "strict-transport-security", "te", "trailer",
+        "transfer-encoding", "upgrade", "x-frame-options",
+    )
+)  # fmt: skip
+
+
+class Route:
+    """One Space as the feed tells it. `since` and `deadline` in epoch seconds. `extra`: header lines added to each of the
+    app's answers; `overrides`: lower-case names of app headers that they replace. `pool`: its open connections, see
+    `forward.Pool`; None while there are none."""
+
+    __slots__ = (
+        "address", "custom", "deadline", "embed", "epoch", "extra", "id", "instance", "label", "overrides", "pool",
+        "private", "reason", "since", "space", "stage", "state", "title",
+    )  # fmt: skip
+
+    def __init__(self, message: dict, frame_ancestors: bytes) -> None:
+        """Raises KeyError, TypeError or ValueError when the message is no route."""
+        self.label = message["label"].encode("ascii")
+        self.space = str(message["space"])
+        self.id = str(message.get("id") or message["label"])
+        self.state = intern(message["state"])
+        if self.state not in _STATES:
+            raise ValueError(f"unknown state {self.state!r}")
+        self.address = str(message.get("address") or "")
+        if self.state == outcome.OPEN and not is_address(self.address):
+            raise ValueError(f"an open route needs an address, found {self.address!r}")
+        self.instance = str(message.get("instance") or "")
+        self.private = bool(message.get("private"))
+        self.epoch = int(message.get("epoch") or 0)
+        self.stage = intern(str(message.get("stage") or ""))
+        self.reason = intern(str(message.get("reason") or ""))
+        self.since = message.get("since")
+        self.deadline = message.get("deadline")
+        self.embed = bool(message.get("embed"))
+        self.title = str(message.get("title") or "")
+        self.custom = _custom(message["headers"]) if message.get("headers") else None
+        self.overrides = frozenset(name.lower().encode() for name in self.custom) if self.custom else None
+        self.extra = b"" if self.embed else frame_ancestors
+        if self.custom:
+            self.extra += b"".join(b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in self.custom.items())
+        self.pool = None
+
+    def message(self) -> dict:
+        """The route as a feed message, to keep it on disk."""
+        return {
+            "label": self.label.decode(), "space": self.space, "id": self.id, "state": self.state,
+            "address": self.address, "instance": self.instance, "private": self.private, "epoch": self.epoch,
+            "stage": self.stage, "reason": self.reason, "since": self.since, "deadline": self.deadline,
+            "headers": self.custom or {}, "embed": self.embed, "title": self.title,
+        }  # fmt: skip
+
+    def same_instance(self, other: "Route") -> bool:
+        return (self.space, self.instance, self.address) == (other.space, other.instance, other.address)
+
+
+def is_address(text: str) -> bool:
+    """`host:port` or `unix:/path`?"""
+    if text.startswith("unix:/"):
+        return len(text) > len("unix:/")
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+
+
+def _custom(headers: dict) -> dict[str, str] | None:
+    kept = {
+        name: value
+        for name, value in headers.items()
+        if isinstance(value, str)
+        and _HEADER_NAME.fullmatch(name)
+        and _HEADER_VALUE.fullmatch(value)
+        and name.lower() not in _NOT_CUSTOM
+        and not name.lower().startswith("x-podium-")
+    }
+    return kept or None
+
+
+class Table:
+    """Every route by label. `on_change(label)` is told about each route that is new, different or gone, after the fact;
+    `on_retire(pool)` about connections that belong to no route any more."""
+
+    def __init__(
+        self,
+        public_url: str,
+        on_change: Callable[[bytes], None] = lambda label: None,
+        on_retire: Callable[[object], None] = lambda pool: None,
+    ) -> None:
+        self._frame_ancestors = f"Content-Security-Policy: frame-ancestors {public_url} 'self'\r\n".encode()
+        self._routes: dict[bytes, Route] = {}
+        self._fresh: set[bytes] | None = None  # labels put since the last reset
+        self._on_change = on_change
+        self._on_retire = on_retire
+        self.keys: dict[str, str] = {}
+        self.informed = False  #: a whole snapshot was seen, from the feed or from disk
+        self.version = 0  #: grows with every change
+        self.get = self._routes.get  #: label -> Route or None
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(list(self._routes.values()))
+
+    def apply(self, line: bytes) -> None:
+        """Take one line of the feed. A line that cannot be understood is logged and skipped: the next snapshot mends it."""
+        try:
+            message = json.loads(line)
+            self._take(message)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("skipped a feed message: %r: %.200r", error, line)
+
+    def interrupted(self) -> None:
+        """The feed broke off: a snapshot that was under way says nothing about the labels it did not reach."""
+        self._fresh = None
+
+    def _take(self, message: dict) -> None:
+        if "put" in message:
+            self._put(Route(message["put"], self._frame_ancestors))
+        elif "drop" in message:
+            self._drop(message["drop"].encode("ascii"))
+        elif "keys" in message:
+            self.keys = {str(name): str(value) for name, value in message["keys"].items()}
+            self.version += 1
+        elif "reset" in message:
+            self._fresh = set()
+        elif "synced" in message:
+            if self._fresh is not None:
+                for label in self._routes.keys() - self._fresh:
+                    self._drop(label)
+            self._fresh = None
+            self.informed = True
+            self.version += 1
+
+    def _put(self, route: Route) -> None:
+        if self._fresh is not None:
+            self._fresh.add(route.label)
+        old = self._routes.get(route.label)
+        if old is not None and old.pool is not None:
+            if route.state == outcome.OPEN and old.same_instance(route):
+                route.pool = old.pool
+            else:
+                self._on_retire(old.pool)
+        self._routes[route.label] = route
+        self.version += 1
+        self._on_change(route.label)
+
+    def _drop(self, label: bytes) -> None:
+        old = self._routes.pop(label, None)
+        if self._fresh is not None:
+            self._fresh.discard(label)
+        if old is not None:
+            if old.pool is not None:
+                self._on_retire(old.pool)
+            self.version += 1
+            self._on_change(label)
