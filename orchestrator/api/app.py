@@ -1,0 +1,58 @@
+"""Puts the routers together, in the order in which they match."""
+
+from collections.abc import Iterable
+
+from fastapi import APIRouter, FastAPI
+
+from orchestrator.api import (
+    builds,
+    commits,
+    environment,
+    files,
+    internal,
+    later,
+    listing,
+    logs,
+    people,
+    problems,
+    repos,
+    spaces,
+)
+from orchestrator.api.envelope import Envelope
+from orchestrator.api.parts import Parts
+
+#: Words in the place of an owner first, `/api/{kind}/{name}` and the refusals last.
+_ROUTERS = (
+    internal.router,
+    internal.internal,
+    people.router,
+    listing.router,
+    spaces.reserved,
+    repos.router,
+    environment.router,
+    builds.router,
+    logs.router,
+    commits.router,
+    files.router,
+    later.router,
+    spaces.router,
+)
+
+
+def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: problems.Page | None = None) -> FastAPI:
+    """The control plane's ASGI application. `extra_routers` (git, the pages) are matched before ours; `page` makes error
+    pages for browsers outside of /api."""
+    app = FastAPI(
+        title="Podium",
+        version=parts.version,
+        description="The Hub's own paths and JSON, for `huggingface_hub`, `hf`, `git` and `gradio_client`.",
+        redirect_slashes=False,
+        docs_url="/docs",
+        redoc_url=None,
+    )
+    app.state.parts = parts
+    for router in (*extra_routers, *_ROUTERS):
+        app.include_router(router)
+    problems.install(app, page)
+    app.add_middleware(Envelope)
+    return app

@@ -1,0 +1,211 @@
+"""Writing a repo over HTTP: preupload and commit (hub-api reference 2.17, 2.18). A commit's body is read to disk as it comes
+and then line by line, so that memory holds one file of it at a time."""
+
+import json
+import tempfile
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterator
+from typing import IO, Annotated, Any
+
+import pathspec
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
+
+from orchestrator.api.files import REPO, Revision, entries_of
+from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
+from orchestrator.api.params import OpenBody, WritableRepoDep
+from orchestrator.domain.records import Space
+from orchestrator.domain.space import MAIN
+from orchestrator.errors import Invalid, TooLarge
+from orchestrator.ports import Change
+
+router = APIRouter(tags=["files"])
+_BATCH = 1000
+_IGNORE_LIMIT = 256 * 1024  #: bytes of a .gitignore that are read
+_MESSAGE_LIMIT = 64 * 1024
+_ENVELOPE = 64 * 1024  #: bytes of a line around a file's content
+
+
+class FileToCome(OpenBody):
+    path: str
+    size: int = Field(0, ge=0)
+    sample: str | None = None
+
+
+class Preupload(OpenBody):
+    files: list[FileToCome] = Field(max_length=_BATCH)
+    git_ignore: str | None = Field(None, alias="gitIgnore")
+
+
+def no_pull_request(
+    create_pr: Annotated[str, Query(max_length=10)] = "", hot_reload: Annotated[str, Query(max_length=10)] = ""
+) -> None:
+    if create_pr.lower() in ("1", "true"):
+        raise Invalid("NOT_SUPPORTED", "pull requests are not supported by this Podium; commit to a branch instead")
+    if hot_reload.lower() in ("1", "true"):
+        raise Invalid("NOT_SUPPORTED", "hot reload is not supported by this Podium; commit without it")
+
+
+@router.post(REPO + "/preupload/{revision}", dependencies=[Depends(no_pull_request)])
+def preupload(body: Preupload, space: WritableRepoDep, parts: PartsDep, revision: Revision):
+    """How to send each file: everything goes into the commit itself. `oid`: what is there now, so that the client can skip
+    what did not change; `shouldIgnore`: .gitignore says so."""
+    large = [file for file in body.files if file.size > parts.file_limit]
+    if large:
+        shown = ", ".join(f"{file.path[:200]} ({_mb(file.size)})" for file in large[:5])
+        raise TooLarge(
+            "FILE_TOO_LARGE", f"one file may have {_mb(parts.file_limit)}: {shown}; leave it out or make it smaller"
+        )
+    commit = _commit_of(parts, space, revision)
+    have = {e.path: e.oid for e in entries_of(parts, space.id, commit, [f.path for f in body.files])} if commit else {}
+    ignored = _ignored(parts, space, commit, body.git_ignore)
+    answers = []
+    for file in body.files:
+        answer: dict[str, Any] = {"path": file.path, "uploadMode": "regular", "shouldIgnore": ignored(file.path)}
+        answers.append(answer | ({"oid": have[file.path]} if file.path in have else {}))
+    return {"files": answers, "commitOid": commit}
+
+
+def _commit_of(parts, space: Space, revision: str) -> str | None:
+    """The commit of a revision; None where main has none yet."""
+    if branch_of(revision) == MAIN and parts.repos.head(space.id) is None:
+        return None
+    return parts.repos.resolve(space.id, revision)
+
+
+def _ignored(parts, space: Space, commit: str | None, given: str | None):
+    text = given
+    if text is None and commit:
+        text = (parts.repos.read(space.id, commit, ".gitignore", _IGNORE_LIMIT) or b"").decode("utf-8", "replace")
+    if not text:
+        return lambda path: False
+    try:
+        spec = pathspec.GitIgnoreSpec.from_lines(text[:_IGNORE_LIMIT].splitlines())
+    except (ValueError, TypeError):
+        raise Invalid("GITIGNORE", ".gitignore holds a pattern that cannot be read; correct it") from None
+    return spec.match_file
+
+
+def branch_of(revision: str) -> str:
+    """The full ref that a commit to `revision` moves."""
+    return revision if revision.startswith("refs/") else f"refs/heads/{revision}"
+
+
+@router.post(REPO + "/commit/{revision}", dependencies=[Depends(no_pull_request)])
+async def commit(
+    request: Request, space: WritableRepoDep, caller: CallerDep, parts: PartsDep, base: BaseDep, revision: Revision
+):
+    """One commit. Body: NDJSON, a header first, then one line per operation."""
+    ref = branch_of(revision)
+    if not ref.startswith("refs/heads/"):
+        raise Invalid("REF", f"only branches take commits, not {ascii(revision[:100])}")
+    with tempfile.TemporaryFile(dir=parts.scratch) as body:
+        await _spool(request, body, parts.push_limit)
+        oid = await run_in_threadpool(_apply, parts, caller, space, body, ref)
+    return {
+        "success": True,
+        "commitOid": oid,
+        "commitUrl": f"{base}/spaces/{space.full_name}/commit/{oid}",
+        "hookOutput": "",
+    }
+
+
+async def _spool(request: Request, body: IO[bytes], limit: int) -> None:
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge("TOO_LARGE", f"one commit may have {_mb(limit)}; send it in several")
+        await run_in_threadpool(body.write, chunk)
+    body.seek(0)
+
+
+def _apply(parts, caller, space: Space, body: IO[bytes], ref: str) -> str:
+    lines = _lines(body, 2 * parts.file_limit + _ENVELOPE)
+    key, header = next(lines, ("", {}))
+    if key != "header":
+        raise Invalid("COMMIT_BODY", 'the first line must be {"key": "header", "value": {"summary": …}}')
+    message, parent = _message(header), header.get("parentCommit")
+    if parent is not None and not isinstance(parent, str):
+        raise Invalid("COMMIT_BODY", '"parentCommit" must be a commit id')
+    changes = (_change(key, value, parts.file_limit) for key, value in lines)
+    return parts.pushes.commit(caller, space, changes, message, parent or None, ref)
+
+
+def _lines(body: IO[bytes], limit: int) -> Iterator[tuple[str, dict]]:
+    """(key, value) of each line. Raises Invalid `COMMIT_BODY` with the number of the line."""
+    number = 0
+    while line := body.readline(limit + 1):
+        number += 1
+        if len(line) > limit:
+            raise TooLarge(
+                "FILE_TOO_LARGE", f"line {number} of the commit is too long: one file may have {_mb(limit // 2)}"
+            )
+        if not line.strip():
+            continue
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            told = None
+        if (
+            not isinstance(told, dict)
+            or not isinstance(told.get("key"), str)
+            or not isinstance(told.get("value"), dict)
+        ):
+            raise Invalid("COMMIT_BODY", f'line {number} is not a JSON object {{"key": …, "value": {{…}}}}')
+        yield told["key"], told["value"]
+
+
+def _message(header: dict) -> str:
+    parts = [header.get("summary") or "", header.get("description") or ""]
+    if not all(isinstance(part, str) for part in parts):
+        raise Invalid("COMMIT_BODY", '"summary" and "description" must be texts')
+    message = "\n\n".join(part.strip() for part in parts if part.strip())
+    if not message or len(message) > _MESSAGE_LIMIT or "\0" in message:
+        raise Invalid("COMMIT_MESSAGE", f"write a commit message of at most {_MESSAGE_LIMIT // 1024} kB without NUL")
+    return message.encode("utf-8", "replace").decode()
+
+
+def _change(key: str, value: dict, file_limit: int) -> Change:
+    path = value.get("path")
+    if not isinstance(path, str):
+        raise Invalid("COMMIT_BODY", f'{ascii(key[:40])} needs a "path"')
+    match key:
+        case "file":
+            if value.get("oldPath"):
+                raise Invalid(
+                    "NOT_SUPPORTED", f"moving is not supported: send {ascii(path[:200])} and delete the old path"
+                )
+            return Change(path, content_of(value.get("content"), value.get("encoding", "utf-8"), path, file_limit))
+        case "deletedFile":
+            return Change(path, None)
+        case "deletedFolder":
+            return Change(path.rstrip("/"), None, folder=True)
+        case "deletedEntry":
+            return Change(path.rstrip("/"), None, folder=path.endswith("/"))
+        case "lfsFile":
+            raise Invalid(
+                "LFS_NOT_SUPPORTED",
+                f"{ascii(path[:200])} was sent as an LFS file; this Podium takes it as a regular one",
+            )
+    raise Invalid("COMMIT_BODY", f"unknown operation {ascii(key[:40])}; write file, deletedFile or deletedFolder")
+
+
+def content_of(content: object, encoding: object, path: str, limit: int) -> bytes:
+    """The bytes of a file in JSON. Raises Invalid `COMMIT_CONTENT`, TooLarge `FILE_TOO_LARGE`."""
+    try:
+        if not isinstance(content, str) or encoding not in ("base64", "utf-8"):
+            raise ValueError
+        data = b64decode(content, validate=True) if encoding == "base64" else content.encode()
+    except (Base64Error, ValueError):
+        message = f'{ascii(path[:200])}: "content" must be a text in the "encoding" base64 or utf-8'
+        raise Invalid("COMMIT_CONTENT", message) from None
+    if len(data) > limit:
+        raise TooLarge("FILE_TOO_LARGE", f"{ascii(path[:200])} has {_mb(len(data))}; one file may have {_mb(limit)}")
+    return data
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1024**2:.4g} MB"

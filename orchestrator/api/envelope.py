@@ -1,0 +1,100 @@
+"""What every request passes before any route: an id, a path that can be routed, a bounded body, and a last resort when
+something of ours breaks. Plain ASGI, so that streams pass untouched."""
+
+import logging
+import re
+import secrets
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from orchestrator.api.problems import problem
+from orchestrator.errors import TooLarge
+
+log = logging.getLogger(__name__)
+
+JSON_LIMIT = 1024**2  #: bytes
+TEXT_LIMIT = 4 * 1024**2  #: bytes: bodies that carry a README, or samples of 256 files
+_WIDE = re.compile(r"/api/(validate-yaml|repos/create|[^/]+/[^/]+/[^/]+/(preupload|paths-info)/.*)")
+_STREAMED = re.compile(r"/api/[^/]+/[^/]+/[^/]+/commit/.*")  # counts for itself
+_KEPT = re.compile(rb"%(2[fF]|25)")
+
+
+def routable(raw: bytes) -> str | None:
+    """A raw path decoded but for `%2F` and `%25`, so that an encoded slash does not split a segment and every parameter can
+    be decoded once more, exactly. None when it holds a NUL or is not UTF-8. Pure."""
+    decoded = unquote_to_bytes(_KEPT.sub(rb"%25\1", raw))
+    try:
+        path = decoded.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in path else path.replace("%2f", "%2F")
+
+
+def limit_of(path: str) -> int | None:
+    """Bytes that a body for this path may have; None: the route counts for itself. Pure."""
+    if not path.startswith(("/api/", "/internal/")) or _STREAMED.fullmatch(path):
+        return None
+    return TEXT_LIMIT if _WIDE.fullmatch(path) or path.startswith("/internal/") else JSON_LIMIT
+
+
+class Envelope:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def stamped(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        path = routable(scope.get("raw_path") or scope["path"].encode())
+        if path is None or b"%00" in scope.get("query_string", b""):
+            answer = problem(
+                400, "BAD_REQUEST", "The address holds a NUL or bytes that are not UTF-8; encode it as UTF-8."
+            )
+            await answer(scope, receive, stamped)
+            return
+        scope["path"] = path
+        limit = limit_of(path)
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if limit is not None and length.isdigit() and int(length) > limit:
+            error = too_large(limit)
+            await problem(413, error.code, error.message, {"Connection": "close"})(scope, receive, stamped)
+            return
+        try:
+            await self._app(scope, receive if limit is None else counted(receive, limit), stamped)
+        except Exception:
+            log.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
+            if started:
+                raise
+            message = f"Podium made a mistake with this request; tell its admin the number {request_id}."
+            await problem(500, "INTERNAL", message, requestId=request_id)(scope, receive, stamped)
+
+
+def counted(receive: Receive, limit: int) -> Receive:
+    """`receive` that raises TooLarge once more than `limit` bytes of body came."""
+    size = 0
+
+    async def checked() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise too_large(limit)
+        return message
+
+    return checked
+
+
+def too_large(limit: int) -> TooLarge:
+    return TooLarge("TOO_LARGE", f"The body is too large: at most {limit:,} bytes are accepted here.")

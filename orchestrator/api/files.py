@@ -1,0 +1,257 @@
+"""Reading a repo: tree, refs, commits, and the bytes of files (hub-api reference 2.9-2.12, 2.16)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from mimetypes import guess_type
+from typing import Annotated
+from urllib.parse import parse_qs, quote, unquote
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from orchestrator.api import views
+from orchestrator.api.identity import BaseDep, PartsDep
+from orchestrator.api.params import RepoDep, Segment, cursor_of, listed, next_link, read_cursor
+from orchestrator.errors import Invalid, NotFound
+from orchestrator.ports import TreeEntry
+
+router = APIRouter(tags=["files"])
+REPO = "/api/{kind}/{owner}/{name}"
+Revision = Annotated[Segment, Path(max_length=500)]
+FilePath = Annotated[Segment, Path(max_length=5000)]
+_PAGE = 1000
+_PATHS = 2000
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+#: Types that a browser shows without running anything; all else is plain text or a download.
+_SHOWN = re.compile(r"image/(png|jpeg|gif|webp|avif|bmp)|audio/[\w.+-]+|video/[\w.+-]+|application/json")
+_TEXT = re.compile(r"text/.*|application/(javascript|x-sh|x-python|xml|x-yaml|toml)|image/svg\+xml|.*\+(xml|json)")
+
+
+def folder_in(request: Request) -> str:
+    """The path below the revision; none means the root."""
+    return unquote(str(request.path_params.get("path", ""))).strip("/")
+
+
+@router.get(REPO + "/tree/{revision}")
+@router.get(REPO + "/tree/{revision}/{path:path}")
+def tree(
+    request: Request,
+    response: Response,
+    space: RepoDep,
+    parts: PartsDep,
+    base: BaseDep,
+    revision: Revision,
+    path: Annotated[str, Depends(folder_in)],
+    recursive: bool = False,
+    limit: Annotated[int, Query(ge=1)] = _PAGE,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+):
+    """Files and folders below a path, in pages."""
+    commit = parts.repos.resolve(space.id, revision)
+    try:
+        entries = parts.repos.tree(space.id, commit, path, recursive)
+    except NotFound as error:
+        raise _missing(error, commit, path) from None
+    start = _offset(cursor)
+    end = start + min(limit, _PAGE)
+    if end < len(entries):
+        response.headers.update(next_link(request, base, cursor=cursor_of(end)))
+    response.headers["X-Repo-Commit"] = commit
+    return [views.entry(entry) for entry in entries[start:end]]
+
+
+def _offset(cursor: str | None) -> int:
+    given = read_cursor(cursor, 1)[0] if cursor else "0"
+    if not given.isdecimal() or len(given) > 12:
+        raise Invalid("CURSOR", "this cursor was not made by Podium; start again without one")
+    return int(given)
+
+
+async def asked_paths(request: Request) -> list[str]:
+    """`paths` of a form or of a JSON body. Raises Invalid `PATHS`."""
+    body = await request.body()
+    paths: object = None
+    try:
+        if request.headers.get("content-type", "").startswith("application/json"):
+            told = await request.json()
+            paths = told.get("paths") if isinstance(told, dict) else None
+        else:
+            fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_PATHS + 10)
+            paths = fields.get("paths", []) + fields.get("paths[]", [])
+    except (ValueError, RecursionError):
+        pass
+    paths = [paths] if isinstance(paths, str) else paths
+    if (
+        not isinstance(paths, list)
+        or len(paths) > _PATHS
+        or not all(isinstance(p, str) and "\0" not in p for p in paths)
+    ):
+        raise Invalid("PATHS", f"send a form or a JSON body with at most {_PATHS} texts under 'paths'")
+    return paths
+
+
+@router.post(REPO + "/paths-info/{revision}")
+def paths_info(space: RepoDep, parts: PartsDep, revision: Revision, paths: Annotated[list[str], Depends(asked_paths)]):
+    """What these paths are; those that are not there are left out."""
+    commit = parts.repos.resolve(space.id, revision)
+    return [views.entry(entry) for entry in entries_of(parts, space.id, commit, paths)]
+
+
+def entries_of(parts, repo_id: str, commit: str, paths: Iterable[str]) -> list[TreeEntry]:
+    """The entries that are there; one look into git, not one per path, when there are many."""
+    wanted = dict.fromkeys(path.strip("/") for path in paths)
+    if len(wanted) > 8:
+        every = {entry.path: entry for entry in parts.repos.tree(repo_id, commit, "", True)}
+        folders = {parent for path in every for parent in _parents(path)}
+        found = [
+            every.get(path) or (_entry(parts, repo_id, commit, path) if path in folders else None) for path in wanted
+        ]
+    else:
+        found = [_entry(parts, repo_id, commit, path) for path in wanted]
+    return [entry for entry in found if entry]
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _entry(parts, repo_id: str, commit: str, path: str) -> TreeEntry | None:
+    try:
+        return parts.repos.entry(repo_id, commit, path) if path else None
+    except (NotFound, Invalid):
+        return None
+
+
+@router.get(REPO + "/refs")
+def refs(space: RepoDep, parts: PartsDep):
+    """Branches and tags."""
+    told: dict[str, list] = {"branches": [], "converts": [], "tags": [], "pullRequests": []}
+    for ref, commit in parts.repos.refs(space.id).items():
+        for prefix, group in (("refs/heads/", "branches"), ("refs/tags/", "tags")):
+            if ref.startswith(prefix):
+                told[group].append({"name": ref.removeprefix(prefix), "ref": ref, "targetCommit": commit})
+    return told
+
+
+@router.get(REPO + "/commits/{revision}")
+def commits(
+    request: Request,
+    response: Response,
+    space: RepoDep,
+    parts: PartsDep,
+    base: BaseDep,
+    revision: Revision,
+    p: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+):
+    """History, newest first, in pages."""
+    commit = parts.repos.resolve(space.id, revision)
+    found = parts.repos.log(space.id, commit, p * limit, limit + 1)
+    if len(found) > limit:
+        response.headers.update(next_link(request, base, p=p + 1))
+    formatted = "formatted" in listed(request, "expand")
+    return [views.commit(one, formatted) for one in found[:limit]]
+
+
+@router.head("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", include_in_schema=False)
+@router.get("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}")
+@router.head("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", include_in_schema=False)
+@router.get("/{kind}/{owner}/{name}/raw/{revision}/{path:path}")
+def resolve(
+    request: Request,
+    space: RepoDep,
+    parts: PartsDep,
+    revision: Revision,
+    path: FilePath,
+    download: bool = False,
+):
+    """The bytes of a file. Its ETag is the git object id; one byte range may be asked for."""
+    commit = parts.repos.resolve(space.id, revision)
+    try:
+        entry = parts.repos.entry(space.id, commit, path)
+    except (NotFound, Invalid) as error:
+        raise _missing(error, commit, path) from None
+    if entry.type != "file":
+        raise _missing(None, commit, path)
+    headers = _headers(entry, commit, download)
+    if headers["ETag"] in _etags(request.headers.get("if-none-match", "")):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    start, end, status = _range(request, entry, headers)
+    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        return Response(status_code=status, headers=headers)
+    headers["Content-Length"] = str(end - start)
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    return StreamingResponse(_slice(parts.repos.blob(space.id, entry.oid), start, end), status, headers)
+
+
+def _missing(error: Exception | None, commit: str, path: str) -> NotFound:
+    """Not there; the commit tells the client that it may remember this. Another error stays what it is."""
+    if isinstance(error, NotFound) and error.code != "EntryNotFound":
+        return error
+    shown = path if path.isprintable() and len(path) < 200 else ascii(path[:200])
+    return NotFound("EntryNotFound", f"There is no file {shown!r} at {commit[:12]}.", commit=commit)
+
+
+def _headers(entry: TreeEntry, commit: str, download: bool) -> dict[str, str]:
+    """A repo holds whatever strangers pushed, and this is the console's own origin: nothing of it may ever run here."""
+    name = entry.path.rpartition("/")[2]
+    guessed = guess_type(name)[0] or ("application/octet-stream" if "." in name else "text/plain")
+    media = (
+        guessed
+        if _SHOWN.fullmatch(guessed)
+        else "text/plain"
+        if _TEXT.fullmatch(guessed)
+        else "application/octet-stream"
+    )
+    attach = download or media == "application/octet-stream"
+    return {
+        "X-Repo-Commit": commit,
+        "ETag": f'"{entry.oid}"',
+        "X-Linked-Size": str(entry.size),
+        "Accept-Ranges": "bytes",
+        "Content-Type": f"{media}; charset=utf-8" if media == "text/plain" else media,
+        "Content-Disposition": f"{'attachment' if attach else 'inline'}; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-site",
+        "Cache-Control": "private, no-cache",
+    }
+
+
+def _etags(value: str) -> list[str]:
+    return [tag.strip().removeprefix("W/") for tag in value.split(",")]
+
+
+def _range(request: Request, entry: TreeEntry, headers: dict[str, str]) -> tuple[int, int, int]:
+    """(start, end, status) of what to send, and its Content-Range. What is not one range of bytes is ignored (RFC 9110)."""
+    asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
+    unless = request.headers.get("if-range")
+    if not asked or asked[0] == "bytes=-" or (unless and unless != headers["ETag"]):
+        return 0, entry.size, HTTPStatus.OK
+    if asked[1]:
+        start, end = int(asked[1]), min(int(asked[2]) + 1 if asked[2] else entry.size, entry.size)
+        if asked[2] and int(asked[2]) < int(asked[1]):
+            return 0, entry.size, HTTPStatus.OK
+    else:
+        start, end = max(0, entry.size - int(asked[2])), entry.size
+    if start >= entry.size:
+        headers["Content-Range"] = f"bytes */{entry.size}"
+        return 0, 0, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{entry.size}"
+    return start, end, HTTPStatus.PARTIAL_CONTENT
+
+
+def _slice(chunks: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:
+    """Bytes `start` to `end` of a stream."""
+    at = 0
+    for chunk in chunks:
+        if at >= end:
+            break
+        piece = chunk[max(0, start - at) : end - at]
+        at += len(chunk)
+        if piece:
+            yield piece

@@ -1,0 +1,88 @@
+"""For Podium's own processes: the route feed, reports of use, questions about tokens; and for whoever watches over them:
+/healthz and /readyz. Everything below /internal takes the feed token and nothing else; the gateway never forwards there."""
+
+import hmac
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from orchestrator.api.identity import PartsDep
+from orchestrator.api.params import OpenBody
+from orchestrator.domain.caller import role_on
+from orchestrator.domain.space import Role
+from orchestrator.errors import NotFound, PodiumError, Unauthorized
+
+router = APIRouter(include_in_schema=False)
+
+
+def trusted(parts: PartsDep, authorization: Annotated[str, Header()] = "") -> None:
+    """Raises NotFound: who has no key shall not learn that there is a door."""
+    wanted = f"Bearer {parts.signing.feed_token}"
+    if not hmac.compare_digest(authorization.encode("utf-8", "replace"), wanted.encode()):
+        raise NotFound("NOT_FOUND", "There is nothing at this address.")
+
+
+internal = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(trusted)])
+
+
+class Activity(OpenBody):
+    used: dict[str, float] = {}
+    wake: list[str] = []
+
+
+class Question(OpenBody):
+    token: str
+    space: str
+
+
+@internal.get("/feed")
+async def feed(parts: PartsDep):
+    """Routes as NDJSON, without end (services/routes.py)."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        messages = parts.feed.messages()
+        try:
+            async for message in messages:
+                yield json.dumps(message).encode() + b"\n"
+        finally:
+            await messages.aclose()
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
+@internal.post("/activity")
+def activity(body: Activity, parts: PartsDep):
+    parts.spaces.used(body.used, body.wake)
+    return {}
+
+
+@internal.post("/authorize")
+def authorize(body: Question, parts: PartsDep):
+    """May the holder of this token see the app of this Space (by id)?"""
+    space = parts.spaces.get(body.space)
+    try:
+        caller = parts.accounts.caller(f"Bearer {body.token}")
+    except Unauthorized:
+        return {"allowed": False, "user": ""}
+    allowed = space is not None and not space.wish.deleted and role_on(caller, space) >= Role.READ
+    return {"allowed": allowed, "user": caller.name if allowed else ""}
+
+
+@router.get("/healthz")
+async def healthz():
+    """This process is alive."""
+    return {"ok": True}
+
+
+@router.get("/readyz")
+def readyz(parts: PartsDep):
+    """The database answers and the reconciler comes round; 503 with what does not."""
+    try:
+        parts.spaces.get("")
+        missing = parts.ready()
+    except PodiumError as error:
+        missing = [str(error)]
+    return JSONResponse({"ok": not missing, "missing": missing, "version": parts.version}, 503 if missing else 200)

@@ -1,0 +1,109 @@
+"""How parameters are read: path segments, lists, flags, pages, JSON bodies. Shared by the routes; no route in here."""
+
+import base64
+import re
+from binascii import Error as Base64Error
+from typing import Annotated
+from urllib.parse import unquote, urlencode
+
+from fastapi import Depends, Path, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+
+from orchestrator.api.identity import CallerDep, PartsDep
+from orchestrator.domain.caller import require
+from orchestrator.domain.records import Space
+from orchestrator.domain.space import Role
+from orchestrator.errors import Invalid, repo_not_found
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+#: A path segment whose `%2F` and `%25` are still encoded (envelope.py).
+Segment = Annotated[str, AfterValidator(unquote)]
+Owner = Annotated[Segment, Path(max_length=300)]
+Name = Annotated[Segment, Path(max_length=300)]
+
+
+class Body(BaseModel):
+    """A JSON body that refuses fields it does not know: nobody sets `owner_id` by guessing."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, data: object) -> object:
+        if not _is_storable(data):
+            raise ValueError("a text in the body holds a NUL character or half of a surrogate pair; leave it out")
+        return data
+
+
+def _is_storable(data: object) -> bool:
+    """Neither UTF-8 nor every database has a place for the one or the other, and nothing here has a use for them."""
+    if isinstance(data, str):
+        return "\0" not in data and not _SURROGATE.search(data)
+    if isinstance(data, dict):
+        return all(_is_storable(key) and _is_storable(value) for key, value in data.items())
+    return not isinstance(data, list) or all(_is_storable(value) for value in data)
+
+
+class OpenBody(Body):
+    """A JSON body in which later clients may send more than we read."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def listed(request: Request, name: str) -> list[str]:
+    """The values of `name=a&name=b`, `name[]=a` or `name=a,b`. Clients of all generations differ."""
+    given = request.query_params.getlist(name) + request.query_params.getlist(f"{name}[]")
+    return [part.strip() for value in given for part in value.split(",") if part.strip()]
+
+
+def next_link(request: Request, base: str, **changed: object) -> dict[str, str]:
+    """The Link header of a next page: the same query with `changed`; clients add nothing to it."""
+    kept = [(k, v) for k, v in request.query_params.multi_items() if k not in changed]
+    query = urlencode([*kept, *((k, str(v)) for k, v in changed.items())])
+    path = request.scope.get("raw_path", b"").decode("latin-1") or request.url.path
+    return {"Link": f'<{base}{path}?{query}>; rel="next"'}
+
+
+def cursor_of(*values: object) -> str:
+    return base64.urlsafe_b64encode(":".join(str(v) for v in values).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, count: int) -> list[str]:
+    """The `count` values of a cursor. Raises Invalid `CURSOR`."""
+    try:
+        values = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().split(":")
+    except (Base64Error, ValueError):
+        values = []
+    if len(values) != count:
+        raise Invalid("CURSOR", "this cursor was not made by Podium; start again without one")
+    return values
+
+
+def space_of(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Space:
+    """The Space named by the path if the caller may see its app."""
+    return parts.spaces.find(caller, owner, name)
+
+
+def changeable(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Space:
+    """The Space named by the path if the caller may change it."""
+    return parts.spaces.find(caller, owner, name, Role.WRITE)
+
+
+def repo_of(kind: str, owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Space:
+    """The repo of `/api/{kind}/{owner}/{name}` if the caller may read its files. Spaces are the only kind so far."""
+    if kind != "spaces":
+        raise repo_not_found()
+    return parts.spaces.find(caller, owner, name, code=True)
+
+
+RepoDep = Annotated[Space, Depends(repo_of)]
+
+
+def writable_repo(repo: RepoDep, caller: CallerDep) -> Space:
+    require(caller, repo, Role.WRITE, code=True)
+    return repo
+
+
+WritableRepoDep = Annotated[Space, Depends(writable_repo)]
+SpaceDep = Annotated[Space, Depends(space_of)]
+ChangeableDep = Annotated[Space, Depends(changeable)]

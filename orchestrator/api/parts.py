@@ -1,0 +1,50 @@
+"""What the API is made of: services and plain values, put together by wiring.py. No route reads settings or makes an adapter."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from orchestrator.domain.hardware import Hardware
+from orchestrator.ports import Logs, Repos
+from orchestrator.services.accounts import Accounts
+from orchestrator.services.bell import LocalBell
+from orchestrator.services.builds import BuildQueue
+from orchestrator.services.environment import Environment
+from orchestrator.services.routes import RouteFeed
+from orchestrator.services.signing import Signing
+from orchestrator.services.spaces import Spaces
+
+if TYPE_CHECKING:
+    from orchestrator.services.pushes import Pushes
+
+
+@dataclass(frozen=True)
+class Parts:
+    """`app_url(label)`: URL of a Space's app, no trailing slash. `ready()`: sentences about what keeps this process from
+    serving, none when it is fine. Limits in bytes. `scratch`: directory for commit bodies while they are read."""
+
+    accounts: Accounts
+    spaces: Spaces
+    environment: Environment
+    pushes: "Pushes"
+    repos: Repos
+    logs: Logs
+    queue: BuildQueue
+    feed: RouteFeed
+    bell: LocalBell
+    signing: Signing
+    hardware: Mapping[str, Hardware]
+    public_url: str
+    app_url: Callable[[str], str]
+    version: str = "0"
+    file_limit: int = 50 * 1024**2
+    push_limit: int = 1024**3
+    scratch: Path | None = None
+    ready: Callable[[], list[str]] = list
+
+    @property
+    def session_cookie(self) -> str:
+        """Name of the console's cookie; browsers let nobody but its own origin set a `__Host-` one."""
+        return "__Host-podium-session" if urlsplit(self.public_url).scheme == "https" else "podium-session"

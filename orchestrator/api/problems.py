@@ -1,0 +1,136 @@
+"""Errors as HTTP answers: the only place that picks statuses. The body is the Hub's `{"error": …}` with our `code`; the headers
+are those that `huggingface_hub` reads (utils/_http.py: X-Error-Code, X-Error-Message)."""
+
+import logging
+import math
+import re
+from collections.abc import Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
+
+from orchestrator import errors
+
+log = logging.getLogger(__name__)
+
+#: Makes a page of an error, for people; None: answer with JSON.
+Page = Callable[[Request, int, str, str], Response | None]
+
+_STATUS = (
+    (errors.Unauthorized, 401),
+    (errors.Forbidden, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.Stale, 412),
+    (errors.TooLarge, 413),
+    (errors.Invalid, 400),
+    (errors.TooMany, 429),
+)
+_CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
+_UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\xff]+")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+RETRY_AFTER = 2  #: seconds, when something of ours is down
+
+
+def status_of(error: errors.CallerError) -> int:
+    return next(status for kind, status in _STATUS if isinstance(error, kind))
+
+
+def header_text(message: str) -> str:
+    """A message as a header value: one line, latin-1, at most 500 characters. Pure."""
+    return _UNSAFE.sub(" ", message)[:500].strip()
+
+
+def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None, **extra: object) -> Response:
+    """The answer for one error. `extra` are more members of the body."""
+    told = {"X-Error-Code": code, "X-Error-Message": header_text(message), "Cache-Control": "no-store"}
+    return JSONResponse({"error": message, "code": code, **extra}, status, {**told, **(headers or {})})
+
+
+def of_caller(error: errors.CallerError) -> Response:
+    headers = {}
+    if isinstance(error, errors.TooMany):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    if isinstance(error, errors.Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="podium"'
+    if "commit" in error.extra:  # tells the client which commit has no such file, so that it may remember the miss
+        headers["X-Repo-Commit"] = str(error.extra["commit"])
+    return problem(status_of(error), error.code, error.message, headers, **error.extra)
+
+
+def of_validation(error: RequestValidationError) -> Response:
+    """400 as on the Hub, with every place and what is wrong there; values are not echoed, they may be secrets."""
+    details = [{"loc": [_word(part) for part in e["loc"]], "msg": _advice(e)} for e in error.errors()][:50]
+    first = details[0] if details else {"loc": [], "msg": "the request cannot be read"}
+    where = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return problem(400, "INVALID", f"{where}: {first['msg']}{more}", details=details)
+
+
+def _word(part: object) -> object:
+    return part if isinstance(part, int) else header_text(str(part))[:80]
+
+
+def _advice(error: dict) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is no such field; leave it out"
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def of_http(request: Request, error: HTTPException) -> Response:
+    """What the framework itself refuses: no such path, method not allowed, a body that cannot be parsed."""
+    if isinstance(error.__cause__, errors.CallerError):
+        return of_caller(error.__cause__)
+    headers = dict(error.headers or {})
+    message = str(error.detail)
+    if error.status_code == 404:
+        message = "There is nothing at this address."
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+        message = f"{request.method} is not allowed here; use {headers['Allow']}."
+    return problem(error.status_code, _CODES.get(error.status_code, "HTTP"), message, headers)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Every method that some route has for this path, not only those of the first one."""
+    routes = request.app.routes
+
+    def has(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if has(method)]
+
+
+def install(app: FastAPI, page: Page | None = None) -> None:
+    """Register the handlers. `page` is asked first for people's browsers outside of /api."""
+
+    def told(request: Request, answer: Response, code: str, message: str) -> Response:
+        wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+        shown = page(request, answer.status_code, code, message) if page and wants_page else None
+        return shown or answer
+
+    async def caller_error(request: Request, error: errors.CallerError) -> Response:
+        return told(request, of_caller(error), error.code, error.message)
+
+    async def unavailable(request: Request, error: errors.Unavailable) -> Response:
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+        message = "Podium cannot answer right now; nothing was changed, try again in a moment."
+        answer = problem(503, "UNAVAILABLE", message, {"Retry-After": str(RETRY_AFTER)})
+        return told(request, answer, "UNAVAILABLE", message)
+
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        answer = of_validation(error)
+        return told(request, answer, "INVALID", answer.headers["X-Error-Message"])
+
+    async def http(request: Request, error: HTTPException) -> Response:
+        answer = of_http(request, error)
+        return told(request, answer, answer.headers["X-Error-Code"], answer.headers["X-Error-Message"])
+
+    app.add_exception_handler(errors.CallerError, caller_error)
+    app.add_exception_handler(errors.Unavailable, unavailable)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)

@@ -1,0 +1,138 @@
+"""One Space: what it is, how it runs, and the commands that change its wish (hub-api reference 2.8, 3.1-3.3, 3.6)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from orchestrator.api import views
+from orchestrator.api.fresh import fresh
+from orchestrator.api.identity import CallerDep, PartsDep, SignedInDep
+from orchestrator.api.params import Body, ChangeableDep, Segment, SpaceDep, listed
+from orchestrator.api.show import shown
+from orchestrator.domain.records import Space
+from orchestrator.errors import repo_not_found
+
+router = APIRouter(tags=["spaces"])
+reserved = APIRouter(tags=["spaces"])  #: words in the place of an owner; routed first
+
+_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}  # browsers of any page ask where an app is; no cookie goes with it
+SPACE = "/api/spaces/{owner}/{name}"
+
+
+class SleepTime(Body):
+    seconds: float = Field(description="without use until it sleeps; -1: never")
+
+
+class HardwareWish(Body):
+    flavor: str
+    sleep_seconds: float | None = Field(None, alias="sleepTimeSeconds")
+
+
+def _runtime(parts, space: Space) -> views.Json:
+    return views.runtime(fresh(space, parts.queue.look(space)), parts.app_url(space.label))
+
+
+@reserved.get("/api/spaces/hardware")
+def catalogue(parts: PartsDep):
+    return [views.hardware(flavor) for flavor in parts.hardware.values()]
+
+
+@reserved.get("/api/spaces/templates")
+def templates():
+    """Podium has no template Spaces of its own yet."""
+    return {"templates": []}
+
+
+@reserved.get("/api/spaces/zero-gpu/quota")
+def quota(caller: SignedInDep):
+    """There is no shared GPU pool here, so there is nothing to use up."""
+    return {"base": 0, "current": 0}
+
+
+@reserved.get("/api/spaces/by-subdomain/{label}")
+def by_subdomain(label: Segment, response: Response, caller: CallerDep, parts: PartsDep):
+    response.headers.update(_ANY_ORIGIN)
+    space = parts.spaces.by_label(caller, label.lower()[:100])
+    return views.space(shown(parts, caller, space), True)
+
+
+@router.get(SPACE)
+def info(request: Request, space: SpaceDep, caller: CallerDep, parts: PartsDep, blobs: bool = False):
+    """The Space at the head of main. `expand`: only these keys; `blobs`: with sizes and object ids of files."""
+    now = fresh(space, parts.queue.look(space))
+    return views.space(shown(parts, caller, now, None, blobs), True, listed(request, "expand"))
+
+
+@router.get(SPACE + "/revision/{revision}")
+def info_at(
+    request: Request, space: SpaceDep, revision: Segment, caller: CallerDep, parts: PartsDep, blobs: bool = False
+):
+    return views.space(shown(parts, caller, space, revision, blobs), True, listed(request, "expand"))
+
+
+@router.get("/api/{kind}/{name}", include_in_schema=False)
+def single_segment(kind: str, name: str):
+    """`/api/models/gpt2`: an id without an owner names nothing here."""
+    raise repo_not_found()
+
+
+@router.get(SPACE + "/host")
+def host(space: SpaceDep, parts: PartsDep, response: Response):
+    response.headers.update(_ANY_ORIGIN)
+    return {"subdomain": space.label, "host": parts.app_url(space.label)}
+
+
+@router.get(SPACE + "/runtime")
+def runtime(space: SpaceDep, parts: PartsDep):
+    return _runtime(parts, space)
+
+
+@router.post(SPACE + "/pause")
+def pause(space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+    return _runtime(parts, parts.spaces.pause(caller, space))
+
+
+@router.post(SPACE + "/restart")
+def restart(space: ChangeableDep, caller: CallerDep, parts: PartsDep, factory: bool = False):
+    """Start again, also when paused or asleep. `factory`: build again from nothing."""
+    return _runtime(parts, parts.spaces.restart(caller, space, factory))
+
+
+@router.post(SPACE + "/sleeptime")
+def sleep_time(body: SleepTime, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+    return _runtime(parts, parts.spaces.set_sleep(caller, space, body.seconds))
+
+
+@router.get(SPACE + "/hardware")
+def hardware(space: SpaceDep, parts: PartsDep):
+    return _runtime(parts, space)["hardware"]
+
+
+@router.post(SPACE + "/hardware")
+def ask_hardware(body: HardwareWish, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+    changed = parts.spaces.set_hardware(caller, space, body.flavor)
+    if body.sleep_seconds is not None:
+        changed = parts.spaces.set_sleep(caller, space, body.sleep_seconds)
+    return _runtime(parts, changed)
+
+
+@router.get(SPACE + "/metrics")
+def metrics(space: SpaceDep, parts: PartsDep):
+    """What is known without measuring: how it runs and when it was last used."""
+    told = _runtime(parts, space)
+    return {key: told[key] for key in ("stage", "hardware", "replicas")} | {
+        "lastUsedAt": views.iso(space.last_activity)
+    }
+
+
+@router.get(SPACE + "/jwt")
+def ticket(
+    space: SpaceDep,
+    caller: SignedInDep,
+    parts: PartsDep,
+    expiration: Annotated[str | None, Query(max_length=40)] = None,
+):
+    """A token that lets the caller into the app of a private Space (`?__sign=`), good for a minute whatever is asked for."""
+    app = parts.app_url(space.label).partition("://")[2]
+    return {"token": parts.signing.ticket(space, app.partition(":")[0], caller.name)}

@@ -1,0 +1,289 @@
+"""Records as the Hub's JSON. Pure functions, so that whole answers can be compared in tests; what costs a look into git or
+the disk is passed in as a function and called only when asked for."""
+
+import html
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from orchestrator.domain.caller import Caller
+from orchestrator.domain.decide import RouteState
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.records import Build, Owner, Setting, Space, Token
+from orchestrator.domain.seen import BuildState
+from orchestrator.domain.space import Role
+from orchestrator.domain.stage import Stage
+from orchestrator.errors import Invalid
+from orchestrator.ports import Commit, TreeEntry
+
+Json = dict[str, Any]
+
+_ERROR_STAGES = (Stage.NO_APP_FILE, Stage.CONFIG_ERROR, Stage.BUILD_ERROR, Stage.RUNTIME_ERROR)
+
+
+def iso(at: float | None) -> str | None:
+    """Epoch seconds as `2026-11-22T01:09:17.000Z`: the client's parser takes no other form."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# -------------------------------------------------------------------------------------------------------------- spaces
+
+
+def runtime(space: Space, app_url: str) -> Json:
+    """SpaceRuntime (huggingface_hub `_space_api.SpaceRuntime`), and of our own: reason, since, deadline, sha (of what serves)."""
+    serves = space.route is RouteState.OPEN
+    static = space.sdk == "static"
+    shown: Json = {
+        "stage": space.stage.value,
+        "hardware": {
+            "current": space.wish.hardware if serves and not static else None,
+            "requested": None if static else space.wish.hardware,
+        },
+        "storage": None,
+        "gcTimeout": None if space.wish.sleep_after is None else int(space.wish.sleep_after),
+        "replicas": {"requested": 1, "current": 1} if serves else {"requested": 1},
+        "devMode": False,
+        "domains": [{"domain": urlsplit(app_url).netloc, "stage": "READY"}],
+        "sdk": space.sdk,
+        "reason": space.reason,
+        "since": iso(space.stage_since),
+        "deadline": iso(space.deadline),
+        "sha": space.running_revision,
+    }
+    if space.stage in _ERROR_STAGES:
+        shown["errorMessage"] = space.reason
+    return shown
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One Space on its way to JSON. `sha`, `card` and `files` are None or empty for who may not see its code."""
+
+    space: Space
+    app_url: str
+    sha: str | None
+    card: Json
+    files: Callable[[], list[Json]]
+    used: Callable[[], int]
+
+
+EXPANDABLE: dict[str, Callable[[Shown], object]] = {
+    "author": lambda s: s.space.owner,
+    "cardData": lambda s: s.card or None,
+    "createdAt": lambda s: iso(s.space.created_at),
+    "datasets": lambda s: _texts(s.card.get("datasets")),
+    "disabled": lambda s: False,
+    "gitalyUid": lambda s: None,
+    "lastModified": lambda s: iso(s.space.updated_at),
+    "likes": lambda s: 0,
+    "models": lambda s: _texts(s.card.get("models")),
+    "private": lambda s: s.space.private,
+    "region": lambda s: None,
+    "resourceGroup": lambda s: None,
+    "runtime": lambda s: runtime(s.space, s.app_url),
+    "sdk": lambda s: s.space.sdk,
+    "sha": lambda s: s.sha,
+    "siblings": lambda s: s.files(),
+    "subdomain": lambda s: s.space.label,
+    "tags": lambda s: tags(s.space.sdk, s.card),
+    "trendingScore": lambda s: 0,
+    "usedStorage": lambda s: s.used(),
+    "xetEnabled": lambda s: False,
+}
+
+_BRIEF = ("author", "likes", "trendingScore", "private", "sdk", "tags", "createdAt", "lastModified", "subdomain")
+_WHOLE = (*_BRIEF, "disabled", "sha", "cardData", "siblings", "runtime", "models", "datasets")
+
+
+def space(shown: Shown, full: bool = False, expand: Iterable[str] = ()) -> Json:
+    """A Space as SpaceInfo reads it. With `expand` only those keys. Raises Invalid `EXPAND` with the known ones."""
+    wanted = tuple(expand)
+    unknown = [key for key in wanted if key not in EXPANDABLE]
+    if unknown:
+        raise Invalid("EXPAND", f'"expand" must be one of [{", ".join(EXPANDABLE)}], not {ascii(unknown[0][:40])}')
+    told: Json = {"_id": shown.space.id, "id": shown.space.full_name}
+    told |= {key: EXPANDABLE[key](shown) for key in wanted or (_WHOLE if full else _BRIEF)}
+    if wanted:
+        return told
+    told |= {"visibility": shown.space.visibility.value, "host": shown.app_url, "gated": False}
+    told |= {key: shown.card[key] for key in ("title", "emoji") if key in shown.card}
+    return told
+
+
+def found(space: Space, score: float) -> Json:
+    """A hit of a search (huggingface_hub `_space_api.SpaceSearchResult`)."""
+    return {
+        "id": space.full_name,
+        "author": space.owner,
+        "title": str(space.card.get("title") or space.name),
+        "emoji": str(space.card.get("emoji") or ""),
+        "sdk": space.sdk,
+        "likes": 0,
+        "trendingScore": 0,
+        "private": space.private,
+        "tags": tags(space.sdk, space.card),
+        "runtime": {"stage": space.stage.value},
+        "ai_short_description": str(space.card.get("short_description") or ""),
+        "ai_category": "",
+        "semanticRelevancyScore": round(score, 3),
+    }
+
+
+def tags(sdk: str | None, card: Json) -> list[str]:
+    return list(dict.fromkeys([*([sdk] if sdk else []), *_texts(card.get("tags"))]))
+
+
+def _texts(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def sibling(entry: TreeEntry, blobs: bool) -> Json:
+    told: Json = {"rfilename": entry.path}
+    return told | {"size": entry.size, "blobId": entry.oid} if blobs else told
+
+
+def hardware(flavor: Hardware) -> Json:
+    """A row of the catalogue. A machine of one's own costs nothing per hour."""
+    return {
+        "name": flavor.name,
+        "prettyName": flavor.pretty_name,
+        "cpu": f"{flavor.cpu:g} vCPU",
+        "ram": f"{flavor.memory / 1024**3:g} GB",
+        "ephemeralStorage": f"{flavor.disk / 1024**3:g} GB",
+        "accelerator": None,
+        "unitCostMicroUSD": 0,
+        "unitCostUSD": 0,
+        "unitLabel": "hour",
+    }
+
+
+def build(one: Build, serving: str | None) -> Json:
+    """One build. `serving`: the revision that the app's visitors see."""
+    told: Json = {
+        "id": one.key,
+        "number": one.number,
+        "sha": one.revision,
+        "title": one.title,
+        "author": one.actor,
+        "state": one.state.value,
+        "serving": one.state is BuildState.SUCCEEDED and one.revision == serving,
+        "createdAt": iso(one.created_at),
+        "startedAt": iso(one.started_at),
+        "finishedAt": iso(one.finished_at),
+        "warnings": list(one.warnings),
+        "phases": {name: round(seconds, 3) for name, seconds in one.phases.items()},
+    }
+    if one.fault:
+        told["fault"] = {
+            "code": one.fault.code,
+            "message": one.fault.message,
+            "where": one.fault.where,
+            "hint": one.fault.hint,
+        }
+    return told
+
+
+def setting(one: Setting) -> Json:
+    """A variable with its value; a secret without."""
+    told: Json = {"key": one.key, "description": one.description, "updatedAt": iso(one.updated_at)}
+    return told if one.secret else {**told, "value": one.value}
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+
+
+def entry(one: TreeEntry) -> Json:
+    return {"type": one.type, "oid": one.oid, "size": one.size, "path": one.path}
+
+
+def commit(one: Commit, formatted: bool) -> Json:
+    message = one.message.removeprefix(one.title).lstrip("\n")
+    told: Json = {
+        "id": one.id,
+        "authors": [{"user": author} for author in one.authors],
+        "date": iso(one.at),
+        "title": one.title,
+        "message": message,
+        "parents": list(one.parents),
+    }
+    if formatted:
+        told["formatted"] = {"title": html.escape(one.title), "message": html.escape(message)}
+    return told
+
+
+# -------------------------------------------------------------------------------------------------------------- people
+
+
+def avatar_url(base: str, owner: Owner) -> str:
+    return f"{base}/avatars/{owner.name}.svg"
+
+
+def avatar(name: str) -> str:
+    """A picture for who has none: the first letter on a colour that follows from the name."""
+    hue = sum(ord(c) * (i + 7) for i, c in enumerate(name.lower())) * 37 % 360
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 64"><rect width="64" height="64" '
+        f'fill="hsl({hue} 45% 45%)"/><text x="32" y="43" font-family="sans-serif" font-size="32" fill="#fff" '
+        f'text-anchor="middle">{html.escape(name[:1].upper())}</text></svg>'
+    )
+
+
+def member(owner: Owner, base: str) -> Json:
+    return {
+        "_id": owner.id,
+        "user": owner.name,
+        "name": owner.name,
+        "fullname": owner.fullname or owner.name,
+        "avatarUrl": avatar_url(base, owner),
+        "type": owner.kind,
+        "isPro": False,
+    }
+
+
+def whoami(caller: Caller, orgs: Iterable[tuple[Owner, Role]], token: Token | None, base: str) -> Json:
+    """The caller as `whoami-v2` shows it. `gradio deploy` insists on the role "write"."""
+    user = caller.user
+    assert user is not None
+    role = caller.token_role if caller.via == "token" else "write"
+    return {
+        "type": "user",
+        "id": user.id,
+        "name": user.name,
+        "fullname": user.fullname or user.name,
+        "email": user.email or None,
+        "emailVerified": False,
+        "canPay": False,
+        "billingMode": "prepaid",
+        "periodEnd": None,
+        "isPro": False,
+        "isAdmin": user.is_admin,
+        "avatarUrl": avatar_url(base, user),
+        "orgs": [_membership(org, role, base) for org, role in orgs],
+        "auth": {
+            "type": "access_token" if caller.via == "token" else "session",
+            "accessToken": {
+                "displayName": caller.token_name or "session",
+                "role": role,
+                "createdAt": iso(token.created_at if token else user.created_at),
+            },
+        },
+    }
+
+
+def _membership(org: Owner, role: Role, base: str) -> Json:
+    return {
+        "type": "org",
+        "id": org.id,
+        "name": org.name,
+        "fullname": org.fullname or org.name,
+        "email": None,
+        "canPay": False,
+        "periodEnd": None,
+        "avatarUrl": avatar_url(base, org),
+        "roleInOrg": role.name.lower(),
+        "isEnterprise": False,
+    }

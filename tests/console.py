@@ -1,0 +1,103 @@
+"""The API on a real socket with a real database and real git repos, but nothing that builds or runs: what was pushed stays a
+wish. For tests of the API alone; the whole of Podium is podium.py."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from orchestrator.api.app import create_app
+from orchestrator.api.parts import Parts
+from orchestrator.domain.hardware import catalogue
+from orchestrator.domain.push import PushLimits
+from orchestrator.domain.space import Role
+from orchestrator.logs.files import FileLogs
+from orchestrator.repos.git import GitRepos
+from orchestrator.services.accounts import Accounts
+from orchestrator.services.bell import LocalBell
+from orchestrator.services.builds import BuildQueue
+from orchestrator.services.environment import Environment
+from orchestrator.services.pushes import Pushes
+from orchestrator.services.routes import RouteFeed
+from orchestrator.services.signing import Signing
+from orchestrator.services.spaces import Spaces
+from orchestrator.services.vault import Vault
+from orchestrator.store.engine import Store
+from tests.support import bearer, eventually, free_port
+
+MB = 1024**2
+
+
+class Console:
+    """`parts` as wiring makes them, on data of its own. Ada owns things, Bob is a stranger with an account, acme is an
+    organisation in which Ada may write."""
+
+    def __init__(self, data: Path, **changed: object) -> None:
+        self.store = Store(f"sqlite:///{data}/podium.db")
+        self.store.migrate()
+        bell, signing = LocalBell(), Signing.at(data / "keys")
+        repos = GitRepos(data / "repos", 200 * MB)
+        accounts = Accounts(self.store)
+        environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
+        self.parts = replace(
+            Parts(
+                accounts,
+                Spaces(self.store, repos, accounts, environment, bell),
+                environment,
+                Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)),
+                repos,
+                FileLogs(data / "logs"),
+                BuildQueue(self.store, repos, bell),
+                RouteFeed(self.store, bell, signing.public()),
+                bell,
+                signing,
+                catalogue(2, 4 * 1024**3, 10 * 1024**3),
+                "http://localhost:8000",
+                lambda label: f"http://{label}.localhost:8000",
+                "9.9",
+                5 * MB,
+                200 * MB,
+            ),
+            **changed,
+        )
+        self.ada, self.bob = accounts.add_user("ada"), accounts.add_user("bob")
+        self.acme = accounts.add_org("acme")
+        accounts.set_member("acme", "ada", Role.WRITE)
+        self.token = accounts.add_token(self.ada, "write", "laptop")
+        self.read_token = accounts.add_token(self.ada, "read", "reader")
+        self.bobs = accounts.add_token(self.bob, "write", "bobs")
+        self.app = create_app(self.parts)
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+
+    @contextmanager
+    def listening(self) -> Iterator["Console"]:
+        server = uvicorn.Server(
+            uvicorn.Config(self.app, host="127.0.0.1", port=self.port, log_level="warning", timeout_graceful_shutdown=2)
+        )
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            eventually(lambda: server.started, 10)
+            yield self
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            self.store.close()
+
+    def client(self, token: str | None = "") -> httpx.Client:
+        """As Ada unless told otherwise; None: as a stranger."""
+        token = self.token if token == "" else token
+        headers = bearer(token) if token else {}
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30)
+
+    def space(self, name: str = "demo", token: str = "", **fields: object) -> str:
+        """Make a Space over the API; returns its full name."""
+        with self.client(token) as client:
+            answer = client.post("/api/repos/create", json={"name": name, "type": "space", "sdk": "gradio", **fields})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["name"]
