@@ -65,6 +65,13 @@ def runtime(settings: Settings) -> "Runtime":
     return ProcessRuntime(_data(settings), settings.sandbox, settings.stop_grace, settings.run_log_limit)
 
 
+def sandbox_trouble() -> str:
+    """Empty when apps can be put into bubblewrap on this machine, else why not, in a few words."""
+    from orchestrator.runtimes.sandbox import probe
+
+    return probe()
+
+
 def logs(settings: Settings) -> "Logs":
     from orchestrator.logs.files import FileLogs
 
@@ -74,20 +81,26 @@ def logs(settings: Settings) -> "Logs":
 
 def control(settings: Settings) -> Control:
     """Everything that the control plane's process runs, not started yet."""
+    from orchestrator import failpoints
+    from orchestrator.api import git
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
     from orchestrator.builds.local import LocalBuilds
+    from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
+    from orchestrator.repos.smart import Smart
     from orchestrator.services.builds import BuildQueue, BuildWorkers
     from orchestrator.services.environment import Environment
+    from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
     from orchestrator.services.vault import Vault
-    from web.routes import create_router
+    from web.routes import create_renderer, create_router
 
+    failpoints.enable(*settings.failpoint.split())
     data = _data(settings)
     store, bell, flavours = open_store(settings), LocalBell(), hardware(settings)
     signing = Signing.at(data / "keys")
@@ -101,8 +114,10 @@ def control(settings: Settings) -> Control:
         index_url=settings.index_url,
         extra_index_url=settings.extra_index_url,
         ca_bundle=settings.ca_bundle,
-        files_limit=settings.files_limit,
-        size_limit=settings.app_size_limit,
+        sandbox=settings.sandbox,
+        output=settings.build_log_limit,
+        files=settings.files_limit,
+        source=settings.app_size_limit,
     )
     environment = Environment(store, Vault.at(data / "keys" / "secrets.key"), bell)
     spaces = Spaces(
@@ -116,7 +131,9 @@ def control(settings: Settings) -> Control:
         url_of=lambda space: f"{settings.public_url}/spaces/{space.full_name}",
     )
     queue = BuildQueue(store, repos, bell)
-    pushes = Pushes(store, repos, bell)
+    limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
+    pushes = Pushes(store, repos, bell, limits, lines_of=lambda space: _after_push(settings, space))
+    smart = Smart(repos, settings.control_socket, settings.push_limit)
     reconciler = Reconciler(
         store, running, builder, queue, environment, repos, keeper, bell, flavours, lambda space: _host(settings, space)
     )
@@ -150,7 +167,9 @@ def control(settings: Settings) -> Control:
         scratch=data / "tmp",
         ready=reconciler.trouble,
     )
-    app = create_app(parts, extra_routers=(create_router(parts),))
+    access = GitAccess(store, people, spaces.create_for_push)
+    extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
+    app = create_app(parts, extra, create_renderer(parts))
     return Control(app, (pushes, reconciler, workers, Janitor(store, builder, keeper, settings.keep_builds)))
 
 
@@ -178,10 +197,22 @@ def gateway_config(settings: Settings) -> "GatewayConfig":
     )
 
 
+def _after_push(settings: Settings, space: Space) -> list[str]:
+    """What a pusher reads when main was pushed."""
+    page = f"{settings.public_url}/spaces/{space.full_name}"
+    return [f"app:   {settings.app_url(space.label)}", f"build: {page}"]
+
+
 def _data(settings: Settings) -> Path:
     """The data directory, closed to others."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     return settings.data
+
+
+def _after_push(settings: Settings, space: Space) -> list[str]:
+    """What `git push` shows when it is done."""
+    console = f"{settings.public_url}/spaces/{space.full_name}"
+    return [f"app:  {settings.app_url(space.label)}", f"logs: {console}/logs"]
 
 
 def _host(settings: Settings, space: Space) -> str:

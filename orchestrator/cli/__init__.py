@@ -54,7 +54,7 @@ def _everywhere(
 @app.command()
 def up(host: Host = None, port: Port = None, data: Data = None, apps_domain: AppsDomain = None) -> None:
     """Run Podium on this machine until Ctrl-C."""
-    from orchestrator.cli import up as processes
+    from orchestrator.cli import processes
 
     processes.up(host=host, port=port, data=data, apps_domain=apps_domain)
 
@@ -70,9 +70,9 @@ def demo(
     ] = None,
 ) -> None:
     """Run Podium and push a sample Space to it with git; keeps running until Ctrl-C."""
-    from orchestrator.cli import demo as sample_run
+    from orchestrator.cli.demo import demo as run_demo
 
-    sample_run.demo(host=host, port=port, data=data, apps_domain=apps_domain, sample=sample)
+    run_demo(host=host, port=port, data=data, apps_domain=apps_domain, sample=sample)
 
 
 @app.command(rich_help_panel="Parts")
@@ -84,7 +84,7 @@ def control(
     with_parent: WithParent = False,
 ) -> None:
     """Run only the control plane (`up` does this)."""
-    from orchestrator.cli import up as processes
+    from orchestrator.cli import processes
 
     processes.control(data=data, with_parent=with_parent, host=host, port=port, apps_domain=apps_domain)
 
@@ -98,7 +98,7 @@ def gateway(
     with_parent: WithParent = False,
 ) -> None:
     """Run only the gateway (`up` does this)."""
-    from orchestrator.cli import up as processes
+    from orchestrator.cli import processes
 
     processes.gateway(data=data, with_parent=with_parent, host=host, port=port, apps_domain=apps_domain)
 

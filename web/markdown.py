@@ -1,0 +1,114 @@
+"""README text into HTML that can do no harm: markdown-it renders, nh3 lets through what is on its list, links get homes."""
+
+import re
+from urllib.parse import quote, urlsplit
+
+import nh3
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+_TAGS = {
+    "a",
+    "abbr",
+    "b",
+    "blockquote",
+    "br",
+    "code",
+    "dd",
+    "del",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strong",
+    "sub",
+    "summary",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "u",
+    "ul",
+}
+_ATTRIBUTES = {
+    "a": {"href", "title"},
+    "img": {"src", "alt", "title", "width", "height"},
+    "td": {"align"},
+    "th": {"align"},
+    "ol": {"start"},
+    "details": {"open"},
+}
+_FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n.*?^---[ \t]*$\r?\n?", re.S | re.M)
+_RENDERER = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
+LIMIT = 200_000  #: characters of a README that are rendered
+
+
+def without_front_matter(text: str) -> str:
+    return _FRONT_MATTER.sub("", text, count=1)
+
+
+def readme(text: str, files: str, media: str) -> Markup:
+    """The README as a card. Relative links lead below `files`, relative images below `media` (URLs, no slash at the end)."""
+
+    def place(tag: str, attribute: str, value: str) -> str | None:
+        if attribute not in ("href", "src"):
+            return value
+        try:
+            url = urlsplit(value)
+        except ValueError:
+            return None
+        if url.scheme or url.netloc or value.startswith(("#", "//")):
+            return value
+        steps: list[str] = []
+        for step in url.path.split("/"):
+            if step == "..":
+                steps = steps[:-1]
+            elif step not in ("", "."):
+                steps.append(step)
+        home = media if tag == "img" else files
+        return f"{home}/{quote('/'.join(steps), safe='/%')}"
+
+    html = _RENDERER.render(without_front_matter(text)[:LIMIT])
+    return Markup(
+        nh3.clean(
+            html,
+            tags=_TAGS,
+            attributes=_ATTRIBUTES,
+            url_schemes={"http", "https", "mailto"},
+            link_rel="nofollow ugc noopener",
+            attribute_filter=place,
+            strip_comments=True,
+        )
+    )
+
+
+def paragraph(text: str) -> Markup:
+    """A sentence of ours in which `words between backticks` are code. Escapes everything else."""
+    pieces = re.split(r"`([^`\n]{1,200})`", text)
+    escaped = [Markup.escape(piece) for piece in pieces]
+    return Markup("").join(Markup("<code>%s</code>") % p if i % 2 else p for i, p in enumerate(escaped))

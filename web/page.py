@@ -1,0 +1,151 @@
+"""What every page shares: the services, the templates, the visitor, and the headers that keep strangers' content harmless."""
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from orchestrator.api.identity import address_of
+from orchestrator.domain.caller import STRANGER, Caller, role_on
+from orchestrator.domain.records import Space
+from orchestrator.domain.space import Role
+from orchestrator.errors import Unauthorized
+from web.assets import Assets
+from web.markdown import paragraph
+from web.session import Cookies, Visit, read_form
+from web.shapes import FILTERS
+
+if TYPE_CHECKING:
+    from orchestrator.api.parts import Parts
+
+#: what happened, in one sentence, by the word in `?done=`: a redirect carries the word only
+DONE = {
+    "created": "Your Space is there. Push something to it.",
+    "paused": "Paused. Nobody but you can start it again.",
+    "restarted": "Restarting with a fresh copy of the files.",
+    "rebuilding": "Building again from nothing.",
+    "rolledback": "Going back to that build.",
+    "sleep": "Sleep time saved.",
+    "visibility": "Visibility saved.",
+    "secret": "Secret saved. The app restarts with it.",
+    "variable": "Variable saved. The app restarts with it.",
+    "unset": "Removed. The app restarts without it.",
+    "deleted": "The Space is gone.",
+    "revoked": "The token works no more.",
+    "signedout": "You are signed out.",
+}
+
+
+class Console:
+    """Handed to each file of pages."""
+
+    def __init__(self, parts: "Parts") -> None:
+        self.parts = parts
+        self.cookies = Cookies(parts.session_cookie)
+        self.assets = Assets()
+        self.apps = parts.app_url("*")  #: where apps live, as a CSP source
+        self.templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.templates.filters.update(FILTERS, paragraph=paragraph)
+        self.templates.globals.update(asset=self.assets.url, public_url=parts.public_url)
+
+    # who
+
+    def visit(self, request: Request) -> Visit:
+        """The browser's session; one that has ended is a stranger's. Access tokens mean nothing here."""
+        secret = self.cookies.session_of(request)
+        caller = self.parts.accounts.by_session(secret) if secret else None
+        key, new = self.cookies.key_of(request)
+        return Visit(replace(caller or STRANGER, address=address_of(request)), secret, key, new)
+
+    def member(self, request: Request) -> Visit:
+        """As `visit`. Raises Unauthorized for a stranger: the error page sends them to sign in and back."""
+        visit = self.visit(request)
+        if visit.caller.user is None:
+            raise Unauthorized("AUTH_REQUIRED", "Sign in first.")
+        return visit
+
+    async def form(self, request: Request) -> dict[str, str]:
+        return await read_form(request, self.cookies.key_of(request)[0])
+
+    # what
+
+    def space(self, visit: Visit, owner: str, name: str, needed: Role = Role.READ, code: bool = False) -> Space:
+        return self.parts.spaces.find(visit.caller, owner, name, needed, code)
+
+    def frame_url(self, caller: Caller, space: Space) -> str:
+        """The app's own URL, with a ticket when it is private."""
+        url = self.parts.app_url(space.label)
+        if not space.private:
+            return url
+        host = url.partition("://")[2].partition(":")[0]
+        return f"{url}/?__sign={self.parts.signing.ticket(space, host, caller.name)}"
+
+    # how
+
+    def show(
+        self,
+        request: Request,
+        visit: Visit | None,
+        template: str,
+        *,
+        status: int = 200,
+        frames: str = "'none'",
+        forms: str = "'self'",
+        **values: Any,
+    ) -> HTMLResponse:
+        """A page. `frames`, `forms`: CSP sources of what it may frame and where its forms may lead."""
+        visit = visit or Visit(STRANGER, "", *self.cookies.key_of(request))
+        nonce = secrets.token_urlsafe(16)
+        theme = request.cookies.get("podium-theme", "")
+        shared = {
+            "request": request,
+            "me": visit.caller.user,
+            "caller": visit.caller,
+            "proof": visit.proof,
+            "nonce": nonce,
+            "theme": theme if theme in ("light", "dark") else "",
+            "done": DONE.get(request.query_params.get("done", ""), ""),
+            "path": request.url.path,
+        }
+        html = self.templates.get_template(template).render(shared | values)
+        response = HTMLResponse(html, status)
+        response.headers.update(security_headers(nonce, frames, forms))
+        if visit.new_key:
+            self.cookies.remember_key(response, visit.key)
+        return response
+
+    def may_change(self, visit: Visit, space: Space) -> bool:
+        return role_on(visit.caller, space) >= Role.WRITE
+
+    def may_own(self, visit: Visit, space: Space) -> bool:
+        return role_on(visit.caller, space) >= Role.ADMIN
+
+
+def security_headers(nonce: str, frames: str, forms: str) -> dict[str, str]:
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' https: data:; "
+        f"connect-src 'self'; frame-src {frames}; form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "geolocation=(), payment=(), usb=()",
+    }
+
+
+def go(url: str) -> Response:
+    """After a form: look at `url` with GET."""
+    return RedirectResponse(url, 303)

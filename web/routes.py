@@ -1,0 +1,29 @@
+"""The door to the pages: one router, made of the files of pages, for the same app that serves the API.
+
+`wiring.py` mounts `create_router(parts)` and hands `create_renderer(parts)` to the API's exception handler."""
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+
+from web import errors, explore, files, live, logs, sign_in, space, tokens
+from web.errors import Renderer
+from web.page import Console
+
+if TYPE_CHECKING:
+    from orchestrator.api.parts import Parts
+
+
+def create_router(parts: "Parts") -> APIRouter:
+    """All pages and static files."""
+    console = Console(parts)
+    router = APIRouter()
+    router.include_router(console.assets.routes())
+    for pages in (explore, sign_in, tokens, logs, live, files, space):
+        router.include_router(pages.routes(console))
+    return router
+
+
+def create_renderer(parts: "Parts") -> Renderer:
+    """`render(request, status, code, message) -> Response | None`: an error as a page, None when a program asks."""
+    return errors.renderer(Console(parts))

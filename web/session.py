@@ -1,0 +1,106 @@
+"""The browser's side of who somebody is: the session cookie, the proof in each form that our own page sent it, and where to
+go after signing in. What a session means is `services/accounts.py`."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from fastapi import Request, Response
+
+from orchestrator.api.identity import base_url, parts_of
+from orchestrator.domain.caller import Caller
+from orchestrator.errors import Forbidden, Invalid, TooLarge
+
+FORM_LIMIT = 256 * 1024  #: bytes of one form
+_KEPT = 365 * 86400  #: seconds a browser keeps the cookie; the session itself ends earlier, on the server
+_NEXT = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
+_HIDDEN = re.compile(r"/%(?:2f|5c|[01][0-9a-f])", re.I)  #: a slash, backslash or control character in disguise
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request by a browser. `key`: what the form proofs are bound to: the session, or a random cookie before it."""
+
+    caller: Caller
+    session: str
+    key: str
+    new_key: bool
+
+    @property
+    def proof(self) -> str:
+        return proof(self.key)
+
+
+def proof(key: str) -> str:
+    """What each form carries. Not derivable by who cannot read the cookie."""
+    return hmac.new(key.encode(), b"podium form", hashlib.sha256).hexdigest()[:40]
+
+
+class Cookies:
+    """The console's two cookies. With https they carry `__Host-`: no sibling host can overwrite them."""
+
+    def __init__(self, session_name: str) -> None:
+        self._secure = session_name.startswith("__Host-")
+        self.session_name = session_name
+        self.form_name = f"{'__Host-' if self._secure else ''}podium-form"
+
+    def session_of(self, request: Request) -> str:
+        return request.cookies.get(self.session_name, "")
+
+    def key_of(self, request: Request) -> tuple[str, bool]:
+        """(what form proofs are bound to, whether it was made just now)."""
+        known = self.session_of(request) or request.cookies.get(self.form_name, "")
+        return (known, False) if known else (secrets.token_urlsafe(24), True)
+
+    def sign_in(self, response: Response, secret: str) -> None:
+        self._set(response, self.session_name, secret, _KEPT)
+        self._set(response, self.form_name, "", 0)
+
+    def sign_out(self, response: Response) -> None:
+        self._set(response, self.session_name, "", 0)
+
+    def remember_key(self, response: Response, key: str) -> None:
+        self._set(response, self.form_name, key, None)
+
+    def _set(self, response: Response, name: str, value: str, age: int | None) -> None:
+        response.set_cookie(name, value, max_age=age, path="/", secure=self._secure, httponly=True, samesite="lax")
+
+
+def check_origin(request: Request) -> None:
+    """Nothing, or Forbidden `CSRF`: the request was made by a page that is not the console's (apps are on sibling hosts)."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        raise Forbidden("CSRF", "This form was sent from another site, so nothing was changed.")
+    origin = request.headers.get("origin")
+    if origin is not None and origin not in (base_url(request), parts_of(request).public_url):
+        raise Forbidden("CSRF", "This form was sent from another site, so nothing was changed.")
+
+
+async def read_form(request: Request, key: str) -> dict[str, str]:
+    """The fields of a form that one of our own pages sent. Raises Forbidden `CSRF`, Invalid `FORM`, TooLarge `FORM_SIZE`."""
+    check_origin(request)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise Invalid("FORM", "Forms are sent as application/x-www-form-urlencoded.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_LIMIT:
+            raise TooLarge("FORM_SIZE", f"A form has at most {FORM_LIMIT // 1024} kB.")
+    try:
+        pairs = parse_qsl(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
+    except ValueError:
+        raise Invalid("FORM", "This form has too many fields.") from None
+    fields = dict(pairs)
+    if not hmac.compare_digest(fields.pop("proof", "").encode(), proof(key).encode()):
+        raise Forbidden("CSRF", "This page was open for too long or in another session; reload it and try again.")
+    return fields
+
+
+def safe_next(value: str | None) -> str:
+    """Where to go after signing in: a path of our own, else `/`. Looked at as it is, without decoding anything."""
+    fits = bool(value) and len(value) <= 2000 and _NEXT.fullmatch(value) and not _HIDDEN.match(value)
+    return value if fits else "/"

@@ -1,0 +1,75 @@
+// The list of Spaces: found while typing, more at the bottom without leaving, stages that stay true.
+
+import { ready } from "./podium.js";
+
+const form = document.querySelector("form.filters");
+const found = document.getElementById("found");
+let asked = 0;
+
+async function fetchFound(url) {
+  const answer = await fetch(url, { headers: { accept: "text/html" } });
+  if (!answer.ok) throw new Error(answer.status);
+  return new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("found");
+}
+
+async function search() {
+  const mine = ++asked;
+  const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+  const url = `/${query.size ? "?" : ""}${query}`;
+  try {
+    const fresh = await fetchFound(url);
+    if (mine !== asked) return;
+    found.replaceChildren(...fresh.childNodes);
+    ready(found);
+    history.replaceState(null, "", url);
+  } catch {
+    form.submit();
+  }
+}
+
+let timer = 0;
+form.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(search, 180);
+});
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(timer);
+  search();
+});
+
+found.addEventListener("click", async (event) => {
+  const more = event.target.closest("a[rel=next]");
+  if (!more || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  more.textContent = "…";
+  try {
+    const fresh = await fetchFound(more.href);
+    const cards = [...fresh.querySelectorAll(".card")];
+    found.querySelector(".cards").append(...cards);
+    const next = fresh.querySelector(".more");
+    more.parentElement.replaceWith(...(next ? [next] : []));
+    cards[0]?.querySelector("a").focus({ preventScroll: true });
+  } catch {
+    location.href = more.href;
+  }
+});
+
+async function stages() {
+  const cards = new Map([...found.querySelectorAll(".card")].map((card) => [card.dataset.id, card]));
+  const near = [...cards].filter(([, card]) => {
+    const box = card.getBoundingClientRect();
+    return box.bottom > -400 && box.top < innerHeight + 400;
+  });
+  if (!near.length) return;
+  const answer = await fetch(`/explore/stages?ids=${near.slice(0, 90).map(([id]) => id)}`);
+  if (!answer.ok) return;
+  for (const [id, [tone, words]] of Object.entries(await answer.json())) {
+    const dot = cards.get(id)?.querySelector(".dot");
+    if (!dot) continue;
+    dot.className = `dot ${tone}`;
+    dot.querySelector(".words").textContent = words;
+  }
+}
+
+setInterval(() => document.hidden || stages().catch(() => {}), 5000);

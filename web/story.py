@@ -1,0 +1,120 @@
+"""What the Space page tells about a Space that is not simply running: where it stands, since when, why, what to do. Pure."""
+
+from dataclasses import dataclass
+
+from orchestrator.domain.decide import RouteState
+from orchestrator.domain.keys import build_key, instance_id, launch_key
+from orchestrator.domain.records import Build, Space
+from orchestrator.domain.seen import BuildState
+from orchestrator.domain.stage import Stage
+from web.shapes import stage_tone, stage_words
+
+_NEXT = {
+    Stage.CONFIG_ERROR: "Mend the front matter at the top of `README.md`, then push again.",
+    Stage.BUILD_ERROR: "Push a fix; it is built at once. The build log has the whole story.",
+    Stage.RUNTIME_ERROR: "Push a fix, or restart to try the same version again. The run log has its last words.",
+    Stage.NO_APP_FILE: "Add the file and push again.",
+    Stage.PAUSED: "Restart it whenever you like; nothing was lost.",
+}
+FIRST_COMMIT = "initial commit"  #: title of the commit that a new Space begins with
+_FAILED = (Stage.BUILD_ERROR, Stage.CONFIG_ERROR, Stage.NO_APP_FILE)
+_STARTING = (Stage.APP_STARTING, Stage.RUNNING_APP_STARTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`state`: done | now | bad | todo. `took`: seconds, when done. `since`: epoch seconds, while it lasts."""
+
+    name: str
+    state: str
+    took: float | None = None
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    words: str
+    tone: str
+    reason: str
+    hint: str
+    next: str
+    since: float
+    deadline: float | None
+    steps: tuple[Step, ...]
+    phases: tuple[tuple[str, float], ...]
+    usual: float | None  #: seconds that the last good build took
+    log: str  #: build | run | ""
+    serving: bool
+    empty: bool  #: nothing was pushed yet, or nothing but what a new Space begins with
+
+
+def wanted_build(space: Space, builds: list[Build]) -> Build | None:
+    """The build of the wished revision."""
+    if space.wish.revision is None:
+        return None
+    key = build_key(space.id, space.wish.revision, space.wish.rebuilds)
+    return next((b for b in builds if b.key == key), None)
+
+
+def run_stream(space: Space, build: Build | None) -> str:
+    """Name of the log of the instance that is wanted, which may be starting, or else of the one that serves; "" if none."""
+    if build and build.image:
+        wish = space.wish
+        key = launch_key(build.image.id, wish.hardware, wish.env_version, wish.restarts)
+        return f"run/{instance_id(space.id, key)}"
+    return f"run/{space.instance}" if space.instance else ""
+
+
+def story(space: Space, builds: list[Build], now: float) -> Story:
+    build = wanted_build(space, builds)
+    good = next((b for b in builds if b.state is BuildState.SUCCEEDED and b is not build), None)
+    empty = build is None if space.wish.revision is None else bool(build and build.title == FIRST_COMMIT)
+    empty = empty and not any(b.state is BuildState.SUCCEEDED for b in builds)
+    fault = build.fault if build and build.state is BuildState.FAILED else space.failures.fault
+    return Story(
+        words=stage_words(space.stage),
+        tone=stage_tone(space.stage),
+        reason=_sentence(space.reason),
+        hint=fault.hint if fault and stage_tone(space.stage) == "bad" else "",
+        next="" if empty else _NEXT.get(space.stage, ""),
+        since=space.stage_since,
+        deadline=space.deadline if space.deadline and space.deadline > now else None,
+        steps=() if empty or space.stage is Stage.PAUSED else _steps(space, build),
+        phases=tuple(build.phases.items()) if build else (),
+        usual=_length(good) if good and space.stage in (Stage.BUILDING, Stage.RUNNING_BUILDING) else None,
+        log=_log(space, build),
+        serving=space.route is RouteState.OPEN,
+        empty=empty,
+    )
+
+
+def _sentence(reason: str) -> str:
+    return reason[:1].upper() + reason[1:] if reason and reason.split(" ")[0].isalpha() else reason
+
+
+def _length(build: Build) -> float | None:
+    return build.finished_at - build.started_at if build.finished_at and build.started_at else None
+
+
+def _log(space: Space, build: Build | None) -> str:
+    if space.stage in (Stage.BUILDING, Stage.RUNNING_BUILDING, *_FAILED):
+        return "build" if build else ""
+    return "run" if space.stage in (*_STARTING, Stage.RUNTIME_ERROR) else ""
+
+
+def _steps(space: Space, build: Build | None) -> tuple[Step, ...]:
+    if build is None or build.state is BuildState.QUEUED:
+        waiting = Step("Queued", "now", since=build.created_at if build else space.stage_since)
+        return waiting, Step("Build", "todo"), Step("Start", "todo"), Step("Run", "todo")
+    queued = Step("Queued", "done", max(0.0, build.started_at - build.created_at) if build.started_at else None)
+    if build.state is BuildState.RUNNING:
+        return queued, Step("Build", "now", since=build.started_at), Step("Start", "todo"), Step("Run", "todo")
+    if build.state is not BuildState.SUCCEEDED:
+        return queued, Step("Build", "bad", _length(build)), Step("Start", "todo"), Step("Run", "todo")
+    built = Step("Build", "done", _length(build))
+    if space.stage is Stage.RUNTIME_ERROR:
+        return queued, built, Step("Start", "bad"), Step("Run", "todo")
+    if space.stage is Stage.RUNNING:
+        return queued, built, Step("Start", "done"), Step("Run", "done")
+    starting = Step("Start", "now", since=space.stage_since) if space.stage in _STARTING else Step("Start", "todo")
+    return queued, built, starting, Step("Run", "todo")
