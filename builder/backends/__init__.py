@@ -1,0 +1,1 @@
+"""What turns a Plan into something that runs: `venv` makes environments with uv on this machine."""

@@ -1,0 +1,161 @@
+"""One build from a Request to a result: look, parse, plan, make the environment, export, name the image. Owns the order of
+the steps and the build's log lines; each step is somebody else's."""
+
+import json
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from builder import config, plan, source
+from builder.errors import Fault, FaultKind, TransientError
+from builder.frontmatter import FILE as README
+from builder.objects import Objects
+from builder.plan import Plan, digest
+from builder.request import Request
+
+Say = Callable[[str], None]
+README_LIMIT = 2 << 20  #: bytes of README.md that are read
+
+
+class Build:
+    """The state of one build."""
+
+    def __init__(self, request: Request, say: Say) -> None:
+        self.request = request
+        self.say = say
+        self.began = time.monotonic()
+        self.phases: dict[str, float] = {}
+        self.warnings: list[str] = []
+        self.config = config.Config()
+        self.previous: dict[str, str] = dict(request.previous)
+
+    def result(self) -> dict[str, object]:
+        """`image` or `fault`, `fault_kind`, `warnings`, `phases`, `previous`. Raises TransientError."""
+        at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        self.say(f"===== Build started at {at} UTC / commit {self.request.revision[:7]} =====")
+        answer: dict[str, object] = {"image": None, "fault": None, "fault_kind": FaultKind.BUILD}
+        try:
+            answer["image"] = self.image()
+            self.say(f"DONE {time.monotonic() - self.began:.1f}s")
+        except Fault as fault:
+            where = {"code": fault.code, "message": fault.message, "where": fault.where, "hint": fault.hint}
+            answer.update(fault=where, fault_kind=fault.kind)
+            self.say(f"ERROR {fault}")
+            if fault.hint and fault.hint not in fault.message:
+                self.say(f"      {fault.hint}")
+        self.phases["total"] = round(time.monotonic() - self.began, 3)
+        return {**answer, "warnings": self.warnings, "phases": self.phases, "previous": self.previous}
+
+    def image(self) -> dict[str, object]:
+        request = self.request
+        with Objects(request.git_dir) as objects:
+            bounds = request.bounds
+            found = self.timed(
+                "look", lambda: source.look(request.git_dir, request.revision, objects, bounds.files, bounds.source)
+            )
+            self.warn(found.warnings)
+            read = source.Reader(found, objects)
+            self.say(f"--> Reading {README}")
+            self.config = config.parse((read(README, README_LIMIT) or b"").decode("utf-8", "replace"))
+            self.warn(self.config.warnings)
+            made = plan.make(self.config, read, request.docker)
+            self.warn(made.warnings)
+            self.warn(missing_packages(made.packages))
+            return self.assemble(made, found, objects)
+
+    def assemble(self, made: Plan, found: source.Source, objects: Objects) -> dict[str, object]:
+        """Environment, files, and the image that is both."""
+        environment, env_id, version, python = "", "", "", ""
+        maker = None
+        scratch = self.request.folder("build-tmp") / f"{self.request.key[:32]}-{secrets.token_hex(4)}"
+        scratch.mkdir(parents=True, mode=0o755)
+        try:
+            if made.installs:
+                from builder.backends.venv import Maker
+
+                work = scratch / "uv"
+                work.mkdir()
+                deadline = self.began + self.request.bounds.timeout
+                maker = Maker(self.request, made, deadline, self.say, work)
+                env = maker.make(self.config.line("python_version"))
+                self.phases.update(maker.phases)
+                self.warn(maker.warnings)
+                environment, env_id, python = env.path, env.id, env.python
+                version = env.versions.get(plan.PACKS[made.sdk].PACKAGE, "")
+                self.previous = {"declared": env.declared, "environment": env.id}
+            files = found.digest(whole=not made.installs)
+            name = digest("image", made.sdk, made.argv, dict(made.env), made.port, made.ready_path, env_id, files)
+            target = self.request.folder("apps") / self.request.space_id / name
+            pointers = self.timed("export", lambda: source.export(found, objects, target, scratch))
+            if pointers:
+                listed = ", ".join(pointers[:3]) + (" and more" if len(pointers) > 3 else "")
+                self.warn([f"{listed}: Git LFS pointers, not the files; large files are not stored yet"])
+        finally:
+            if maker:
+                maker.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+        return self.described(name, made, str(target), environment, version, python)
+
+    def described(
+        self, name: str, made: Plan, target: str, environment: str, version: str, python: str
+    ) -> dict[str, object]:
+        """The image as JSON, the fields of `orchestrator.domain.seen.Image`."""
+        return {
+            "id": name,
+            "sdk": made.sdk,
+            "argv": list(made.argv),
+            "env": dict(made.env),
+            "port": made.port,
+            "ready_path": made.ready_path,
+            "startup_timeout": self.config.startup_timeout,
+            "environment": environment,
+            "source": target,
+            "sdk_version": version,
+            "python_version": python,
+            "title": self.config.title,
+            "base_path": self.config.base_path,
+            "headers": dict(self.config.custom_headers),
+            "embeddable": not self.config.disable_embedding,
+        }
+
+    def timed(self, phase: str, call: Callable):
+        began = time.monotonic()
+        try:
+            return call()
+        finally:
+            self.phases[phase] = round(time.monotonic() - began, 3)
+
+    def warn(self, sentences) -> None:
+        for sentence in sentences:
+            self.warnings.append(sentence)
+            self.say(f"WARNING {sentence}")
+
+
+def missing_packages(names: tuple[str, ...]) -> list[str]:
+    """A warning for the Debian packages that this machine lacks. Apps run as its processes, so only its admin adds them."""
+    if not names:
+        return []
+    bare = [name.partition("=")[0] for name in dict.fromkeys(names)]
+    if not shutil.which("dpkg-query"):
+        return [f"packages.txt: this machine has no Debian packages, so {', '.join(bare)} could not be looked for"]
+    asked = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", "--", *bare]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    there = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    lacking = [name for name in bare if name not in there]
+    if not lacking:
+        return []
+    return [
+        f"packages.txt: {', '.join(lacking)} not installed on this machine; its admin types: "
+        f"apt-get install {' '.join(lacking)}"
+    ]
+
+
+def load(text: bytes) -> dict[str, object]:
+    """The JSON object of a request. Raises TransientError."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise TransientError(f"cannot read the request: {error}") from None

@@ -1,0 +1,1 @@
+"""Adapters of `ports.Builds`: `local` runs builder subprocesses on this machine."""
