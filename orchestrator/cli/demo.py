@@ -196,9 +196,10 @@ def _git(work: Path, token: str, *words: str, may_fail: bool = False) -> str:
 def _print_build_log(hub: Hub, space_id: str) -> None:
     """Show the build while it happens, as soon as there is one; the stage alone says how it ends."""
     try:
-        lines = 0
-        while not lines:
-            for lines, line in enumerate(watch.log(hub, space_id, "build", follow=True), 1):
+        begun = False
+        while not begun:
+            for line in watch.log(hub, space_id, "build", follow=True):
+                begun = True
                 say(f"         | {clean(line.text)}")
             time.sleep(0.1)
     except Exception as error:  # the log is an extra here: the wait beside it reports what matters

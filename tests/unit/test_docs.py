@@ -1,0 +1,106 @@
+"""The README says everything and nothing else: settings, stages, sdks, front matter keys, commands, folders."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from builder.keys import KEYS, SDKS
+from orchestrator.cli import app
+from orchestrator.domain.stage import Stage
+from orchestrator.settings import GB, MB, Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def _default(value: object) -> str:
+    if value == "":
+        return ""
+    if isinstance(value, Path):
+        return f"`./{value}`"
+    for size, unit in ((GB, "GB"), (MB, "MB")):
+        if isinstance(value, int) and value >= size and value % size == 0:
+            return f"`{value}` ({value // size} {unit})"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def settings_table() -> str:
+    """The table as it must stand in the README."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for field in fields(Settings):
+        doc = field.metadata["doc"].replace("<", "&lt;").replace("|", "\\|")
+        rows.append(f"| `PODIUM_{field.name.upper()}` | {_default(field.default)} | {doc} |")
+    return "\n".join(rows)
+
+
+def commands(group=None, words: tuple[str, ...] = ()) -> list[str]:
+    """Every command of the command line: `podium user add`."""
+    group = group or get_command(app)
+    found = []
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found += commands(command, (*words, name))
+        elif not command.hidden:
+            found.append(" ".join(("podium", *words, name)))
+    return found
+
+
+def rows_under(heading: str) -> set[str]:
+    """First cells, without backticks, of the table rows below a heading."""
+    section = README.split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
+    return set(re.findall(r"^\| `([^`]+)` ", section, re.MULTILINE))
+
+
+def test_every_setting_is_in_the_readme_as_it_is() -> None:
+    table = settings_table()
+    assert table in README, f"put this into README.md:\n\n{table}\n"
+
+
+def test_the_readme_names_no_setting_that_does_not_exist() -> None:
+    known = {f"PODIUM_{field.name.upper()}" for field in fields(Settings)}
+    assert set(re.findall(r"\bPODIUM_[A-Z_]+\b", README)) <= known
+
+
+def test_the_stages_table_is_complete() -> None:
+    assert rows_under("## Stages") == {stage.value for stage in Stage}
+
+
+def test_every_key_of_the_front_matter_is_in_the_readme() -> None:
+    assert rows_under("## Front matter") == set(KEYS)
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+def test_every_sdk_is_in_the_readme(sdk: str) -> None:
+    assert re.search(rf"`{sdk}`", README)
+
+
+def test_every_command_is_in_the_readme() -> None:
+    missing = [command for command in commands() if command not in README]
+    assert not missing
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    known = commands()
+    said = {
+        " ".join(words.split())
+        for block in re.findall(r"^(?:```sh\n|    )(.*?)(?:^```|\n\n)", README, re.MULTILINE | re.DOTALL)
+        for words in re.findall(r"^\s*(podium(?: [a-z]+)+)", block, re.MULTILINE)
+    }
+    unknown = {words for words in said if not any(words == c or words.startswith(c + " ") for c in known)}
+    assert said and not unknown
+
+
+def test_every_folder_of_the_house_is_on_the_map() -> None:
+    folders = [ROOT / "builder", ROOT / "runtime_images", ROOT / "web", *(ROOT / "orchestrator").iterdir()]
+    names = [folder.name for folder in folders if folder.is_dir() and (folder / "__init__.py").exists()]
+    missing = [name for name in names if f"{name}/" not in README]
+    assert names and not missing
+
+
+def test_every_target_in_the_readme_is_in_the_makefile() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    said = set(re.findall(r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))))
+    assert {"demo", "up", "install", "test", "bench"} <= said <= targets
