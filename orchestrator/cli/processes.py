@@ -139,6 +139,8 @@ class Supervisor:
             time.sleep(0.05)
         if self._stopping:
             return
+        # Commands that print links (`podium user add`) read where the console is.
+        (settings.data / "run" / "url").write_text(settings.public_url + "\n")
         print(f"Podium is ready: {settings.public_url}", flush=True)
         print(
             f"A Space of yours will be at {settings.app_url('<owner>-<name>')}; data is in {settings.data}", flush=True
