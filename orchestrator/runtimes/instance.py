@@ -9,9 +9,11 @@
 import fcntl
 import json
 import os
+import select
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,15 +39,13 @@ class Instance:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.id = directory.name
+        self.app, self.home, self.tmp, self.etc = (directory / name for name in ("app", "home", "tmp", "etc"))
         self.note: Note | None = None
         self._stamp: tuple[int, int] = (0, 0)
         self._status: dict = {}
         self._swept = False
-
-    def __getattr__(self, name: str) -> Path:
-        if name in ("app", "home", "tmp", "etc"):
-            return self.directory / name
-        raise AttributeError(name)
+        self._launcher: tuple[int, int] = (0, 0)
+        self._pidfd = -1
 
     # -- what was launched
 
@@ -83,10 +83,30 @@ class Instance:
         write_json(self.directory / "status.json", {"state": "exited", "reason": reason, "exited_at": time.time()})
 
     def launcher_alive(self) -> bool:
-        """Whether the launcher that wrote the status still runs; a reused pid is not it."""
+        """Whether the launcher that wrote the status still runs; a reused pid is not it. Cheap: asked once a second."""
+        descriptor = self._descriptor()
+        return descriptor >= 0 and not _ended(descriptor)
+
+    def _descriptor(self) -> int:
+        """Of the launcher's process, which no other process can take over; -1 if it is gone. Opened once."""
         status = self.status()
-        pid = status.get("launcher", 0)
-        return bool(pid) and start_time(pid) == status.get("launcher_start")
+        name = (status.get("launcher", 0), status.get("launcher_start", 0))
+        if name != self._launcher:
+            self.close()
+            self._launcher = name
+            try:
+                self._pidfd = os.pidfd_open(name[0])
+            except (OSError, OverflowError, TypeError):
+                return -1
+            if start_time(name[0]) != name[1]:  # asked after it was opened: the pid cannot change hands any more
+                os.close(self._pidfd)
+                self._pidfd = -1
+        return self._pidfd
+
+    def close(self) -> None:
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+        self._pidfd, self._launcher = -1, (0, 0)
 
     # -- stopping
 
@@ -94,32 +114,27 @@ class Instance:
     def stop_file(self) -> Path:
         return self.directory / "stop.json"
 
-    def signal_launcher(self, number: int) -> int:
-        """Signal it and return a descriptor that becomes readable when it has exited, -1 if it is gone."""
-        status = self.status()
-        try:
-            descriptor = os.pidfd_open(status.get("launcher", 0))
-        except (OSError, OverflowError):
-            return -1
-        if not self.launcher_alive():  # asked after the descriptor was opened: the pid cannot change hands any more
-            os.close(descriptor)
-            return -1
+    def end_launcher(self, number: int, timeout: float, given_up: Callable[[], bool]) -> bool:
+        """Send it a signal and wait until it has exited. False if `given_up` or it has not within `timeout` seconds."""
+        descriptor = self._descriptor()
+        if descriptor < 0:
+            return True
         try:
             signal.pidfd_send_signal(descriptor, number)
-        except OSError:
-            pass
-        return descriptor
+        except ProcessLookupError:
+            return True
+        deadline = time.monotonic() + timeout
+        while not given_up() and (left := deadline - time.monotonic()) > 0:
+            if _ended(descriptor, min(left, 0.5)):
+                return True
+        return False
 
-    def sweep_if_lost(self) -> None:
-        """After a stop: tidy up unless the launcher said that it did."""
-        if self.status().get("state") != "exited":
-            self.sweep()
-
-    def sweep(self) -> None:
+    def sweep(self) -> bool:
         """The launcher is gone without having tidied up: end whatever of the app is left. The kernel has killed the app
-        itself (and in a sandbox everything); others are found by control group, by session and by working directory."""
+        itself (and in a sandbox everything); others are found by control group, by session and by working directory.
+        False if that was done before."""
         if self._swept:
-            return
+            return False
         status = self.status()
         for _ in range(20):
             left = _members(status.get("cgroups") or ()) | self._by_traces(status.get("pgid", 0))
@@ -137,6 +152,7 @@ class Instance:
             except OSError:
                 pass
         self._swept = True
+        return True
 
     def _by_traces(self, session: int) -> set[int]:
         mine = str(self.directory) + "/"
@@ -160,6 +176,12 @@ class Instance:
         except FileNotFoundError:
             return
         remove_tree(gone)
+
+
+def _ended(descriptor: int, timeout: float = 0.0) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))
 
 
 def _members(cgroups: "list[str] | tuple") -> set[int]:

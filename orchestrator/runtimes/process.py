@@ -7,7 +7,6 @@ status file. Does not decide when to launch or stop, and reads no setting."""
 import json
 import os
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -210,7 +209,7 @@ class ProcessRuntime:
         if state is InstanceState.EXITED:
             fault = hints.exited(status, app)
         elif self._lost(instance, now):
-            instance.sweep()
+            self._clear_up(instance)
             state, fault = InstanceState.EXITED, hints.LOST
         elif state is InstanceState.STARTING:
             fault = hints.starting(status, note.contract_port)
@@ -234,6 +233,18 @@ class ProcessRuntime:
         assert instance.note is not None
         return child is None and now > instance.note.started_at + _FIRST_WORD and instance.id not in self._preparing
 
+    def _clear_up(self, instance: Instance) -> None:
+        """Do what a launcher that was killed could not: end what is left of the app, and its log."""
+        if instance.sweep():
+            log = launcher.LogFile(str(self._logs / f"{instance.id}.log"), self._log_limit)
+            try:
+                log.add([f"[podium] {hints.LOST.message}"], time.time())
+                log.end()
+            except OSError:
+                pass  # a full disk
+            finally:
+                log.close()
+
     def _reap(self) -> None:
         with self._lock:
             for name, child in list(self._children.items()):
@@ -244,7 +255,7 @@ class ProcessRuntime:
         """Take over what an earlier Podium left: running instances, half-done stops, broken directories."""
         for directory in self._instances.iterdir():
             if directory.name.startswith(".gone-"):
-                remove_tree(directory)
+                threading.Thread(target=remove_tree, args=(directory,), name="remove", daemon=True).start()
             elif directory.is_dir():
                 instance = Instance(directory)
                 if instance.load() is None:
@@ -277,8 +288,10 @@ class ProcessRuntime:
                 return
         if not self._end(instance):
             return
-        instance.sweep_if_lost()
+        if instance.status().get("state") != "exited":
+            self._clear_up(instance)
         instance.remove()
+        instance.close()
         with self._lock:
             self._known.pop(instance.id, None)
             self._stopping.discard(instance.id)
@@ -290,18 +303,10 @@ class ProcessRuntime:
     def _end(self, instance: Instance) -> bool:
         """Ask the launcher to end its app, wait, insist. False if Podium ended meanwhile."""
         grace = instance.note.grace if instance.note else self._grace
-        for number, patience in ((signal.SIGTERM, grace + 12.0), (signal.SIGKILL, 5.0)):
-            descriptor = instance.signal_launcher(number)
-            if descriptor < 0:
-                break
-            try:
-                if _wait_readable(descriptor, patience, self._closed):
-                    break
-                if self._closed.is_set():
-                    return False
-            finally:
-                os.close(descriptor)
-        return True
+        ended = instance.end_launcher(signal.SIGTERM, grace + 12.0, self._closed.is_set)
+        if not ended and not self._closed.is_set():
+            ended = instance.end_launcher(signal.SIGKILL, 5.0, self._closed.is_set)
+        return not self._closed.is_set() or ended
 
     def stop_all(self, timeout: float = 30.0) -> None:
         """Stop every instance and wait until they are gone, for a person's Ctrl-C."""
@@ -335,16 +340,6 @@ class ProcessRuntime:
         self._closed.set()
         if self._bell:
             self._bell.close()
-
-
-def _wait_readable(descriptor: int, timeout: float, closed: threading.Event) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    deadline = time.monotonic() + timeout
-    while not closed.is_set() and (left := deadline - time.monotonic()) > 0:
-        if poll.poll(min(left, 0.5) * 1000):
-            return True
-    return False
 
 
 def _runs_on(image: Image) -> tuple[Path, ...]:

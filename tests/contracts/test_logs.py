@@ -98,7 +98,10 @@ def test_many_threads_write_at_once(logs):
 
 
 def test_lines_survive_the_process(logs, tmp_path):
-    code = f"from pathlib import Path; from orchestrator.logs.files import FileLogs; FileLogs(Path({str(tmp_path / 'logs')!r})).append('build/a1', 'kept')"
+    code = (
+        "from pathlib import Path; from orchestrator.logs.files import FileLogs\n"
+        f"FileLogs(Path({str(tmp_path / 'logs')!r})).append('build/a1', 'kept')"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
     assert words(logs.read("build/a1")[0]) == ["kept"]
 
@@ -119,8 +122,7 @@ def test_past_the_cap_indexes_stay_and_the_gap_is_told(tmp_path):
     assert inside[1:] == after
     assert logs.tail("build/a1", 3) == lines[-3:]
     assert words(logs.read("build/a1", start=4999)[0]) == ["line 4999"]
-    for n in range(5000):
-        logs.append("run/a1", "uncapped as yet")
+    logs.append("run/a1", *["uncapped as yet"] * 5000)
     assert len(logs.read("run/a1")[0]) == 5000
 
 

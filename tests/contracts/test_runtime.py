@@ -439,8 +439,10 @@ def test_a_killed_launcher_takes_the_app_along_and_is_noticed(world):
     os.kill(status["launcher"], signal.SIGKILL)
     fault = world.exited(name).fault
     assert fault.code == "APP_LOST"
+    assert world.log(name).endswith("# end\n")
     with pytest.raises(OSError):
         ask(address)
+    assert not processes("sleep\x00601")
     world.runtime.stop(name)
     eventually(world.gone)
 
@@ -468,7 +470,7 @@ def test_broken_directories_are_cleaned_up(world):
     world.runtime = world.open()
     assert world.runtime.list() == []
     assert not broken.exists()
-    assert not (world.data / "instances" / ".gone-s-x-1").exists()
+    eventually(lambda: not (world.data / "instances" / ".gone-s-x-1").exists())
 
 
 def test_what_cannot_be_launched_is_said_at_once(world):

@@ -178,7 +178,10 @@ def test_one_connection_many_requests(site):
 
 @pytest.mark.parametrize(
     "raw",
-    [b"nonsense\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n", b"GET /sub%20dir?\nA:b HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nbad header\r\n\r\n", b"\xff\xff\xff / HTTP/1.1\r\n\r\n"],
+    [
+        b"nonsense\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n", b"GET /sub%20dir?\nA:b HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nbad header\r\n\r\n", b"\xff\xff\xff / HTTP/1.1\r\n\r\n",
+    ],
 )  # fmt: skip
 def test_bad_requests(site, raw):
     with site.connect() as sock:

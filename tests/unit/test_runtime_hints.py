@@ -66,7 +66,7 @@ def test_the_directory_without_a_sandbox():
         ({"exit_code": 0}, "APP_EXITED", "ended by itself with exit code 0"),
         ({"exit_code": 3, "tail": ["something odd", ""]}, "APP_EXITED", "the app exited with code 3: something odd"),
         ({"exit_code": None, "signal": 11}, "APP_EXITED", "the app was ended by SIGSEGV"),
-        ({"exit_code": None, "signal": 9, "oom": True, "reason": "killed for memory: used 2 MB of 1 MB"}, "APP_OOM", "the app was killed for memory: used 2 MB of 1 MB"),
+        ({"oom": True, "reason": "killed for memory: used 2 MB of 1 MB"}, "APP_OOM", "app was killed for memory: used 2 MB"),
         ({"exit_code": None, "signal": 9, "reason": "killed for processes: has 9 of 5"}, "APP_PROCESSES", "has 9 of 5"),
         ({"state": "exited", "reason": "Podium could not start the app: No space"}, "APP_EXITED", "could not start"),
         ({}, "APP_EXITED", "code None"),
