@@ -153,7 +153,7 @@ class Space(App):
             return None
 
         try:
-            return eventually(arrived, timeout, f"{self.id} becoming {' or '.join(stages)}")
+            return eventually(arrived, timeout, f"{self.id} becoming {' or '.join(stages)}", every=0.25)
         except AssertionError as error:
             raise AssertionError(f"{error}\nruntime: {self.runtime()}{self._last_words()}") from None
 

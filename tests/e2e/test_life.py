@@ -88,7 +88,7 @@ def test_pause_stops_and_restart_brings_it_back(space):
     probe.running(space)
     space.pause()
     space.wait("PAUSED")
-    eventually(lambda: not space.pids(), 30, "its processes ending")
+    eventually(lambda: not space.pids(), 30, "its processes ending", every=0.25)
     with space.client() as client:
         answer = client.get("/version")
         assert answer.status_code == 503
@@ -136,7 +136,7 @@ def test_delete_takes_everything_away(space):
     url, client = space.url, space.client()
     space.delete()
     eventually(lambda: client.get("/version").status_code == 404, 30, f"{url} being 404")
-    eventually(lambda: not space.pids(), 30, "its processes ending")
+    eventually(lambda: not space.pids(), 30, "its processes ending", every=0.25)
     assert space.podium.request("GET", f"/api/spaces/{space.id}", token=space.owner_token).status_code == 404
     client.close()
 
@@ -191,7 +191,7 @@ def sleeping(space):
     probe.running(space)
     space.sleep_after(4)
     space.wait("SLEEPING", timeout=60)
-    eventually(lambda: not space.pids(), 30, "its processes ending")
+    eventually(lambda: not space.pids(), 30, "its processes ending", every=0.25)
     return space
 
 
@@ -240,7 +240,7 @@ def test_an_idle_websocket_does_not_keep_it_awake(space):
         assert ws.recv(timeout=10) == "hello"
         space.sleep_after(4)
         space.wait("SLEEPING", timeout=60)
-    eventually(lambda: not space.pids(), 30)
+    eventually(lambda: not space.pids(), 30, every=0.25)
 
 
 def test_a_busy_websocket_keeps_it_awake(space):
