@@ -33,6 +33,13 @@ def folder_in(request: Request) -> str:
     return unquote(str(request.path_params.get("path", ""))).strip("/")
 
 
+def inside(path: str) -> str:
+    """The path if it can name an entry of a tree; git refuses the others, each in its own way. Raises NotFound."""
+    if path and any(part in ("", ".", "..") for part in path.split("/")):
+        raise NotFound("EntryNotFound", "a path has no empty, '.' or '..' component")
+    return path
+
+
 @router.get(REPO + "/tree/{revision}")
 @router.get(REPO + "/tree/{revision}/{path:path}")
 def tree(
@@ -50,7 +57,7 @@ def tree(
     """Files and folders below a path, in pages."""
     commit = parts.repos.resolve(space.id, revision)
     try:
-        entries = parts.repos.tree(space.id, commit, path, recursive)
+        entries = parts.repos.tree(space.id, commit, inside(path), recursive)
     except NotFound as error:
         raise _missing(error, commit, path) from None
     start = _offset(cursor)
@@ -120,7 +127,7 @@ def _parents(path: str) -> Iterator[str]:
 
 def _entry(parts, repo_id: str, commit: str, path: str) -> TreeEntry | None:
     try:
-        return parts.repos.entry(repo_id, commit, path) if path else None
+        return parts.repos.entry(repo_id, commit, inside(path)) if path else None
     except (NotFound, Invalid):
         return None
 
@@ -171,7 +178,7 @@ def resolve(
     """The bytes of a file. Its ETag is the git object id; one byte range may be asked for."""
     commit = parts.repos.resolve(space.id, revision)
     try:
-        entry = parts.repos.entry(space.id, commit, path)
+        entry = parts.repos.entry(space.id, commit, inside(path))
     except (NotFound, Invalid) as error:
         raise _missing(error, commit, path) from None
     if entry.type != "file":

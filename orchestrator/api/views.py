@@ -49,6 +49,7 @@ def runtime(space: Space, app_url: str) -> Json:
         "devMode": False,
         "domains": [{"domain": urlsplit(app_url).netloc, "stage": "READY"}],
         "sdk": space.sdk,
+        "sdkVersion": space.image.sdk_version or None if space.image else None,
         "reason": space.reason,
         "since": iso(space.stage_since),
         "deadline": iso(space.deadline),

@@ -1,0 +1,413 @@
+"""Bad input over the API, on a real socket with a real database: each row gets its status, its stable code and a sentence, and
+changes nothing; never a 500, a traceback or a hang."""
+
+import json
+from base64 import b64encode
+
+import httpx
+import pytest
+
+from tests.console import Console
+from tests.support import bearer
+
+SPACE = "/api/spaces/ada/demo"
+HEAD = {"key": "header", "value": {"summary": "m"}}
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory):
+    with Console(tmp_path_factory.mktemp("console")).listening() as console:
+        console.space()
+        console.space("hidden", private=True)
+        console.space("half", visibility="protected")
+        yield console
+
+
+def commit(*lines: object) -> dict:
+    body = b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
+    return {"content": body, "headers": {"content-type": "application/x-ndjson"}}
+
+
+def file(path: object, content: object = "x", encoding: object = "utf-8") -> dict:
+    return {"key": "file", "value": {"path": path, "content": content, "encoding": encoding}}
+
+
+def make(**fields: object) -> dict:
+    return {"json": {"type": "space", "sdk": "gradio", **fields}}
+
+
+def raw(body: bytes, media: str = "application/json") -> dict:
+    return {"content": body, "headers": {"content-type": media}}
+
+
+NAMES = [
+    "",
+    ".",
+    "..",
+    "a/b",
+    "-x",
+    "x-",
+    "a--b",
+    "a" * 300,
+    "🚀",
+    "dеmo",
+    "a\x00b",
+    "a%00b",
+    "api",
+    "x.git",
+    "a b",
+    "../../etc",
+]
+SECRET_NAMES = [
+    "1ABC",
+    "A-B",
+    "a b",
+    "",
+    "PATH",
+    "LD_PRELOAD",
+    "KUBERNETES_SERVICE_HOST",
+    "NVIDIA_VISIBLE_DEVICES",
+    "SPACE_ID",
+]
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+ROWS = [
+    *[(f"name {n[:12]!r}", "POST", "/api/repos/create", make(name=n), 400, None) for n in NAMES],
+    ("an organisation as a path", "POST", "/api/repos/create", make(name="x", organization="../x"), 403, "NAMESPACE"),
+    ("another's namespace", "POST", "/api/repos/create", make(name="x", organization="bob"), 403, "NAMESPACE"),
+    ("no name", "POST", "/api/repos/create", make(), 400, "INVALID"),
+    ("name of a wrong type", "POST", "/api/repos/create", make(name={"a": 1}), 400, "INVALID"),
+    ("owner_id", "POST", "/api/repos/create", make(name="x", owner_id="1"), 400, "INVALID"),
+    ("is_admin", "POST", "/api/repos/create", make(name="x", is_admin=True), 400, "INVALID"),
+    ("a model", "POST", "/api/repos/create", {"json": {"name": "x"}}, 400, "REPO_TYPE"),
+    ("an unknown sdk", "POST", "/api/repos/create", make(name="x", sdk="gradioo"), 400, "SDK"),
+    ("unknown hardware", "POST", "/api/repos/create", make(name="x", hardware="h100"), 400, "HARDWARE"),
+    ("a template", "POST", "/api/repos/create", make(name="x", template="a/b"), 400, "NOT_SUPPORTED"),
+    ("both visibilities", "POST", "/api/repos/create", make(name="x", private=True, visibility="public"), 400, "VISIBILITY"),
+    ("a visibility of one's own", "POST", "/api/repos/create", make(name="x", visibility="secret"), 400, "INVALID"),
+    ("a bad first secret", "POST", "/api/repos/create", make(name="x", secrets=[{"key": "1", "value": ""}]), 400, "SECRET_NAME"),
+    ("a bad first file", "POST", "/api/repos/create",
+     make(name="x", files=[{"path": "a", "content": "!", "encoding": "base64"}]), 400, "COMMIT_CONTENT"),
+    ("half a surrogate pair", "POST", "/api/repos/create", raw(b'{"name":"x","license":"\\ud800","type":"space"}'), 400,
+     "INVALID"),
+    ("it exists", "POST", "/api/repos/create", make(name="DEMO"), 409, "RepoExists"),
+    ("no JSON", "POST", "/api/repos/create", raw(b"{"), 400, None),
+    ("a list", "POST", "/api/repos/create", raw(b"[]"), 400, "INVALID"),
+    ("no body", "POST", "/api/repos/create", {}, 400, "INVALID"),
+    ("a form", "POST", "/api/repos/create", {"data": {"name": "x"}}, 400, "INVALID"),
+    ("JSON of depth 100000", "POST", "/api/repos/create", raw(DEEP), 400, None),
+    ("not UTF-8", "POST", "/api/repos/create", raw(b'{"name": "\xff"}'), 400, None),
+    ("multipart without boundary", "POST", f"{SPACE}/paths-info/main", raw(b"x", "multipart/form-data"), 200, None),
+    ("5 MB of JSON", "POST", f"{SPACE}/secrets", raw(b" " * 5_000_000), 413, "TOO_LARGE"),
+    ("somebody else's", "DELETE", "/api/repos/delete", {"json": {"type": "space", "name": "demo", "organization": "nobody"}}, 404,
+     "RepoNotFound"),
+    ("moving", "POST", "/api/repos/move", {"json": {"fromRepo": "ada/demo", "toRepo": "ada/x"}}, 400, "NOT_SUPPORTED"),
+    ("an empty move", "POST", "/api/repos/move", {}, 400, "NOT_SUPPORTED"),
+    ("no such Space", "GET", "/api/spaces/ada/none", {}, 404, "RepoNotFound"),
+    ("SQL", "GET", "/api/spaces/ada/x' OR 1=1 --", {}, 404, "RepoNotFound"),
+    ("a very long id", "GET", f"/api/spaces/ada/{'x' * 5000}", {}, 400, "INVALID"),
+    ("one segment", "GET", "/api/spaces/demo", {}, 404, "RepoNotFound"),
+    ("a model's info", "GET", "/api/models/ada/demo/tree/main", {}, 404, "RepoNotFound"),
+    ("a model of one segment", "GET", "/api/models/gpt2", {}, 404, "RepoNotFound"),
+    ("NUL in the path", "GET", "/api/spaces/ada/de%00mo", {}, 400, "BAD_REQUEST"),
+    ("NUL in the query", "GET", "/api/spaces?search=%00", {}, 400, "BAD_REQUEST"),
+    ("a path that is not UTF-8", "GET", "/api/spaces/ada/%ff", {}, 400, "BAD_REQUEST"),
+    ("nothing there", "GET", f"{SPACE}/nothing", {}, 404, "NOT_FOUND"),
+    ("garbage after the path", "GET", f"{SPACE}/runtime/x/y", {}, 404, "NOT_FOUND"),
+    ("a slash too many", "GET", f"{SPACE}/runtime/", {}, 404, "NOT_FOUND"),
+    ("a method that is not there", "PATCH", f"{SPACE}/secrets", {}, 405, "METHOD_NOT_ALLOWED"),
+    ("an unknown expand", "GET", f"{SPACE}?expand=nope", {}, 400, "EXPAND"),
+    ("an unknown expand of a list", "GET", "/api/spaces?expand[]=nope", {}, 400, "EXPAND"),
+    ("an unknown sort", "GET", "/api/spaces?sort=beauty", {}, 400, "INVALID"),
+    ("limit 0", "GET", "/api/spaces?limit=0", {}, 400, "INVALID"),
+    ("limit x", "GET", "/api/spaces?limit=x", {}, 400, "INVALID"),
+    ("a strange cursor", "GET", "/api/spaces?cursor=abc", {}, 400, "CURSOR"),
+    ("a cursor of words", "GET", "/api/spaces?cursor=eno6eno", {}, 400, "CURSOR"),
+    ("a strange boolean", "GET", f"{SPACE}/tree/main?recursive=perhaps", {}, 400, "INVALID"),
+    ("a strange tree cursor", "GET", f"{SPACE}/tree/main?cursor=abc", {}, 400, "CURSOR"),
+    ("no such revision", "GET", f"{SPACE}/tree/nope", {}, 404, "RevisionNotFound"),
+    ("a revision like an option", "GET", f"{SPACE}/tree/--output=x", {}, 404, "RevisionNotFound"),
+    ("a revision with magic", "GET", f"{SPACE}/tree/main%5E%7Btree%7D", {}, 404, "RevisionNotFound"),
+    ("no such folder", "GET", f"{SPACE}/tree/main/nope", {}, 404, "EntryNotFound"),
+    ("out of the tree", "GET", f"{SPACE}/tree/main/..%2F..", {}, 404, "EntryNotFound"),
+    ("no such file", "GET", "/spaces/ada/demo/resolve/main/nope", {}, 404, "EntryNotFound"),
+    ("a file out of the repo", "GET", "/spaces/ada/demo/resolve/main/..%2F..%2Fetc%2Fpasswd", {}, 404, "EntryNotFound"),
+    ("a magic path", "GET", "/spaces/ada/demo/resolve/main/:(top)README.md", {}, 404, "EntryNotFound"),
+    ("3000 paths", "POST", f"{SPACE}/paths-info/main", {"data": {"paths": ["a"] * 3000}}, 400, "PATHS"),
+    ("paths that are numbers", "POST", f"{SPACE}/paths-info/main", {"json": {"paths": [1]}}, 400, "PATHS"),
+    ("too many files to come", "POST", f"{SPACE}/preupload/main",
+     {"json": {"files": [{"path": "a", "size": 1}] * 1001}}, 400, "INVALID"),
+    ("a file too large to come", "POST", f"{SPACE}/preupload/main", {"json": {"files": [{"path": "big", "size": 10**9}]}}, 413,
+     "FILE_TOO_LARGE"),
+    ("a negative size", "POST", f"{SPACE}/preupload/main", {"json": {"files": [{"path": "big", "size": -1}]}}, 400, "INVALID"),
+    ("a pull request", "POST", f"{SPACE}/commit/main?create_pr=1", commit(HEAD, file("a")), 400, "NOT_SUPPORTED"),
+    ("an empty commit body", "POST", f"{SPACE}/commit/main", commit(), 400, "COMMIT_BODY"),
+    ("a commit without a header", "POST", f"{SPACE}/commit/main", commit(file("a")), 400, "COMMIT_BODY"),
+    ("a commit without a message", "POST", f"{SPACE}/commit/main", commit({"key": "header", "value": {}}), 400, "COMMIT_MESSAGE"),
+    ("a message that is a list", "POST", f"{SPACE}/commit/main", commit({"key": "header", "value": {"summary": []}}, file("a")),
+     400, "COMMIT_MESSAGE"),
+    ("a line that is no JSON", "POST", f"{SPACE}/commit/main", commit(HEAD, b"{nope"), 400, "COMMIT_BODY"),
+    ("a line of depth 100000", "POST", f"{SPACE}/commit/main", commit(HEAD, DEEP), 400, "COMMIT_BODY"),
+    ("an unknown operation", "POST", f"{SPACE}/commit/main", commit(HEAD, {"key": "chmod", "value": {"path": "a"}}), 400,
+     "COMMIT_BODY"),
+    ("a path that is a number", "POST", f"{SPACE}/commit/main", commit(HEAD, file(1)), 400, "COMMIT_BODY"),
+    ("bad base64", "POST", f"{SPACE}/commit/main", commit(HEAD, file("a", "!!", "base64")), 400, "COMMIT_CONTENT"),
+    ("an unknown encoding", "POST", f"{SPACE}/commit/main", commit(HEAD, file("a", "x", "rot13")), 400, "COMMIT_CONTENT"),
+    ("an LFS file", "POST", f"{SPACE}/commit/main",
+     commit(HEAD, {"key": "lfsFile", "value": {"path": "a", "algo": "sha256", "oid": "0" * 64}}), 400, "LFS_NOT_SUPPORTED"),
+    ("a file over the limit", "POST", f"{SPACE}/commit/main",
+     commit(HEAD, file("big", b64encode(b"x" * 6_000_000).decode(), "base64")), 413, "FILE_TOO_LARGE"),
+    ("a line over every limit", "POST", f"{SPACE}/commit/main", commit(HEAD, b"x" * 12_000_000), 413, "FILE_TOO_LARGE"),
+    *[(f"path {p!r}", "POST", f"{SPACE}/commit/main", commit(HEAD, file(p)), 400, None)
+      for p in ("../x", "/etc/passwd", ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x")],
+    ("a deletion of nothing", "POST", f"{SPACE}/commit/main",
+     commit(HEAD, {"key": "deletedFile", "value": {"path": "nope"}}), 404, "EntryNotFound"),
+    ("a stale parent", "POST", f"{SPACE}/commit/main",
+     commit({"key": "header", "value": {"summary": "m", "parentCommit": "0" * 40}}, file("a")), 412, None),
+    ("a parent that is no id", "POST", f"{SPACE}/commit/main",
+     commit({"key": "header", "value": {"summary": "m", "parentCommit": "--force"}}, file("a")), 412, None),
+    ("a branch that is not there", "POST", f"{SPACE}/commit/nope", commit(HEAD, file("a")), 404, "RevisionNotFound"),
+    ("a commit to a tag", "POST", f"{SPACE}/commit/refs%2Ftags%2Fx", commit(HEAD, file("a")), 400, "REF"),
+    *[(f"secret {n!r}", "POST", f"{SPACE}/secrets", {"json": {"key": n, "value": "v"}}, 400, "SECRET_NAME")
+      for n in SECRET_NAMES],
+    ("a variable of a reserved name", "POST", f"{SPACE}/variables", {"json": {"key": "PATH", "value": "v"}}, 400, "SECRET_NAME"),
+    ("a secret too long", "POST", f"{SPACE}/secrets", {"json": {"key": "K", "value": "x" * 40_000}}, 400, "SECRET_VALUE"),
+    ("a secret with NUL", "POST", f"{SPACE}/secrets", {"json": {"key": "K", "value": "a\x00"}}, 400, None),
+    ("a secret without value", "POST", f"{SPACE}/secrets", {"json": {"key": "K"}}, 400, "INVALID"),
+    ("sleep 0", "POST", f"{SPACE}/sleeptime", {"json": {"seconds": 0}}, 400, "SLEEP_TIME"),
+    ("sleep a word", "POST", f"{SPACE}/sleeptime", {"json": {"seconds": "long"}}, 400, "INVALID"),
+    ("sleep 1e400", "POST", f"{SPACE}/sleeptime", raw(b'{"seconds": 1e400}'), 400, None),
+    ("sleep NaN", "POST", f"{SPACE}/sleeptime", raw(b'{"seconds": NaN}'), 400, None),
+    ("unknown hardware asked for", "POST", f"{SPACE}/hardware", {"json": {"flavor": "h100"}}, 400, "HARDWARE"),
+    ("gating", "PUT", f"{SPACE}/settings", {"json": {"gated": "auto"}}, 400, "NOT_SUPPORTED"),
+    ("an owner by settings", "PUT", f"{SPACE}/settings", {"json": {"owner_id": "x"}}, 400, "INVALID"),
+    ("a rollback to nothing", "POST", f"{SPACE}/rollback", {"json": {"build": "99"}}, 404, "BUILD"),
+    ("an unknown log", "GET", f"{SPACE}/logs/secret", {}, 400, "INVALID"),
+    ("volumes", "PUT", f"{SPACE}/volumes", {"json": {"volumes": []}}, 400, "NOT_SUPPORTED"),
+    ("dev mode", "POST", f"{SPACE}/dev-mode", {"json": {"enabled": True}}, 400, "NOT_SUPPORTED"),
+    ("Xet", "GET", f"{SPACE}/xet-write-token/main", {}, 404, "XET"),
+    ("no such user", "GET", "/api/users/nobody/overview", {}, 404, "OWNER"),
+    ("an organisation that is a user", "GET", "/api/organizations/ada/overview", {}, 404, "OWNER"),
+    ("a garbled Authorization", "GET", "/api/whoami-v2", {"headers": {"authorization": "Bearer"}}, 401, "INVALID_TOKEN"),
+    ("an unknown scheme", "GET", "/api/whoami-v2", {"headers": {"authorization": "Digest x"}}, 401, "INVALID_TOKEN"),
+    ("Basic garbage", "GET", "/api/whoami-v2", {"headers": {"authorization": "Basic %%%"}}, 401, "INVALID_TOKEN"),
+    ("a password", "GET", "/api/whoami-v2", {"headers": {"authorization": "Bearer secret"}}, 401, "AUTH_PASSWORD"),
+    ("a token of 60 kB", "GET", "/api/whoami-v2", {"headers": {"authorization": "Bearer " + "x" * 60_000}}, 400, None),
+    ("two Authorization headers", "GET", "/api/whoami-v2",
+     {"headers": [("authorization", "Bearer a"), ("authorization", "Bearer b")]}, 400, "AUTH_HEADER"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "status", "code"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS]
+)
+def test_bad_input(console, method, path, sent, status, code):
+    with console.client(None) as client:
+        headers = sent.get("headers", {})
+        pairs = list(headers.items()) if isinstance(headers, dict) else headers
+        if not any(name == "authorization" for name, _ in pairs):
+            pairs.append(("authorization", f"Bearer {console.token}"))
+        before = client.get(SPACE).json()
+        answer = client.request(method, path, **{**sent, "headers": pairs})
+        after = client.get(SPACE).json()
+    assert answer.status_code == status, answer.text
+    assert {k: v for k, v in after.items() if k != "runtime"} == {k: v for k, v in before.items() if k != "runtime"}
+    if status < 400 or (status == 400 and "x-error-code" not in answer.headers):  # the last is uvicorn's own refusal
+        return
+    told = answer.json()
+    assert told["error"] and told["code"] == answer.headers["x-error-code"] and answer.headers["x-request-id"]
+    assert code in (None, told["code"]), told
+    assert "Traceback" not in answer.text
+
+
+def test_validation_lists_every_place_and_echoes_no_value(console):
+    with console.client() as client:
+        answer = client.post(f"{SPACE}/secrets", json={"key": 1, "value": {"s3cr3t": 1}, "x": 2})
+    assert [d["loc"] for d in answer.json()["details"]] == [["body", "key"], ["body", "value"], ["body", "x"]]
+    assert "s3cr3t" not in answer.text
+
+
+def test_a_wrong_method_is_told_the_right_ones(console):
+    with console.client() as client:
+        answer = client.put(f"{SPACE}/secrets")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST, DELETE")
+
+
+def test_the_same_name_cannot_be_a_secret_and_a_variable(console):
+    with console.client() as client:
+        assert client.post(f"{SPACE}/variables", json={"key": "TWICE", "value": "v"}).status_code == 200
+        answer = client.post(f"{SPACE}/secrets", json={"key": "TWICE", "value": "v"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "SECRET_KIND")
+
+
+def test_there_is_a_limit_to_secrets(console):
+    console.space("many")
+    with console.client() as client:
+        sent = [
+            client.post("/api/spaces/ada/many/secrets", json={"key": f"K{i}", "value": "x" * 32_000}) for i in range(14)
+        ]
+    assert {answer.status_code for answer in sent} == {200, 400}
+    assert sent[-1].json()["code"] == "SECRET_QUOTA"
+
+
+WRITES = [
+    ("POST", "/pause", None),
+    ("POST", "/restart", None),
+    ("POST", "/sleeptime", {"seconds": 600}),
+    ("POST", "/hardware", {"flavor": "cpu-basic"}),
+    ("POST", "/secrets", {"key": "K", "value": "v"}),
+    ("DELETE", "/secrets", {"key": "K"}),
+    ("POST", "/variables", {"key": "K", "value": "v"}),
+    ("DELETE", "/variables", {"key": "K"}),
+    ("POST", "/rollback", {"build": 1}),
+    ("PUT", "/settings", {"private": True}),
+    ("POST", "/preupload/main", {"files": []}),
+    ("POST", "/commit/main", {}),
+    ("GET", "/secrets", None),
+    ("GET", "/variables", None),
+    ("GET", "/auth-check/write", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), WRITES, ids=[f"{m} {p}" for m, p, _ in WRITES])
+def test_who_may_not_write(console, method, path, body):
+    def status(space: str, token: str | None) -> int:
+        with console.client(token) as client:
+            return client.request(method, f"/api/spaces/ada/{space}{path}", json=body).status_code
+
+    assert status("demo", None) == 401
+    assert status("demo", console.bobs) == 403
+    assert status("demo", console.read_token) == 403
+    assert status("hidden", None) == status("hidden", console.bobs) == 404
+    assert status("hidden", console.read_token) == 403
+
+
+READS = ["", "/runtime", "/host", "/tree/main", "/refs", "/commits/main", "/revision/main", "/auth-check", "/builds", "/events",
+         "/logs/run", "/jwt", "/metrics"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", READS)
+def test_a_hidden_space_looks_like_none(console, path):
+    with console.client(console.bobs) as client:
+        hidden, absent = (client.get(f"/api/spaces/ada/{name}{path}") for name in ("hidden", "absent"))
+    assert hidden.status_code == absent.status_code == 404
+    assert hidden.json() == absent.json()
+    drop = ("x-request-id", "date")
+    assert {k: v for k, v in hidden.headers.items() if k not in drop} == {
+        k: v for k, v in absent.headers.items() if k not in drop
+    }
+
+
+def test_a_protected_space_shows_its_app_but_not_its_code(console):
+    with console.client(console.bobs) as client:
+        info = client.get("/api/spaces/ada/half").json()
+        assert info["host"] and info["runtime"]["stage"]
+        assert (info["sha"], info["siblings"], info["cardData"]) == (None, [], None)
+        for path in (
+            "/api/spaces/ada/half/tree/main",
+            "/spaces/ada/half/resolve/main/README.md",
+            "/api/spaces/ada/half/builds",
+        ):
+            assert client.get(path).json()["code"] == "RepoNotFound"
+        assert client.get("/api/spaces/ada/half/revision/main").json()["code"] == "RevisionNotFound"
+
+
+def test_lists_never_show_what_is_hidden(console):
+    def seen(token: str | None) -> set[str]:
+        with console.client(token) as client:
+            listed = {space["id"] for space in client.get("/api/spaces?full=true").json()}
+            found = {
+                space["id"] for space in client.get("/api/spaces/semantic-search?q=hidden&includeNonRunning=1").json()
+            }
+        return listed | found
+
+    assert "ada/hidden" in seen(console.token)
+    assert "ada/hidden" not in seen(None) | seen(console.bobs)
+
+
+# ----------------------------------------------------------------------------------------------------------- cookies
+
+
+def signed_in(console: Console) -> httpx.Client:
+    secret = console.parts.accounts.new_session(console.ada)
+    client = console.client(None)
+    client.headers["cookie"] = f"{console.parts.session_cookie}={secret}"
+    return client
+
+
+def test_a_cookie_reads_but_writes_only_for_our_own_pages(console):
+    with signed_in(console) as client:
+        assert client.get("/api/spaces/ada/hidden").status_code == 200
+        url = "/api/spaces/ada/hidden/restart"
+        own = f"http://127.0.0.1:{console.port}"
+        for headers in ({}, {"sec-fetch-site": "same-site"}, {"sec-fetch-site": "cross-site", "origin": "http://evil.example"},
+                        {"origin": f"http://ada-demo.localhost:{console.port}"}, {"origin": "null"}):  # fmt: skip
+            refused = client.post(url, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "CROSS_ORIGIN"), headers
+        for headers in ({"sec-fetch-site": "same-origin"}, {"origin": own}, {"origin": console.parts.public_url}):
+            assert client.post(url, headers=headers).status_code == 200, headers
+
+
+def test_a_token_beside_a_cookie_wins(console):
+    with signed_in(console) as client:
+        told = client.get("/api/whoami-v2", headers=bearer(console.bobs)).json()
+        assert told["name"] == "bob"
+        assert client.get("/api/whoami-v2").json()["auth"]["accessToken"]["role"] == "write"
+
+
+# ---------------------------------------------------------------------------------------------------------- internal
+
+
+def test_internal_paths_take_the_feed_token_and_nothing_else(console):
+    space = console.parts.spaces.find(console.parts.accounts.caller(f"Bearer {console.token}"), "ada", "hidden")
+    for token in (None, console.token, "x", "ü"):
+        with console.client(None) as client:
+            headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+            for method, path in (
+                ("GET", "/internal/feed"),
+                ("POST", "/internal/activity"),
+                ("POST", "/internal/authorize"),
+            ):
+                assert client.request(method, path, json={}, headers=headers).status_code == 404
+    with console.client(console.parts.signing.feed_token) as gateway:
+
+        def allowed(token: str, space_id: str = space.id) -> bool:
+            return gateway.post("/internal/authorize", json={"token": token, "space": space_id}).json()["allowed"]
+
+        assert allowed(console.token) and allowed(console.read_token)
+        assert not allowed(console.bobs) and not allowed("nonsense") and not allowed(console.token, "0" * 24)
+        used = {"used": {space.id: space.last_activity + 5, "unknown": 1.0}, "wake": [space.id]}
+        assert gateway.post("/internal/activity", json=used).status_code == 200
+        with gateway.stream("GET", "/internal/feed") as feed:
+            lines = feed.iter_lines()
+            assert json.loads(next(lines)) == {"reset": True}
+            assert set(json.loads(next(lines))["keys"]) == {"sign_key", "cookie_key"}
+            assert "put" in json.loads(next(lines))
+
+
+def test_our_own_mistakes_are_an_id_and_not_a_traceback(console, monkeypatch):
+    def broken(*_: object, **__: object):
+        raise RuntimeError("the secret inner workings")
+
+    monkeypatch.setattr(console.parts.spaces, "find", broken)
+    with console.client() as client:
+        answer = client.get(SPACE)
+    assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+    assert answer.json()["requestId"] == answer.headers["x-request-id"]
+    assert "inner workings" not in answer.text
+
+
+def test_a_database_that_is_away_is_503_and_try_again(console, monkeypatch):
+    from orchestrator.errors import Unavailable
+
+    def away(*_: object, **__: object):
+        raise Unavailable("disk I/O error at /secret/path")
+
+    monkeypatch.setattr(console.parts.spaces, "find", away)
+    monkeypatch.setattr(console.parts.spaces, "get", away)
+    with console.client() as client:
+        answer = client.get(SPACE)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert "/secret/path" not in answer.text
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
