@@ -41,6 +41,7 @@ class Instance:
         self.id = directory.name
         self.app, self.home, self.tmp, self.etc = (directory / name for name in ("app", "home", "tmp", "etc"))
         self.note: Note | None = None
+        self._status_path = str(directory / "status.json")
         self._stamp: tuple[int, int] = (0, 0)
         self._status: dict = {}
         self._swept = False
@@ -68,12 +69,12 @@ class Instance:
 
     def status(self) -> dict:
         """The launcher's last word, {} before its first. Reads the file only when it changed."""
-        path = self.directory / "status.json"
         try:
-            found = os.stat(path)
+            found = os.stat(self._status_path)
             stamp = (found.st_mtime_ns, found.st_ino)
             if stamp != self._stamp:
-                self._status, self._stamp = json.loads(path.read_text()), stamp
+                with open(self._status_path) as file:
+                    self._status, self._stamp = json.load(file), stamp
         except (OSError, ValueError):
             pass
         return self._status
