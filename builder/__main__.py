@@ -41,7 +41,9 @@ def main() -> int:
                 write(log=line)
 
         threading.Thread(target=_watch_parent, daemon=True).start()
-        write(result=Build(request, say).result())
+        build = Build(request, say)
+        write(result=build.result())
+        build.finish()
         return 0
     except TransientError as error:
         write(transient=clean_line(str(error)))

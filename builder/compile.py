@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from builder import config, plan, source
 from builder.errors import Fault, FaultKind, TransientError
@@ -31,6 +32,7 @@ class Build:
         self.warnings: list[str] = []
         self.config = config.Config()
         self.previous: dict[str, str] = dict(request.previous)
+        self.finish: Callable[[], None] = lambda: None  #: what may be done after the result was handed over
 
     def result(self) -> dict[str, object]:
         """`image` or `fault`, `fault_kind`, `warnings`, `phases`, `previous`. Raises TransientError."""
@@ -85,6 +87,7 @@ class Build:
                 self.warn(maker.warnings)
                 environment, env_id, python = env.path, env.id, env.python
                 version = env.versions.get(plan.PACKS[made.sdk].PACKAGE, "")
+                self.finish = partial(maker.finish, env)
                 self.previous = {"declared": env.declared, "environment": env.id}
             files = found.digest(whole=not made.installs)
             name = digest("image", made.sdk, made.argv, dict(made.env), made.port, made.ready_path, env_id, files)
@@ -94,8 +97,6 @@ class Build:
                 listed = ", ".join(pointers[:3]) + (" and more" if len(pointers) > 3 else "")
                 self.warn([f"{listed}: Git LFS pointers, not the files; large files are not stored yet"])
         finally:
-            if maker:
-                maker.close()
             shutil.rmtree(scratch, ignore_errors=True)
         return self.described(name, made, str(target), environment, version, python)
 

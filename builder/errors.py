@@ -14,7 +14,8 @@ class FaultKind(StrEnum):
 
 class Fault(Exception):
     """What the author can mend. `code` is stable (`REQ_NOT_FOUND`), `message` one sentence with what was found and what to
-    write instead, `file` and `line` (from 1; 0 when it has none) where, `hint` optional advice."""
+    write instead, `file` and `line` (from 1; 0 when it has none) where, `hint` optional advice, `subject` the package that
+    it is about."""
 
     def __init__(
         self,
@@ -24,6 +25,7 @@ class Fault(Exception):
         line: int = 0,
         hint: str = "",
         kind: FaultKind = FaultKind.BUILD,
+        subject: str = "",
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -32,6 +34,7 @@ class Fault(Exception):
         self.line = line
         self.hint = hint
         self.kind = kind
+        self.subject = subject
 
     @property
     def where(self) -> str:

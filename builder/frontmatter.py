@@ -116,7 +116,7 @@ class _Reader:
             raise _fault("YAML_UNSAFE", f"the tag {shown(tag)!r} is not read; write a plain value", line)
         if len(path) > DEPTH_LIMIT:
             raise _fault("YAML_UNSAFE", f"values are nested deeper than {DEPTH_LIMIT} levels", line)
-        self.found.lines[path] = line
+        self.found.lines.setdefault(path, line)
 
     def value(self, events: Iterator, event: yaml.Event, path: tuple) -> object:
         self.check(event, path)

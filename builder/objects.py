@@ -42,7 +42,8 @@ def entries(git_dir: str, revision: str, limit: int) -> list[Entry]:
     folders = 0
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_ENV) as git:
         try:
-            for record in _records(git.stdout):
+            records = _records(git.stdout)
+            for record in records:
                 head, _, path = record.partition(b"\t")
                 mode, kind, oid, size = head.split()
                 if kind == b"tree":
@@ -54,7 +55,7 @@ def entries(git_dir: str, revision: str, limit: int) -> list[Entry]:
                     continue
                 found.append(Entry(path, mode.decode(), oid.decode(), int(size) if size != b"-" else 0))
                 if len(found) > limit:
-                    total = limit + 1 + sum(1 for _ in zip(_records(git.stdout), range(20 * limit), strict=False))
+                    total = limit + 1 + sum(1 for _ in zip(records, range(20 * limit), strict=False))
                     raise Fault("TOO_MANY_FILES", f"the repo has {total} files or more; at most {limit} are allowed")
         except (ValueError, UnicodeDecodeError):
             raise TransientError(f"git lists a damaged object in {git_dir}") from None

@@ -11,8 +11,6 @@ from pathlib import PurePosixPath
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from builder.errors import Fault
 from builder.text import UNPRINTABLE, masked, shown
 
@@ -27,6 +25,12 @@ Files = Callable[[str], bytes | None]
 
 _OPTION = re.compile(r"(--?[A-Za-z][\w-]*)(?:[ \t]*=[ \t]*|[ \t]+|(?=[./]|https?:)|$)(.*)", re.DOTALL)
 _COMMENT = re.compile(r"(^|[ \t]+)#.*$")
+#: The requirements that nearly everybody writes, read without a library.
+_SIMPLE = re.compile(
+    r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?:\[[A-Za-z0-9_, -]*\])?"
+    r"(?: ?(?:==|>=|<=|~=|!=|<|>) ?[0-9]+(?:\.[0-9]+){1,4}(?: ?, ?(?:>=|<=|!=|<|>) ?[0-9]+(?:\.[0-9]+){0,4}){0,3})?",
+    re.ASCII,
+)
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[\w.:~+-]+)?", re.ASCII)
 _PATHLIKE = re.compile(r"(\.{0,2}/|\.\.?$|~|[A-Za-z]:[\\/]|\\)|.*\.(whl|zip|tar\.gz|tgz)$")
 _INCLUDES = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}
@@ -180,6 +184,11 @@ def requirement(text: str, file: str, line: int) -> tuple[Line, bool]:
     if re.match(r"[\w+.-]+:", bare) and "@ " not in bare.split(":")[0]:
         check_url(bare, file, line, ("https", "http", "git+https"))
         return Line(text, file, line), True
+    simple = _SIMPLE.fullmatch(bare)
+    if simple:
+        return Line(bare + (f" --hash{hashes}" if hashes else ""), file, line, normal(simple[1])), False
+    from packaging.requirements import InvalidRequirement, Requirement  # late: it costs more than most builds need
+
     try:
         parsed = Requirement(bare)
     except InvalidRequirement:
@@ -188,8 +197,12 @@ def requirement(text: str, file: str, line: int) -> tuple[Line, bool]:
         if parsed.url.startswith("file:") or "://" not in parsed.url:
             _path(parsed.url, file, line)
         check_url(parsed.url, file, line, ("https", "http", "git+https"))
-    name = re.sub(r"[-_.]+", "-", parsed.name).lower()
-    return Line(f"{bare} --hash{hashes}" if hashes else bare, file, line, name), parsed.url is not None
+    return Line(bare + (f" --hash{hashes}" if hashes else ""), file, line, normal(parsed.name)), parsed.url is not None
+
+
+def normal(name: str) -> str:
+    """A package name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def check_url(url: str, file: str, line: int, schemes: tuple[str, ...]) -> None:
@@ -283,7 +296,7 @@ def _logical(text: str) -> list[tuple[int, str]]:
         if line.endswith("\\") and not line.lstrip().startswith("#"):
             held, start = held + line[:-1] + " ", start or number
             continue
-        whole = _COMMENT.sub("", held + line).strip()
+        whole = re.sub(r"[ \t]+", " ", _COMMENT.sub("", held + line).strip())
         if whole:
             result.append((start or number, whole))
         held, start = "", 0

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from builder.errors import Fault, TransientError
-from builder.requirements import Line
-from builder.text import shown
+from builder.requirements import Line, normal
+from builder.text import masked, shown
 
 #: What people misspell. Only used to guess; nothing is looked up.
 _POPULAR = """accelerate aiohttp altair bitsandbytes beautifulsoup4 bokeh catboost click datasets diffusers duckdb einops
@@ -23,7 +23,8 @@ _MEANT = {"sklearn": "scikit-learn", "cv2": "opencv-python-headless", "pil": "pi
 _OURS = re.compile(
     r"error sending request|failed to fetch|connection (?:refused|reset|closed)|timed? ?out|dns error|"
     r"HTTP status (?:server error|client error \((?:401|403|407|429))|certificate|tls handshake|No space left|"
-    r"Too many open files|Permission denied \(os error 13\)|Failed to (?:lock|acquire|initialize cache)|network",
+    r"Too many open files|not found in the cache|Permission denied \(os error 13\)|Failed to (?:lock|acquire|initialize cache)|"
+    r"network",
     re.IGNORECASE,
 )
 NO_WHEEL = re.compile(
@@ -35,7 +36,7 @@ _NAME = r"([A-Za-z0-9][\w.-]*)"
 def explain(output: str, lines: Sequence[Line], python: str) -> Fault | TransientError:
     """The cause of a failed uv. `lines`: what was asked for, to name the file and line; `python`: version in use."""
     text = _joined(output)
-    for cause in (_not_found, _version, _python, _build, _conflict):
+    for cause in (_fetch, _not_found, _python, _platform, _version, _build, _hash, _conflict):
         fault = cause(text, lines, python)
         if fault:
             return fault
@@ -51,107 +52,127 @@ def limit(reason: str, step: str, seconds: float, memory: int) -> Fault:
     return Fault("BUILD_OOM", f"the build needed more than {memory / 1024**3:.0f} GiB of memory, while {step}")
 
 
+def _fetch(text: str, lines: Sequence[Line], python: str) -> Fault | None:
+    """An address that the author wrote and that does not answer."""
+    for line in lines:
+        url = re.search(r"https?://[^\s#@]+", line.text)
+        if url and re.search(r"Git operation failed|Failed to (?:download|fetch)|HTTP status", text) and url[0] in text:
+            return Fault("REQ_FETCH", f"{shown(masked(url[0]))} cannot be fetched: {_last(text)}", *_place(line))
+    return None
+
+
 def _not_found(text: str, lines: Sequence[Line], python: str) -> Fault | None:
-    match = re.search(
-        rf"(?:Because )?{_NAME} was not found in the (?:package registry|provided package locations)", text
-    )
-    match = match or re.search(rf"(?:package|distribution) `?{_NAME}`? (?:was )?not found", text, re.I)
+    match = re.search(rf"{_NAME} was not found in the (?:package registry|provided package locations)", text)
     if not match:
         return None
-    name = _normal(match[1])
+    name = normal(match[1])
     near = _MEANT.get(name) or next(iter(get_close_matches(name, _POPULAR.split(), 1, 0.75)), "")
     mean = f" (did you mean {near}?)" if near and near != name else ""
     line = _line(name, lines)
     message = f"{shown(name)} isn't on the index{mean}"
     if line is None:
         message = f"{message}; another package needs it"
-    return Fault("REQ_NOT_FOUND", message, *_place(line or _any(lines)))
-
-
-def _version(text: str, lines: Sequence[Line], python: str) -> Fault | None:
-    match = re.search(rf"there (?:is|are) no versions? of {_NAME}(?:\[[^\]]*\])?\s*([=<>!~][^\s]*)?", text)
-    if not match:
-        return None
-    name = _normal(match[1])
-    line = _line(name, lines)
-    asked = shown((line.text if line else f"{name}{match[2] or ''}").partition(" --hash")[0])
-    known = re.findall(rf"(?:^|\s){re.escape(name)}(?:==|<=|<|>=?)([0-9][\w.]*)", text)
-    newest = ""
-    if "only" in text[match.start() :] and (only := re.search(rf"only .*?{re.escape(name)}\S*?<=?([\d.]+)", text)):
-        newest = f"; newest is {only[1]}"
-    elif len(known) > 1:
-        newest = f"; uv names {', '.join(dict.fromkeys(known))}"
-    return Fault("REQ_VERSION", f"no release fits {asked!r}{newest}", *_place(line or _any(lines)))
+    return Fault("REQ_NOT_FOUND", message, *_place(line or _any(lines)), subject=name)
 
 
 def _python(text: str, lines: Sequence[Line], python: str) -> Fault | None:
     match = re.search(
-        rf"{_NAME}(?:\[[^\]]*\])?(?:[=<>!~]=?[^\s]*)? depends on Python\s*([=<>!~][^\s]*(?:,\s?[=<>!~][^\s]*)*)", text
+        rf"{_NAME}(?:\[[^\]]*\])?(?:[=<>!~]=?\S*)? depends on Python\s*([=<>!~]\S*(?:,\s?[=<>!~]\S*)*)", text
     )
     if not match:
         return None
-    name, needs = _normal(match[1]), match[2].rstrip(",.")
+    name, needs = normal(match[1]), match[2].rstrip(",.")
     lowest = re.search(r">=?\s*(3\.\d+)", needs)
     advice = f"set python_version: '{lowest[1]}'" if lowest else "ask for another version of it"
     message = f"{name} needs Python {needs}, this Space has {python}: {advice}"
-    return Fault("REQ_PYTHON", message, *_place(_line(name, lines) or _any(lines)))
+    return Fault("REQ_PYTHON", message, *_place(_line(name, lines) or _any(lines)), subject=name)
+
+
+def _platform(text: str, lines: Sequence[Line], python: str) -> Fault | None:
+    match = re.search(
+        rf"{_NAME}\S* has no wheels? with a matching (platform|Python ABI|Python implementation) tag", text
+    )
+    if not match:
+        return None
+    name = normal(match[1].partition("==")[0])
+    what = "this machine" if match[2] == "platform" else f"Python {python}"
+    line = _line(name, lines)
+    marker = " ; add a marker such as ; sys_platform == 'win32' or remove it" if match[2] == "platform" else ""
+    message = f"{name} has no release for {what}{marker.replace(' ; ', ': ', 1)}"
+    return Fault("REQ_PLATFORM", message, *_place(line or _any(lines)), subject=name)
+
+
+def _version(text: str, lines: Sequence[Line], python: str) -> Fault | None:
+    match = re.search(rf"there (?:is|are) no versions? of {_NAME}(?:\[[^\]]*\])?\s*(?:[=<>!~]\S*)?", text)
+    match = match or re.search(rf"Because only {_NAME}(?:\[[^\]]*\])?[=<>!~]\S* is available and you require", text)
+    if not match:
+        return None
+    name = normal(re.split(r"[=<>!~\[]", match[1])[0])
+    line = _line(name, lines)
+    asked = line.text.partition(" --hash")[0] if line else name
+    return Fault(
+        "REQ_VERSION", f"there is no release {shown(asked)!r} on the index", *_place(line or _any(lines)), subject=name
+    )
 
 
 def _build(text: str, lines: Sequence[Line], python: str) -> Fault | None:
-    match = re.search(rf"Failed to (?:build|download and build|prepare)\s+`?{_NAME}", text, re.I)
-    if not match or "build" not in text:
+    match = re.search(rf"Failed to (?:build|download and build|prepare)\s+`?{_NAME}", text)
+    if not match:
         return None
-    name = _normal(re.split(r"==|@", match[1])[0])
+    name = normal(match[1].partition("==")[0])
     causes = (
-        (
-            r"fatal error: (\S+): No such file",
-            "the header {} is missing; name the Debian package that has it in packages.txt",
-        ),
-        (
-            r"command '?([\w+-]*(?:gcc|cc|g\+\+|clang)[\w+-]*)'? (?:failed: No such|not found)",
-            "the compiler {} is missing",
-        ),
-        (r"([Mm]icrosoft Visual|cmake)(?:.*)(?:not found|is required)", "{} is missing"),
-        (r"ModuleNotFoundError: No module named '([\w.]+)'", "its build needs {}, which it does not declare"),
-        (r"(\w*Error: [^\n]{3,160})", "{}"),
-    )
-    for pattern, sentence in causes:
-        if found := re.search(pattern, text):
-            why = sentence.format(shown(found[1]))
-            break
-    else:
-        why = "its build failed, see the log"
+        (r"fatal error: (\S+): No such file", "the header {} is missing; name the Debian package that has it in packages.txt"),
+        (r"(?:command|unable to execute) '?([\w+-]*(?:gcc|cc|g\+\+|clang)[\w+-]*)'?[^\n]{0,20}(?:No such|not found)",
+         "the compiler {} is missing; name build-essential in packages.txt"),
+        (r"Did you mean to install `([\w.-]+)` instead", "write {} instead"),
+        (r"No module named '([\w.]+)'", "its build needs {}, which it does not declare"),
+        (r"(pkg-config) (?:name|not found|is required)", "a C library that {} looks for is missing; see the log for its name"),
+        (r"((?:[A-Z]\w*Error|Exception): [^\n]{3,160})", "{}"),
+    )  # fmt: skip
+    found = ((re.search(pattern, text), sentence) for pattern, sentence in causes)
+    why = next((sentence.format(shown(hit[1])) for hit, sentence in found if hit), "its build failed, see the log")
     message = f"{name} has no ready wheel for Python {python} and cannot be built: {why}"
-    return Fault("REQ_BUILD", message, *_place(_line(name, lines) or _any(lines)))
+    return Fault("REQ_BUILD", message, *_place(_line(name, lines) or _any(lines)), subject=name)
+
+
+def _hash(text: str, lines: Sequence[Line], python: str) -> Fault | None:
+    match = re.search(rf"Hash mismatch for `{_NAME}==", text)
+    if not match:
+        return None
+    name = normal(match[1])
+    message = f"the file of {name} on the index is not the one that --hash names; remove the hash or correct it"
+    return Fault("REQ_HASH", message, *_place(_line(name, lines) or _any(lines)), subject=name)
 
 
 def _conflict(text: str, lines: Sequence[Line], python: str) -> Fault | None:
-    if "No solution found" not in text and "unsatisfiable" not in text and "conflict" not in text.lower():
+    if "No solution found" not in text or "not found in the cache" in text:
         return None
-    named = [line for line in lines if line.name and re.search(rf"\b{re.escape(line.name)}\b", text)]
-    because = re.search(r"Because (.{3,600}?)(?:, we can conclude| And because|$)", text)
-    why = shown(because[1], 400) if because else _first(text)
+    named = [line for line in lines if line.name and re.search(rf"(?<![\w.-]){re.escape(line.name)}(?![\w-])", text)]
+    because = re.search(r"cause: (?:Because )?(.{3,600}?)(?:, we can conclude| And because|\.? *$)", text)
+    why = shown(because[1] if because else _first(text), 400)
     message = f"these cannot be installed together: {why}"
-    if len(named) > 1:
+    if named:
         places = ", ".join(f"{line.text.partition(' --hash')[0]} ({line.where})" for line in named[:4])
         message = f"these cannot be installed together: {shown(places, 300)}; {why}"
     return Fault("REQ_CONFLICT", message, *_place(_authors(named) or _any(lines)))
 
 
 def _joined(output: str) -> str:
-    """uv wraps and indents its trees; one line reads better."""
-    text = re.sub(r"[│╰╯├─▶×]", " ", output)
-    kept = [line for line in text.splitlines() if not re.match(r"\s*(hint|help):", line)]
-    return re.sub(r"\s+", " ", "\n".join(kept)).strip() if len(text) < 20000 else re.sub(r"[ \t]+", " ", text)
+    """One line reads better than wrapped and indented trees; what the build of a package wrote keeps its lines."""
+    if "[stderr]" in output or "--- stderr" in output:
+        return re.sub(r"[ \t]+", " ", output)
+    kept = [line for line in output.splitlines() if not line.startswith("hint:")]
+    return re.sub(r"\s+", " ", "\n".join(kept)).strip()
 
 
 def _first(text: str) -> str:
-    part = re.split(r"(?<=[.:]) ", re.sub(r"^.*?error:\s*", "", text, count=1, flags=re.S | re.I))
-    return shown(" ".join(part[:2]).strip() or "uv gave no reason", 300)
+    part = re.split(r"\s+(?=cause:)", re.sub(r"^.*?error:\s*", "", text, count=1, flags=re.S))
+    return shown(masked(" ".join(part[:3]).strip()) or "uv gave no reason", 300)
 
 
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower().strip("-")
+def _last(text: str) -> str:
+    fatal = re.search(r"(?:fatal|remote): ([^\n]{3,200})", text)
+    return shown(masked(fatal[1] if fatal else re.split(r"cause: ", text)[-1].strip()), 200)
 
 
 def _line(name: str, lines: Sequence[Line]) -> Line | None:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
-from builder.backends import explain, uv
+from builder.backends import bytecode, explain, uv
 from builder.errors import Fault, TransientError
 from builder.plan import SCHEMA, Plan, digest
-from builder.process import Box, Limits, boxed, can_box, run
+from builder.process import Box, Limits, Outcome, boxed, can_box, run
 from builder.request import Request
 
 MARKER = ".complete"  #: JSON in an environment that is whole; its time is when it was last used
@@ -81,6 +82,17 @@ class Maker:
         if not found:
             raise TransientError("the environment vanished while it was made")
         return found
+
+    def finish(self, environment: Environment) -> None:
+        """Compile what is not compiled yet. May be killed at any time: the next build of the environment goes on."""
+        path = Path(environment.path)
+        if not (path / bytecode.MARKER).exists():
+            about = json.loads((path / MARKER).read_text())
+            cache = None if about["own_code"] else self._bytecode()
+            bytecode.compile_all(path, cache, bytecode.tag_of(environment.python))
+
+    def _bytecode(self) -> Path:
+        return self.request.folder("cache") / "bytecode"
 
     def close(self) -> None:
         """Let go of the environment."""
@@ -153,13 +165,13 @@ class Maker:
             if outcome.code == 0:
                 return _Lock((self.work / "lock.txt").read_text(), False)
             if not explain.NO_WHEEL.search(outcome.output):
-                self._fail(outcome, "resolving the requirements", version)
+                self._fail(outcome, "resolving the requirements", version, python)
             self.say("--> A package has no ready wheel; it is built from source, for this Space only")
         index = ["--index-strategy", "unsafe-best-match"] if self.plan.indexes else []
         index += [word for option in self.plan.indexes for word in option.split(" ", 1)]
         outcome = self._compile(python, ["--emit-index-url", "--emit-find-links", *index], own_code=True)
         if outcome.code:
-            self._fail(outcome, "resolving the requirements", version)
+            self._fail(outcome, "resolving the requirements", version, python)
         return _Lock((self.work / "lock.txt").read_text(), True)
 
     def _compile(self, python: str, options: list[str], own_code: bool):
@@ -191,10 +203,12 @@ class Maker:
                 arguments += ["--require-hashes", "--only-binary", ":all:"]
             outcome = self._uv("install", [*arguments, "-r", "lock.txt"], lock.own_code, (str(path),), python)
             if outcome.code:
-                self._fail(outcome, "installing the packages", version)
+                self._fail(outcome, "installing the packages", version, python)
             if lock.own_code:
                 self._disown(path)
             self._size(path)
+            if not lock.own_code:
+                bytecode.link(path, self._bytecode(), bytecode.tag_of(version))
             (path / LOCK).write_text(lock.text)
             about = {"python": version, "versions": versions, "own_code": lock.own_code}
             fresh = path / (MARKER + ".new")
@@ -232,7 +246,15 @@ class Maker:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def _uv(self, phase: str, arguments: list[str], own_code: bool, writable: tuple[str, ...], python: str):
+    def _uv(
+        self,
+        phase: str,
+        arguments: list[str],
+        own_code: bool,
+        writable: tuple[str, ...],
+        python: str,
+        quiet: bool = False,
+    ):
         """Run uv with the limits of the build; in a sandbox when it may run code of the author's."""
         began = time.monotonic()
         cache = self._cache(own_code)
@@ -256,15 +278,27 @@ class Maker:
             elif uid is not None:
                 processes = self.request.bounds.processes
         limits = Limits(self.deadline, self.request.bounds.memory, processes)
-        outcome = run(command, str(self.work), env, limits, self.say, uid)
+        outcome = run(command, str(self.work), env, limits, (lambda line: None) if quiet else self.say, uid)
         self.phases[phase] = self.phases.get(phase, 0.0) + round(time.monotonic() - began, 3)
         return outcome
 
-    def _fail(self, outcome, step: str, version: str) -> None:
+    def _fail(self, outcome: Outcome, step: str, version: str, python: str) -> NoReturn:
         bounds = self.request.bounds
         if outcome.reason:
             raise explain.limit(outcome.reason, step, bounds.timeout, bounds.memory)
-        raise explain.explain(outcome.output, [*self.plan.lines, *self.plan.constraints], version)
+        cause = explain.explain(outcome.output, [*self.plan.lines, *self.plan.constraints], version)
+        if isinstance(cause, Fault) and cause.code == "REQ_VERSION":
+            cause.message += self._newest(cause.subject, python)
+        raise cause
+
+    def _newest(self, name: str, python: str) -> str:
+        """What the index has instead of a version that it has not; "" when even that is unknown."""
+        _write(self.work / "newest.in", [name])
+        arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--no-deps"]
+        arguments += ["--only-binary", ":all:", "--python", python, "newest.in"]
+        outcome = self._uv("explain", arguments, False, (), python, quiet=True)
+        found = re.search(r"^[\w.-]+==(\S+)", outcome.output, re.MULTILINE)
+        return f"; the newest that fits this Python is {found[1]}" if outcome.code == 0 and found else ""
 
 
 def is_whole(path: Path) -> bool:

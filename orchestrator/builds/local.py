@@ -25,6 +25,8 @@ from orchestrator.errors import Unavailable
 from orchestrator.ports import BuildOrder, BuildResult, Cancelled
 
 log_ = logging.getLogger("podium.builds")
+#: Arguments that start a builder: no PYTHON… variables, no user's packages.
+COMMAND = ("-E", "-s", "-m", "builder")
 _TICK = 0.25  #: seconds between looks at `cancelled`
 _GRACE = 5.0  #: seconds between asking a builder to stop and ending it
 _SLACK = 60.0  #: seconds that a builder may take beyond the build's own timeout
@@ -108,7 +110,7 @@ class LocalBuilds:
         """The builder, with the request as the first line of its standard input; the pipe stays open while we live."""
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "builder", "-"],
+                [sys.executable, *COMMAND, "-"],
                 cwd=_HOME,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
