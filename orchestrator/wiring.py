@@ -206,6 +206,7 @@ def _after_push(settings: Settings, space: Space) -> list[str]:
 def _data(settings: Settings) -> Path:
     """The data directory, closed to others."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (settings.data / "tmp").mkdir(exist_ok=True)
     return settings.data
 
 

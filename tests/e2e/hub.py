@@ -49,7 +49,7 @@ class Hub:
         script.write_text(_AROUND.replace("{code}", given + textwrap.dedent(code)))
         answer = self._home / "answer.json"
         done = self._process(sys.executable, str(script), str(answer))
-        assert done.returncode == 0, f"{code}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"{code}\n{done.stdout[-500:]}{done.stderr[-1500:]}"
         return json.loads(answer.read_text())
 
     def cli(self, *words: str) -> subprocess.CompletedProcess:
