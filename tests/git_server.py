@@ -101,7 +101,7 @@ class GitServer:
             stderr=(self.data / "server.log").open("ab"),
             start_new_session=True,
         )
-        eventually(self._answers, 20, "the git server")
+        eventually(self._answers, 120, "the git server")
         return self
 
     def _answers(self) -> bool:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from orchestrator.domain.push import ENTRIES_LIMIT, Pushed, RefUpdate, printable
+from orchestrator.domain.push import Pushed, RefUpdate, printable
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid, NotFound
 from orchestrator.ports import Change, Commit, TreeEntry
@@ -20,6 +20,7 @@ _ID = re.compile(r"[0-9a-f]{8,64}")
 _HEX = re.compile(r"[0-9a-f]{7,40}")
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$|^@$|/\.")
 _CHUNK = 64 * 1024
+_TREE_LIMIT = 200_000  #: entries listed at once; no push may bring as many
 _STALE = WALL_CLOCK + 300  #: seconds after which a lock or a quarantine belongs to nobody
 _MANY_PACKS = 40  #: a repo with more packs is tidied
 
@@ -124,8 +125,8 @@ class GitRepos:
         with self.git.pipe(self.git_dir(repo_id), ("ls-tree", "-z", "-l", *flags, where)) as out:
             for record in inspecting.records(out):
                 found.append(_entry(record, prefix))
-                if len(found) > ENTRIES_LIMIT:
-                    raise Invalid("TREE_BOMB", f"this revision unfolds to more than {ENTRIES_LIMIT} entries")
+                if len(found) > _TREE_LIMIT:
+                    raise Invalid("TREE_BOMB", f"this revision unfolds to more than {_TREE_LIMIT} entries")
         return found
 
     def entry(self, repo_id: str, commit: str, path: str) -> TreeEntry:

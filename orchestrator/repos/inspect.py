@@ -26,7 +26,7 @@ from orchestrator.repos.process import Git, GitFailed
 README_LIMIT = 256 * 1024
 _SCAN_ALL = 64 * 1024**2  #: bytes searched in one push
 _LISTED = 5
-_NAMES_LIMIT = 64 * 1024**2  #: bytes of paths of one revision
+_NAMES_LIMIT = 16 * 1024**2  #: bytes of paths of one revision that are compared with each other
 _SIGHTINGS = 1000
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
