@@ -21,7 +21,7 @@ from orchestrator.api import (
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
 
-#: Words in the place of an owner first, `/api/{kind}/{name}` and the refusals last.
+#: Words in the place of an owner before any owner, refusals last.
 _ROUTERS = (
     internal.router,
     internal.internal,
@@ -34,8 +34,8 @@ _ROUTERS = (
     logs.router,
     commits.router,
     files.router,
-    later.router,
     spaces.router,
+    later.router,
 )
 
 

@@ -6,6 +6,7 @@ import re
 import secrets
 from urllib.parse import unquote_to_bytes
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.api.problems import problem
@@ -73,6 +74,8 @@ class Envelope:
             return
         try:
             await self._app(scope, receive if limit is None else counted(receive, limit), stamped)
+        except ClientDisconnect:
+            log.debug("request %s: the client hung up", request_id)
         except Exception:
             log.exception("request %s failed: %s %s", request_id, scope["method"], scope["path"])
             if started:

@@ -3,7 +3,7 @@ removes its line here."""
 
 from fastapi import APIRouter
 
-from orchestrator.errors import Invalid, NotFound
+from orchestrator.errors import Invalid, NotFound, repo_not_found
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,3 +40,11 @@ for _methods, _path, _what in _LATER:
 def xet_token() -> None:
     """Never asked for by clients that heed preupload, which says "regular" for every file."""
     raise NotFound("XET", "This Podium has no Xet storage; set HF_HUB_DISABLE_XET=1 or send regular files.")
+
+
+@router.api_route("/api/models/{rest:path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE"])
+@router.api_route("/api/datasets/{rest:path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE"])
+@router.api_route("/{model:path}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
+def other_kinds() -> None:
+    """Models and datasets: none is here, and clients know what that means by the code."""
+    raise repo_not_found()

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from orchestrator.domain.hardware import Hardware
@@ -12,12 +11,10 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
+from orchestrator.services.pushes import Pushes
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
-
-if TYPE_CHECKING:
-    from orchestrator.services.pushes import Pushes
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Parts:
     accounts: Accounts
     spaces: Spaces
     environment: Environment
-    pushes: "Pushes"
+    pushes: Pushes
     repos: Repos
     logs: Logs
     queue: BuildQueue

@@ -71,9 +71,9 @@ def info_at(
     return views.space(shown(parts, caller, space, revision, blobs), True, listed(request, "expand"))
 
 
-@router.get("/api/{kind}/{name}", include_in_schema=False)
-def single_segment(kind: str, name: str):
-    """`/api/models/gpt2`: an id without an owner names nothing here."""
+@router.get("/api/spaces/{name}", include_in_schema=False)
+def single_segment(name: str):
+    """An id without an owner names nothing here."""
     raise repo_not_found()
 
 
