@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator import __version__
 from orchestrator.cli import doctor, people, space
 from orchestrator.errors import CallerError, Unavailable
 
@@ -35,9 +36,7 @@ WithParent = Annotated[bool, typer.Option(help="End when the parent process does
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(version("podium"))
+        print(__version__)
         raise typer.Exit()
 
 

@@ -27,7 +27,7 @@ from orchestrator.settings import Settings, load
 
 USER, NAME, TOKEN_NAME = "demo", "hello", "podium demo"
 SAMPLE = Path(__file__).parents[2] / "tests" / "apps" / "gradio_interface"
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
 _NOT_PUSHED = shutil.ignore_patterns("expect.toml", "check.py", "__pycache__", ".git")
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
