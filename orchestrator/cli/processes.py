@@ -68,9 +68,8 @@ def control(data: Path | None = None, with_parent: bool = False, **overrides: ob
 
 def gateway(data: Path | None = None, with_parent: bool = False, **overrides: object) -> None:
     """Run the gateway."""
-    from orchestrator.gateway.server import run
-
     from orchestrator import wiring
+    from orchestrator.gateway.server import run
 
     if with_parent:
         _die_with_parent()
