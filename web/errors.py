@@ -48,6 +48,8 @@ def renderer(console: Console) -> Renderer:
         if status == 401 and visit.caller.user is None and request.method == "GET":
             query = f"?{request.url.query}" if request.url.query else ""
             return go(f"/login?next={quote(safe_next(_path(request) + query), safe='/')}")
+        if code == "RepoNotFound":
+            message = "There is no such Space, or it is not shown to you."
         head = _HEADS.get(status, "That did not work")
         here = quote(safe_next(_path(request)), safe="/")
         values = {"status_code": status, "code": code, "head": head, "message": message, "here": here}

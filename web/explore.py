@@ -31,7 +31,7 @@ def routes(console: Console) -> APIRouter:
         q: str = "",
         sort: str = "last_modified",
         sdk: str = "",
-        mine: bool = False,
+        mine: str = "",
         after: str = "",
         visit: Visit = Depends(console.visit),
     ) -> Response:
@@ -43,7 +43,7 @@ def routes(console: Console) -> APIRouter:
         )
         shown, more = found[:PAGE], len(found) > PAGE
         next_after = mark(shown[-1], sort) if more else ""
-        values = {"spaces": shown, "q": q, "sort": sort, "sdk": sdk, "mine": mine, "next_after": next_after}
+        values = {"spaces": shown, "q": q, "sort": sort, "sdk": sdk, "mine": bool(mine), "next_after": next_after}
         values |= {"sorts": SORTS, "sdks": SDKS, "first_page": not after}
         return console.show(request, visit, "explore.html", **values)
 

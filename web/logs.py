@@ -134,7 +134,7 @@ async def _frames(logs: Logs, now, resume: str, once: bool, tail: int) -> AsyncI
             yield event("stream", {"name": name, "from": at}, f"{name} {at}")
         resume = ""
         async for lines in _batches(logs, name, at):
-            at += len(lines)
+            at = lines[-1].index + 1 if lines else at
             yield event("lines", [[round(x.at, 3), x.text] for x in lines], f"{name} {at}") if lines else PING
             quiet = loop.time()
         yield event("end", {}, f"{name} {at}")
@@ -149,7 +149,8 @@ def _resumed(ident: str, name: str) -> int | None:
 
 
 def _skip(logs: Logs, name: str, tail: int) -> int:
-    return max(0, len(logs.read(name)[0]) - tail)
+    there = logs.tail(name, tail)
+    return there[0].index if there else 0
 
 
 async def _batches(logs: Logs, name: str, start: int) -> AsyncIterator[list[LogLine]]:
@@ -160,7 +161,7 @@ async def _batches(logs: Logs, name: str, start: int) -> AsyncIterator[list[LogL
     queue: asyncio.Queue[LogLine | None] = asyncio.Queue(BATCH)
 
     async def pump() -> None:
-        async for line in logs.follow(name, start + len(there)):
+        async for line in logs.follow(name, there[-1].index + 1 if there else start):
             await queue.put(line)
         await queue.put(None)
 

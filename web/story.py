@@ -17,6 +17,7 @@ _NEXT = {
     Stage.PAUSED: "Restart it whenever you like; nothing was lost.",
 }
 FIRST_COMMIT = "initial commit"  #: title of the commit that a new Space begins with
+_SAID = ("building", "the app is starting")  #: reasons that say no more than the stage does
 _FAILED = (Stage.BUILD_ERROR, Stage.CONFIG_ERROR, Stage.NO_APP_FILE)
 _STARTING = (Stage.APP_STARTING, Stage.RUNNING_APP_STARTING)
 
@@ -68,19 +69,19 @@ def run_stream(space: Space, build: Build | None) -> str:
 def story(space: Space, builds: list[Build], now: float) -> Story:
     build = wanted_build(space, builds)
     good = next((b for b in builds if b.state is BuildState.SUCCEEDED and b is not build), None)
-    empty = build is None if space.wish.revision is None else bool(build and build.title == FIRST_COMMIT)
+    empty = build.title == FIRST_COMMIT if build else space.stage is Stage.NO_APP_FILE
     empty = empty and not any(b.state is BuildState.SUCCEEDED for b in builds)
     fault = build.fault if build and build.state is BuildState.FAILED else space.failures.fault
     return Story(
         words=stage_words(space.stage),
         tone=stage_tone(space.stage),
-        reason=_sentence(space.reason),
+        reason="" if space.reason in _SAID else _sentence(space.reason),
         hint=fault.hint if fault and stage_tone(space.stage) == "bad" else "",
         next="" if empty else _NEXT.get(space.stage, ""),
         since=space.stage_since,
         deadline=space.deadline if space.deadline and space.deadline > now else None,
         steps=() if empty or space.stage is Stage.PAUSED else _steps(space, build),
-        phases=tuple(build.phases.items()) if build else (),
+        phases=tuple((k, v) for k, v in build.phases.items() if k != "queued" and v >= 0.05) if build else (),
         usual=_length(good) if good and space.stage in (Stage.BUILDING, Stage.RUNNING_BUILDING) else None,
         log=_log(space, build),
         serving=space.route is RouteState.OPEN,

@@ -19,8 +19,16 @@ let matches = 0;
 let firstError = null;
 let name = "";
 
+let second = 0;
+let shownSecond = "";
+
+/** hh:mm:ss here; most lines share their second with the one before. */
 function clock(at) {
-  return new Date(at * 1000).toLocaleTimeString([], { hour12: false });
+  if (Math.floor(at) !== second) {
+    second = Math.floor(at);
+    shownSecond = new Date(at * 1000).toTimeString().slice(0, 8);
+  }
+  return shownSecond;
 }
 
 function matching(text) {
@@ -35,11 +43,11 @@ function line(at, text) {
   return row;
 }
 
-/** Put what came into the page: at most so much that a frame stays short. */
+/** Put what came into the page: at most so much that a frame stays short. Only the end of it is laid out and painted. */
 function flush() {
   const started = performance.now();
   while (pending.length && performance.now() - started < 8) {
-    for (const [at, text] of pending.splice(0, CHUNK)) {
+    for (const [at, text] of pending.splice(0, 100)) {
       if (!chunk || chunk.childElementCount >= CHUNK) {
         chunk = document.createElement("div");
         chunk.className = "chunk";
@@ -58,8 +66,8 @@ function flush() {
     }
   }
   count.textContent = filter.value ? `${matches} of ${total}` : `${total} line${total === 1 ? "" : "s"}`;
-  if (keep.checked) log.scrollTop = log.scrollHeight;
-  if (pending.length) requestAnimationFrame(flush);
+  if (pending.length) setTimeout(flush, 4);
+  else if (keep.checked) log.scrollTop = log.scrollHeight;
 }
 
 function add(rows) {

@@ -1,0 +1,103 @@
+"""What the Space page tells of each stage."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.domain.decide import RouteState
+from orchestrator.domain.keys import build_key
+from orchestrator.domain.records import Build, Space
+from orchestrator.domain.seen import BuildState, Failures, Fault, Image
+from orchestrator.domain.space import Visibility, Wish
+from orchestrator.domain.stage import Stage
+from web.story import FIRST_COMMIT, run_stream, story, wanted_build
+
+ID, SHA, OLD = "a" * 24, "1" * 40, "2" * 40
+SPACE = Space(ID, "ada", "b" * 24, "demo", "ada-demo", Visibility.PUBLIC, Wish(ID, SHA), stage_since=100.0)
+
+
+def build(state: BuildState, revision: str = SHA, **values: object) -> Build:
+    image = Image("i", "gradio", ("python",)) if state is BuildState.SUCCEEDED else None
+    key = build_key(ID, revision, 0)
+    made = Build(key, ID, 1, revision, 0, state, 100.0, 100.0, started_at=101.0, finished_at=111.0, image=image)
+    return replace(made, **values)
+
+
+def steps(space: Space, *builds: Build) -> list[tuple[str, str]]:
+    return [(step.name, step.state) for step in story(space, list(builds), 200.0).steps]
+
+
+def at(stage: Stage, **values: object) -> Space:
+    return replace(SPACE, stage=stage, **values)
+
+
+def test_queued():
+    queued = build(BuildState.QUEUED, started_at=None, finished_at=None)
+    assert steps(at(Stage.BUILDING), queued)[0] == ("Queued", "now")
+
+
+def test_building_tells_what_is_usual():
+    running = build(BuildState.RUNNING, finished_at=None)
+    told = story(at(Stage.BUILDING, deadline=900.0), [running, build(BuildState.SUCCEEDED, OLD)], 200.0)
+    assert [(s.name, s.state) for s in told.steps] == [
+        ("Queued", "done"),
+        ("Build", "now"),
+        ("Start", "todo"),
+        ("Run", "todo"),
+    ]
+    assert (told.usual, told.deadline, told.log) == (10.0, 900.0, "build")
+
+
+def test_failed_build_tells_its_hint_and_what_next():
+    failed = build(BuildState.FAILED, fault=Fault("X", "no such package", "requirements.txt:2", "is it spelled so?"))
+    told = story(at(Stage.BUILD_ERROR, reason="requirements.txt:2: no such package"), [failed], 200.0)
+    assert told.reason == "requirements.txt:2: no such package"
+    assert told.hint == "is it spelled so?"
+    assert ("Build", "bad") in [(s.name, s.state) for s in told.steps]
+    assert "Push a fix" in told.next
+
+
+def test_crashed_app_shows_the_run_log():
+    fault = Fault("APP_EXITED", "it stopped", hint="add torch")
+    told = story(at(Stage.RUNTIME_ERROR, failures=Failures("k", 3, 1.0, fault)), [build(BuildState.SUCCEEDED)], 200.0)
+    assert (told.log, told.hint, told.tone) == ("run", "add torch", "bad")
+    assert ("Start", "bad") in [(s.name, s.state) for s in told.steps]
+
+
+def test_an_old_version_that_serves_keeps_the_frame():
+    assert story(at(Stage.BUILD_ERROR, route=RouteState.OPEN), [build(BuildState.FAILED)], 200.0).serving
+
+
+@pytest.mark.parametrize(
+    ("space", "builds", "empty"),
+    [
+        (replace(SPACE, wish=Wish(ID)), [], True),
+        (at(Stage.BUILDING), [build(BuildState.RUNNING, title=FIRST_COMMIT)], True),
+        (at(Stage.NO_APP_FILE), [build(BuildState.FAILED, title=FIRST_COMMIT)], True),
+        (at(Stage.NO_APP_FILE), [build(BuildState.FAILED, title="Mine")], False),
+        (at(Stage.BUILDING), [build(BuildState.RUNNING, title=FIRST_COMMIT), build(BuildState.SUCCEEDED, OLD)], False),
+        (at(Stage.BUILDING), [], False),
+    ],
+)
+def test_who_has_pushed_nothing_is_told_how(space, builds, empty):
+    assert story(space, builds, 200.0).empty is empty
+
+
+def test_a_passed_deadline_is_not_shown():
+    assert story(at(Stage.APP_STARTING, deadline=150.0), [build(BuildState.SUCCEEDED)], 200.0).deadline is None
+
+
+def test_every_stage_has_a_story():
+    for stage in Stage:
+        told = story(at(stage), [build(BuildState.SUCCEEDED)], 200.0)
+        assert told.words and told.tone in ("good", "busy", "calm", "bad")
+
+
+def test_the_log_of_an_instance_that_only_starts_is_found_by_its_key():
+    good = build(BuildState.SUCCEEDED)
+    name = run_stream(SPACE, good)
+    assert name.startswith(f"run/s-{ID}-")
+    assert run_stream(replace(SPACE, wish=replace(SPACE.wish, restarts=1)), good) != name
+    assert run_stream(replace(SPACE, instance="old"), build(BuildState.FAILED)) == "run/old"
+    assert run_stream(SPACE, None) == ""
+    assert wanted_build(SPACE, [build(BuildState.SUCCEEDED, OLD), good]) is good
