@@ -1,7 +1,9 @@
 """One JSON line per request, written in batches, rotated by size. Owns the file. A full disk loses lines, never requests."""
 
+import json
 import logging
 import os
+import re
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from orchestrator.gateway.request import Request
 log = logging.getLogger(__name__)
 
 _BATCH = 512
+_STRANGE = re.compile(r"[^ !#-\[\]-~]").search
 
 
 class AccessLog:
@@ -21,25 +24,33 @@ class AccessLog:
         self._lines: list[str] = []
         self._file = -1
         self._size = 0
-        self._second = ("", -1)
         self._complained = False
+        self._stamp = ""
+        self.tick()
 
     def write(self, request: Request, now: float) -> None:
         """`now` on the clock of `request.started`."""
         if self._path is None:
             return
-        wall = int(time.time())
-        if wall != self._second[1]:
-            self._second = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall)), wall)
         route = request.route
+        path = request.target.partition(b"?")[0].decode("latin-1")
+        host = request.host.decode("latin-1")
+        if _STRANGE(path):
+            path = _escaped(path)
+        if _STRANGE(host):
+            host = _escaped(host)
         self._lines.append(
-            f'{{"time":"{self._second[0]}","address":"{request.address}","host":"{_text(request.host)}",'
-            f'"method":"{request.method.decode()}","path":"{_text(request.target.partition(b"?")[0])}",'
-            f'"status":{request.status},"bytes":{request.sent},"ms":{(now - request.started) * 1000:.1f},'
-            f'"space":"{_text(route.space.encode()) if route is not None else ""}","outcome":"{request.outcome}"}}\n'
+            f'{{"time":"{self._stamp}","address":"{request.address}","host":"{host}","method":"{request.method.decode()}",'
+            f'"path":"{path}","status":{request.status},"bytes":{request.sent},"ms":{(now - request.started) * 1000:.1f},'
+            f'"space":"{route.space if route is not None else ""}","outcome":"{request.outcome}"}}\n'
         )
         if len(self._lines) >= _BATCH:
             self.flush()
+
+    def tick(self) -> None:
+        """Once a second: lines carry the time of the last tick."""
+        self._stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self.flush()
 
     def flush(self) -> None:
         if not self._lines:
@@ -71,9 +82,6 @@ class AccessLog:
             self._file = -1
 
 
-def _text(value: bytes) -> str:
-    """As the inside of a JSON string. Header values may hold anything but control characters."""
-    text = value.decode("latin-1")
-    if '"' in text or "\\" in text or not (text.isascii() and text.isprintable()):
-        text = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in text)
-    return text
+def _escaped(text: str) -> str:
+    """As the inside of a JSON string."""
+    return json.dumps(text)[1:-1]

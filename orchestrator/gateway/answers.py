@@ -189,7 +189,9 @@ def failed(gate: object, request: Request, status: int, reason: str) -> None:
 
 
 def busy(gate: object, request: Request) -> None:
-    notice(gate, request, 503, "This Space is busy", "Too many requests at the same time; try again.", ("Retry-After: 5",))
+    notice(
+        gate, request, 503, "This Space is busy", "Too many requests at the same time; try again.", ("Retry-After: 5",)
+    )
 
 
 def too_fast(gate: object, request: Request, wait: float, rate: float, burst: float) -> None:
@@ -198,7 +200,9 @@ def too_fast(gate: object, request: Request, wait: float, rate: float, burst: fl
         f"Retry-After: {seconds}", f'RateLimit: "space";r=0;t={seconds}',
         f'RateLimit-Policy: "space";q={burst:g};w={burst / rate:g}',
     )  # fmt: skip
-    notice(gate, request, 429, "Too many requests", f"One address may send {rate:g} requests a second to a Space.", fields)
+    notice(
+        gate, request, 429, "Too many requests", f"One address may send {rate:g} requests a second to a Space.", fields
+    )
 
 
 def cookies_too_large(gate: object, request: Request) -> None:

@@ -5,8 +5,8 @@ The parser's callbacks only collect. Everything is acted on after the parser ret
 
 import asyncio
 import logging
-import time
 from collections import deque
+from time import monotonic
 
 import httptools
 
@@ -26,9 +26,9 @@ class Client(asyncio.Protocol):
     """One connection of a visitor."""
 
     __slots__ = (
-        "advancing", "bucket", "bucket_door", "closing", "failure", "forwarding", "forwarding_key", "gate", "header_count",
-        "header_since", "header_size", "idle_since", "incoming", "linger_until", "lingered", "parser", "partial", "paused",
-        "peer", "progress", "queue", "request", "rest", "stalled", "transport",
+        "advancing", "bucket", "bucket_door", "closing", "failure", "forwarding", "forwarding_key", "gate",
+        "header_since", "idle_since", "incoming", "linger_until", "lingered", "parser", "partial", "paused",
+        "peer", "progress", "queue", "request", "rest", "stalled", "trailers", "transport",
     )  # fmt: skip
 
     def __init__(self, gate: object) -> None:
@@ -43,7 +43,7 @@ class Client(asyncio.Protocol):
         self.paused = 0
         self.advancing = False
         self.closing = False
-        self.header_size = self.header_count = 0
+        self.trailers = 0
         self.header_since = 0.0
         self.idle_since = self.progress = gate.now
         self.partial = 0  # bytes received of a header that is not whole
@@ -81,13 +81,16 @@ class Client(asyncio.Protocol):
             incoming.early += data  # for the other protocol, if there will be one
             self.pause(HELD)
             return
-        self.partial += len(data)
-        self._parse(data)
+        self.partial = len(data) if incoming is None or incoming.ready else self.partial + len(data)
+        try:
+            self.parser.feed_data(data)
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as event:
+            self._parser_stopped(event, data)
         incoming = self.incoming
-        if incoming is None or incoming.ready:
+        if incoming is not None and not incoming.ready:
+            self._header_grows()
+        elif self.header_since:
             self.header_since = 0.0
-        else:
-            self._header_grows(incoming)
         self._advance()
 
     def eof_received(self) -> None:
@@ -119,19 +122,17 @@ class Client(asyncio.Protocol):
 
     # The parser
 
-    def _parse(self, data: bytes) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as found:
-            self._after_upgrade(data[found.args[0] :])
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
+    def _parser_stopped(self, event: Exception, data: bytes) -> None:
+        if isinstance(event, httptools.HttpParserUpgrade):
+            self._after_upgrade(data[event.args[0] :])
+        elif isinstance(event, httptools.HttpParserCallbackError):
+            cause = event.__context__
             if not isinstance(cause, Refused):
                 log.error("cannot take a request", exc_info=cause)
                 cause = Refused(500, "The gateway failed on this request.")
             self.failure = cause
-        except httptools.HttpParserError as error:
-            self.failure = Refused(400, f"This is not HTTP/1.1: {error}.")
+        else:
+            self.failure = Refused(400, f"This is not HTTP/1.1: {event}.")
 
     def _after_upgrade(self, rest: bytes) -> None:
         """llhttp stops after a request that asks for another protocol. A WebSocket's first bytes wait for the 101; any
@@ -139,39 +140,47 @@ class Client(asyncio.Protocol):
         request = self.incoming
         if self.failure is None and request is not None and not request.upgrade and request.ready:
             self.parser = httptools.HttpRequestParser(self)
-            if rest:
-                self._parse(rest)
+            try:
+                self.parser.feed_data(rest)
+            except (httptools.HttpParserUpgrade, httptools.HttpParserError) as event:
+                self._parser_stopped(event, rest)
         elif request is not None:
             request.early = rest
 
     def on_message_begin(self) -> None:
         self.incoming = Request(self)
-        self.header_size = self.header_count = 0
 
     def on_url(self, url: bytes) -> None:
         request = self.incoming
-        request.target += url
-        self.header_size += len(url)
+        request.target = request.target + url if request.target else url
         if len(request.target) > TARGET_LIMIT:
             raise Refused(414, f"The URL is longer than {TARGET_LIMIT // 1024} KB.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.header_size += len(name) + len(value) + 4
-        self.header_count += 1
-        if self.header_size > HEADER_LIMIT or self.header_count > HEADERS_LIMIT:
-            raise Refused(431, f"The header is larger than {HEADER_LIMIT // 1024} KB or {HEADERS_LIMIT} lines.")
-        if not self.incoming.ready:  # later ones are trailers, which end here
-            self.incoming.header(name, value)
+        request = self.incoming
+        if not request.ready:
+            request.header(name, value)
+        else:  # a trailer; it ends here
+            self.trailers += len(name) + len(value)
+            if self.trailers > HEADER_LIMIT:
+                raise Refused(431, f"The trailers are larger than {HEADER_LIMIT // 1024} KB.")
 
     def on_headers_complete(self) -> None:
         request, parser = self.incoming, self.parser
         request.method = parser.get_method()
-        request.version = parser.get_http_version()
-        request.keep_alive = parser.should_keep_alive()
-        request.upgrade = parser.should_upgrade()
+        noted = request.noted
+        if b"connection" in noted or not parser.should_keep_alive():  # else it is 1.1 and stays open
+            request.version = parser.get_http_version()
+            request.keep_alive = parser.should_keep_alive()
+            request.upgrade = parser.should_upgrade()
+        if (self.header_since or self.partial > HEADER_LIMIT) and request.header_size() > HEADER_LIMIT:
+            raise Refused(431, f"The header is larger than {HEADER_LIMIT // 1024} KB.")
+        if len(request.lines) + len(noted) > HEADERS_LIMIT:
+            raise Refused(431, f"There are more than {HEADERS_LIMIT} header lines.")
         request.check()
         request.ready = True
-        request.started = time.monotonic()
+        self.trailers = 0
+        request.started = monotonic()
         if self.request is None and self.rest is None and not self.queue:
             self.request = request
         else:
@@ -186,8 +195,9 @@ class Client(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self.incoming.complete = True
 
-    def _header_grows(self, incoming: Request) -> None:
-        """A header came in part. The parser keeps an unfinished line itself, so its size is bounded here."""
+    def _header_grows(self) -> None:
+        """A header came in part. The parser keeps an unfinished line itself, so its size is bounded here. What came with
+        the first part may belong to an earlier body."""
         if not self.header_since:
             self.header_since = self.gate.now
             self.partial = 0
@@ -200,13 +210,15 @@ class Client(asyncio.Protocol):
         """Serve what was parsed, as far as it goes now."""
         request = self.request
         if request is not None:
-            if not request.outcome:
+            if self.failure is not None and request is self.incoming and not request.complete:
+                self.fail(self.failure.status, self.failure.message)  # its body is no body
+            elif not request.outcome:
                 self.progress = self.gate.now
                 self.gate.dispatch(request)
             elif request.body or request.complete:
                 self.progress = self.gate.now
                 self._more(request)
-        if self.request is None and not self.advancing:
+        if self.request is None and not self.advancing and (self.queue or self.rest or self.failure):
             self._next()
         if self.queue:
             self.pause(QUEUED)
@@ -226,7 +238,7 @@ class Client(asyncio.Protocol):
             while self.request is None and not self.closing:
                 if self.rest is not None and not self._rest_is_over():
                     break
-                if self.queue:
+                if self.queue and (self.failure is None or self.queue[0].complete):
                     self.request = self.queue.popleft()
                     self.progress = self.gate.now
                     self.gate.dispatch(self.request)
@@ -258,7 +270,7 @@ class Client(asyncio.Protocol):
         request = self.incoming or Request(self)
         request.keep_alive, request.complete = False, True
         request.body.clear()
-        request.started = request.started or time.monotonic()
+        request.started = request.started or monotonic()
         request.address = request.address or self.peer
         request.outcome = "refused"
         self.request = request
@@ -268,7 +280,8 @@ class Client(asyncio.Protocol):
         """The answer to the current request was written."""
         self.gate.log(request)
         self.request = None
-        self.resume(HELD | UPSTREAM)
+        if self.paused:
+            self.resume(HELD | UPSTREAM)
         if request.complete:
             if not request.keep_alive or self.gate.draining:
                 self.close()
@@ -278,7 +291,10 @@ class Client(asyncio.Protocol):
             self.linger_until = self.gate.now + _LINGER
             self.lingered = 0
         if not self.advancing:
-            self._next()
+            if self.queue or self.rest or self.failure or self.paused:
+                self._next()
+            else:
+                self.idle_since = self.gate.now
 
     def fail(self, status: int, message: str) -> None:
         """Something about the current request is wrong while it is under way."""

@@ -4,8 +4,8 @@ clocks) and the once-a-second sweep; bytes are moved in `client`, `forward` and 
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Coroutine
+from time import monotonic
 from urllib.parse import urlsplit
 
 from orchestrator.errors import Unavailable
@@ -28,7 +28,9 @@ from orchestrator.gateway.waiting import Waiting
 log = logging.getLogger(__name__)
 
 OWN_PREFIX = b"/.podium/"
+_KEEPS, _ONCE = activity.KEEPS, activity.ONCE
 _KEEPS_FOR = 3600.0  # seconds that one request can keep a Space awake
+_FORWARD = Outcome.FORWARD  # enum members are slow to reach
 _RETRY_EVERY = 0.1
 _TOKEN_LIMIT = 512
 
@@ -38,7 +40,7 @@ class Gateway:
 
     def __init__(self, config: GatewayConfig) -> None:
         self.config = config
-        self.now = time.monotonic()  #: a clock that ticks once a second
+        self.now = monotonic()  #: a clock that ticks once a second
         self.draining = False
         self.hosts = Hosts(config.apps_domain, config.public_url)
         self.control = Control(config.control, config.feed_token)
@@ -147,12 +149,10 @@ class Gateway:
             request.use = activity.use_of(request.method, target.partition(b"?")[0], mode, purpose, request.upgrade)
         if state != "open" or request.signed is not None:
             page = request.wants_page and request.method in (b"GET", b"HEAD")
-        outcome = decide(
-            state, allowed, page=page, wakes=request.use & activity.WAKES > 0,
-            signed=page and request.signed is not None, own=own, informed=self.table.informed,
-        )  # fmt: skip
-        request.outcome = outcome.value
-        if outcome is Outcome.FORWARD:
+        signed = page and request.signed is not None
+        outcome = decide(state, allowed, page, request.use & activity.WAKES > 0, signed, own, self.table.informed)
+        request.outcome = outcome
+        if outcome is _FORWARD:
             self._note_use(request, route)
             if self._fits(request):
                 self._forward(request, route.pool or self._pool_of(route))
@@ -196,9 +196,9 @@ class Gateway:
 
     def _note_use(self, request: Request, route: Route) -> None:
         use = request.use
-        if use & activity.KEEPS:
+        if use & _KEEPS:
             request.keeps = True
-        elif use & activity.ONCE:
+        elif use & _ONCE:
             request.keeps = self._repetitions.is_new((request.address, route.label, request.target), self.now)
         if request.keeps:
             self.reports.used(route.space)
@@ -256,7 +256,9 @@ class Gateway:
         noted = request.noted
         token = access.bearer(noted.get(b"x-hf-authorization")) or access.bearer(noted.get(b"authorization")) or ""
         try:
-            status, body = await self.control.call("POST", "/internal/authorize", {"token": token, "space": route.space})
+            status, body = await self.control.call(
+                "POST", "/internal/authorize", {"token": token, "space": route.space}
+            )
             verdict = bool(json.loads(body)["allow"]) if status == 200 else None
         except (Unavailable, ValueError, KeyError, TypeError):
             verdict = None
@@ -273,7 +275,9 @@ class Gateway:
         ]  # fmt: skip
         if request.signed:
             self.access.spend(request.signed)
-            fields.append(f"Set-Cookie: {self.access.cookie(route, f'{route.label.decode()}.{self.hosts.apps_domain}')}")
+            fields.append(
+                f"Set-Cookie: {self.access.cookie(route, f'{route.label.decode()}.{self.hosts.apps_domain}')}"
+            )
         answers.reply(self, request, 303, b"", fields)
 
     # Forwarding
@@ -318,7 +322,7 @@ class Gateway:
         may be restarting."""
         if request.client.request is not request:
             return
-        now = time.monotonic()
+        now = monotonic()
         request.first_try = request.first_try or now
         if now - request.first_try < self.config.retry_timeout:
             asyncio.get_running_loop().call_later(_RETRY_EVERY, self.dispatch, request)
@@ -381,13 +385,13 @@ class Gateway:
         self.log(request)
 
     def log(self, request: Request) -> None:
-        self.access_log.write(request, time.monotonic())
+        self.access_log.write(request, monotonic())
 
     # The clock
 
     def sweep(self) -> None:
         """Once a second: timeouts, use by what is under way, rights that have ended."""
-        self.now = now = time.monotonic()
+        self.now = now = monotonic()
         for client in tuple(self.clients):
             request = client.request
             if request is not None and request.route is not None and request.upstream is not None:
@@ -402,7 +406,7 @@ class Gateway:
         if self._rates is not None and int(now) % 10 == 0:
             self._rates.sweep(now)
         self.waiting.sweep(now)
-        self.access_log.flush()
+        self.access_log.tick()
 
     def _sweep_passage(self, client: Client, request: Request, now: float) -> None:
         route = request.route

@@ -20,6 +20,17 @@ _HEADER_LIMIT = 64 * 1024
 _INFORMATIONAL_LIMIT = 20
 
 
+def _learn(rules: dict[bytes, bool | None], name: bytes) -> bool | None:
+    """The rule for a header name, remembered under the spelling in which it came."""
+    low = name.lower()
+    kept = rules.get(low)
+    if low.startswith(b"x-podium-") and rules is not headers.CONSOLE_RESPONSE:
+        kept = False
+    if len(rules) < 2000 and len(name) < 64:
+        rules[name] = kept
+    return kept
+
+
 class Broken(Exception):
     """The upstream's answer cannot be passed on; the message says why."""
 
@@ -40,10 +51,15 @@ class Pool:
     def take(self, request: Request) -> "Upstream | None":
         """An open idle connection good enough for this request."""
         idle = self.idle
-        oldest = self.gate.now - (_IDLE_SECONDS if request.replayable and not request.retried else _FRESH_SECONDS)
+        if request.retried:
+            return None
+        now = self.gate.now
         while idle:
             upstream = idle.pop()
-            if upstream.idle_since >= oldest and not upstream.transport.is_closing() and not request.retried:
+            age = now - upstream.idle_since
+            if (
+                age <= _FRESH_SECONDS or age <= _IDLE_SECONDS and request.replayable
+            ) and not upstream.transport.is_closing():
                 return upstream
             upstream.close()
         return None
@@ -165,6 +181,8 @@ class Upstream(asyncio.Protocol):
             self.close()
             return
         rest = None
+        if not self.ready:
+            self.header_size += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as found:
@@ -191,41 +209,41 @@ class Upstream(asyncio.Protocol):
             self.gate.upgraded(request, self, rest)
         elif self.done:
             self._release(request)
-        elif not self.ready:
-            self.header_size += len(data)
-            if self.header_size > 2 * _HEADER_LIMIT:
-                self._broken(f"the header of its answer is larger than {_HEADER_LIMIT // 1024} KB")
+        elif not self.ready and self.header_size > 2 * _HEADER_LIMIT:
+            self._broken(f"the header of its answer is larger than {_HEADER_LIMIT // 1024} KB")
 
     def on_message_begin(self) -> None:
         if self.done:
             self.strange = True
-        self.lines = []
-        self.noted = {}
+        elif self.lines or self.noted:  # of an interim answer
+            self.lines, self.noted = [], {}
 
     def on_status(self, reason: bytes) -> None:
-        self.reason += reason
+        self.reason = self.reason + reason if self.reason else reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.ready or self.done:
             self.header_size += len(name) + len(value)
-            if self.header_size > _HEADER_LIMIT:
+            if self.header_size > _HEADER_LIMIT * 16:
                 raise Broken("its trailers are too large")
             return
-        low = name.lower()
-        self.header_size += len(low) + len(value)
-        if self.header_size > _HEADER_LIMIT:
-            raise Broken(f"the header of its answer is larger than {_HEADER_LIMIT // 1024} KB")
-        kept = self.rules.get(low)
+        rules = self.rules
+        kept = rules.get(name, rules)
+        if kept is rules:
+            kept = _learn(rules, name)
         if kept is None:
-            if low[:9] != b"x-podium-" or self.pool.console:
-                self.lines.append(b"%b: %b\r\n" % (name, value))
-        elif low == b"set-cookie":
+            self.lines.append(b"%b: %b\r\n" % (name, value))
+        elif kept:
+            self._note(name.lower(), value)
+
+    def _note(self, low: bytes, value: bytes) -> None:
+        if low == b"set-cookie":
             cookie = headers.app_cookie(value)
             if cookie is not None:
                 self.lines.append(b"Set-Cookie: %b\r\n" % cookie)
-        elif kept:
-            if low == b"transfer-encoding" and low in self.noted:
-                raise Broken("it sent Transfer-Encoding twice")
+        elif low == b"transfer-encoding" and low in self.noted:
+            raise Broken("it sent Transfer-Encoding twice")
+        else:
             self.noted[low] = value
 
     def on_headers_complete(self) -> None:
@@ -238,6 +256,8 @@ class Upstream(asyncio.Protocol):
             return
         request.status = status
         self.ready = True
+        if self.header_size > _HEADER_LIMIT and sum(map(len, self.lines)) > _HEADER_LIMIT:
+            raise Broken(f"the header of its answer is larger than {_HEADER_LIMIT // 1024} KB")
         self._answer_head(request, status)
 
     def _informational(self, request: Request, status: int) -> None:
@@ -277,10 +297,9 @@ class Upstream(asyncio.Protocol):
             tail += b"Connection: close\r\n"
         elif request.version == "1.0":
             tail += b"Connection: keep-alive\r\n"
-        if b"connection" in noted:
-            named = headers.named_by_connection(noted[b"connection"])
-            if named:
-                lines = headers.without(lines, named)
+        connection = noted.get(b"connection", b"")
+        if connection not in headers.PLAIN_CONNECTION:
+            lines = headers.without(lines, headers.named_by_connection(connection))
         route = request.route
         if route is not None:
             if route.overrides is not None:

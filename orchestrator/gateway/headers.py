@@ -6,7 +6,7 @@ from orchestrator.gateway.access import is_hub_token, split_sign
 from orchestrator.gateway.hosts import host_port
 
 # What happens to a request header: remembered for decisions, forwarded as it came, or both.
-PASS_AND_NOTE, NOTE, DROP, CONSOLE_ONLY = 1, 2, 3, 4
+PASS, PASS_AND_NOTE, NOTE, DROP, CONSOLE_ONLY = 0, 1, 2, 3, 4
 
 REQUEST: dict[bytes, int] = {
     **dict.fromkeys((b"accept", b"sec-fetch-mode", b"sec-fetch-site", b"sec-purpose", b"origin"), PASS_AND_NOTE),
@@ -51,24 +51,27 @@ APP_RESPONSE: dict[bytes, bool] = {
 }  # fmt: skip
 
 _OUR_COOKIES = (b"podium-app", b"__Host-podium-app")
-_PLAIN_CONNECTION = frozenset((b"keep-alive", b"close", b"upgrade", b""))
+#: Connection values that name no further header.
+PLAIN_CONNECTION = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close", b"upgrade", b"Upgrade", b""))
 
 
-def rule(low: bytes) -> int | None:
-    """What happens to a request header that is not in REQUEST by its full name."""
+def rule(low: bytes) -> int:
+    """What happens to a request header, by its lower-case name."""
+    if low in REQUEST:
+        return REQUEST[low]
     if low.startswith(_PLATFORM):
         return CONSOLE_ONLY if low.startswith(b"x-podium-") else DROP
     if b"_" in low:  # CGI and WSGI cannot tell X_Forwarded_For from X-Forwarded-For
         twin = low.replace(b"_", b"-")
         if twin in REQUEST or twin.startswith(_PLATFORM):
             return DROP
-    return None
+    return PASS
 
 
 def named_by_connection(value: bytes) -> frozenset[bytes]:
     """Headers that the sender of this Connection header declares to be between the two of us."""
     names = frozenset(part.strip() for part in value.lower().split(b","))
-    return names - _PLAIN_CONNECTION
+    return names - PLAIN_CONNECTION
 
 
 def without(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:

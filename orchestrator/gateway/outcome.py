@@ -21,7 +21,6 @@ class Outcome(StrEnum):
 def decide(
     state: str | None,
     allowed: bool | None = True,
-    *,
     page: bool = False,
     wakes: bool = False,
     signed: bool = False,

@@ -14,6 +14,16 @@ METHODS_REFUSED = frozenset((b"CONNECT", b"TRACE", b"PRI", b"SOURCE"))
 IDEMPOTENT = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"PROPFIND"))
 
 
+_KINDS: dict[bytes, int] = {}  # header names as they were spelled lately -> what happens to them
+
+
+def _learn(name: bytes) -> int:
+    kind = headers.rule(name.lower())
+    if len(_KINDS) < 2000 and len(name) < 64:
+        _KINDS[name] = kind
+    return kind
+
+
 class Refused(Exception):
     """The request cannot be served; the connection is closed after the answer."""
 
@@ -31,6 +41,7 @@ class Request:
     version = "1.1"
     keep_alive = True
     length = 0  #: of the body; -1: chunked
+    for_console = False  #: some of `lines` only the console may see
     upgrade = False  #: to a WebSocket
     ready = False  #: the whole header was read
     complete = False  #: the whole body was read
@@ -84,17 +95,20 @@ class Request:
 
     def header(self, name: bytes, value: bytes) -> None:
         """Take one header line. Raises Refused."""
-        low = name.lower()
-        kind = headers.REQUEST.get(low)
-        if kind is None and (b"_" in low or low[:2] == b"x-"):
-            kind = headers.rule(low)
+        kind = _KINDS.get(name)
         if kind is None:
+            kind = _learn(name)
+        if kind == headers.PASS:
             self.lines.append(b"%b: %b\r\n" % (name, value))
             return
         if kind == headers.DROP:
             return
-        if kind == headers.PASS_AND_NOTE or kind == headers.CONSOLE_ONLY:
+        if kind != headers.NOTE:
             self.lines.append(b"%b: %b\r\n" % (name, value))
+            if kind == headers.CONSOLE_ONLY:
+                self.for_console = True
+                return
+        low = name.lower()
         noted = self.noted
         if low not in noted:
             noted[low] = value
@@ -102,6 +116,10 @@ class Request:
             raise Refused(400, f"The header {low.decode()} was sent twice; send it once.")
         else:
             noted[low] += (b"; " if low == b"cookie" else b", ") + value
+
+    def header_size(self) -> int:
+        """Bytes of the header as far as it is kept."""
+        return len(self.target) + sum(map(len, self.lines)) + sum(len(n) + len(v) + 4 for n, v in self.noted.items())
 
     def check(self) -> None:
         """Is it a request we serve? Fills `host`, `length` and `upgrade`. Raises Refused."""
@@ -116,6 +134,8 @@ class Request:
         if not host:
             raise Refused(400, "The Host header is missing.")
         self.host = host
+        if len(noted) == 1:
+            return
         coding = noted.get(b"transfer-encoding")
         length = noted.get(b"content-length")
         if coding is not None:
@@ -133,7 +153,7 @@ class Request:
             raise Refused(417, "The only expectation served is 100-continue.")
 
     def _check_connection(self, connection: bytes) -> None:
-        named = headers.named_by_connection(connection)
+        named = connection not in headers.PLAIN_CONNECTION and headers.named_by_connection(connection)
         if named:
             self.lines = headers.without(self.lines, named)
         if self.upgrade:
@@ -151,7 +171,7 @@ class Request:
         else:
             target = headers.app_target(self.target)
             lines = headers.credentials(noted) if b"cookie" in noted or b"authorization" in noted else b""
-            if any(name.startswith(b"x-podium-") for name in noted):
+            if self.for_console:
                 self.lines = [line for line in self.lines if line[:9].lower() != b"x-podium-"]
         if self.length:
             lines += b"Transfer-Encoding: chunked\r\n" if self.length < 0 else b"Content-Length: %d\r\n" % self.length

@@ -12,6 +12,7 @@ from orchestrator.gateway import outcome
 log = logging.getLogger(__name__)
 
 _STATES = frozenset({outcome.OPEN, outcome.WAIT, outcome.WAKE, outcome.CLOSED})
+_SPACE = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
 _NOT_CUSTOM = frozenset(
@@ -37,6 +38,8 @@ class Route:
         """Raises KeyError, TypeError or ValueError when the message is no route."""
         self.label = message["label"].encode("ascii")
         self.space = str(message["space"])
+        if not _SPACE.fullmatch(self.space):
+            raise ValueError(f"{self.space!r} is no id of a Space")
         self.id = str(message.get("id") or message["label"])
         self.state = intern(message["state"])
         if self.state not in _STATES:

@@ -49,7 +49,12 @@ async def serve(
             break
     work = [
         loop.create_task(_forever(job))
-        for job in (Feed(gateway.table, gateway.control).run, gateway.reports.run, snapshot.run, lambda: _sweep(gateway))
+        for job in (
+            Feed(gateway.table, gateway.control).run,
+            gateway.reports.run,
+            snapshot.run,
+            lambda: _sweep(gateway),
+        )
     ]
     gc.collect()
     gc.freeze()

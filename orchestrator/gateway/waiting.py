@@ -86,4 +86,3 @@ def _event(route: Route) -> bytes:
         "remaining": max(0, int(route.deadline - time.time())) if route.deadline else None,
     }
     return f"data: {json.dumps(told)}\n\n".encode()
-

@@ -23,6 +23,38 @@ SECONDS = 6
 BODY = json.dumps({"data": ["x" * 40] * 7, "is_generating": False})[:356].ljust(356)
 
 
+BULK = """
+import socket, sys
+size, piece, buffer = int(sys.argv[1]), bytes(1 << 18), bytearray(1 << 18)
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+while True:
+    sock, _ = server.accept()
+    with sock:
+        head = b""
+        while b"\\r\\n\\r\\n" not in head and (got := sock.recv(1 << 16)):
+            head += got
+        head, _, rest = head.partition(b"\\r\\n\\r\\n")
+        ok = b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\nContent-Length: "
+        try:
+            if head.startswith(b"POST"):
+                left = size - len(rest)
+                while left > 0:
+                    left -= sock.recv_into(buffer, min(left, len(buffer)))
+                sock.sendall(ok + b"2\\r\\n\\r\\nok")
+            elif b"/known" in head:
+                sock.sendall(ok + b"5\\r\\n\\r\\nknown")
+            else:
+                sock.sendall(ok + b"%d\\r\\n\\r\\n" % size)
+                for _ in range(size // len(piece)):
+                    sock.sendall(piece)
+        except OSError:
+            pass
+"""
+
+STARTED: list = []  # what must be stopped whatever happens
+
+
 class Nginx:
     """One nginx worker with the given server block."""
 
@@ -38,6 +70,7 @@ class Nginx:
         )
         command = ["nginx", "-c", str(self.folder / "conf"), "-p", str(self.folder)]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        STARTED.append(self)
         eventually(lambda: self.pids)
 
     @property
@@ -49,17 +82,31 @@ class Nginx:
         self.process.wait(10)
 
 
+class Bulk:
+    """Takes or sends `size` bytes as fast as a socket goes."""
+
+    def __init__(self, size: int) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", BULK, str(size)], stdout=subprocess.PIPE)
+        STARTED.append(self)
+        self.port = int(self.process.stdout.readline())
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
 class Caddy:
     def __init__(self, folder: Path, port: int, target: int) -> None:
         config = folder / "Caddyfile"
         config.write_text(
-            f"{{\n admin off\n auto_https off\n}}\nhttp://acme-demo.localhost:{port} {{\n reverse_proxy 127.0.0.1:{target}\n log {{\n"
-            f"  output file {folder}/caddy.log\n }}\n}}\n"
+            f"{{\n admin off\n auto_https off\n}}\nhttp://acme-demo.localhost:{port} {{\n"
+            f" reverse_proxy 127.0.0.1:{target}\n log {{\n  output file {folder}/caddy.log\n }}\n}}\n"
         )
         self.process = subprocess.Popen(
             ["caddy", "run", "--config", str(config), "--adapter", "caddyfile"],
             stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=os.environ | {"HOME": str(folder), "GOMAXPROCS": "1"},
         )  # fmt: skip
+        STARTED.append(self)
         self.pids = [self.process.pid]
 
     def stop(self) -> None:
@@ -92,18 +139,18 @@ def per_request(pids: list[int], port: int, host: str = "acme-demo.localhost") -
 
 def cpu(folder: Path, control: Control, gateway: GatewayProcess) -> None:
     backend, front = free_port(), free_port()
-    servers = [Nginx(folder, "backend", f"server {{ listen {backend}; default_type application/json; return 200 '{BODY}'; }}")]
+    Nginx(folder, "backend", f"server {{ listen {backend}; default_type application/json; return 200 '{BODY}'; }}")
     keep = "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Host $host; proxy_pass http://up;"
     proxy = f"upstream up {{ server 127.0.0.1:{backend}; keepalive 64; }} server {{ listen {front}; location / {{ {keep} }} }}"
-    servers.append(Nginx(folder, "front", proxy))
+    nginx = Nginx(folder, "front", proxy)
     control.put("acme-demo", address=f"127.0.0.1:{backend}")
     eventually(lambda: listening(front) and get(gateway, "acme-demo.localhost")[0] == 200)
-    found = {"nginx": (servers[1].pids, front), "gateway": ([gateway.process.pid], gateway.port)}
+    found = {"nginx": (nginx.pids, front), "gateway": ([gateway.process.pid], gateway.port)}
     if shutil.which("caddy"):
         port = free_port()
-        servers.append(Caddy(folder, port, backend))
+        caddy = Caddy(folder, port, backend)
         eventually(lambda: listening(port))
-        found["caddy"] = (servers[2].pids, port)
+        found["caddy"] = (caddy.pids, port)
     rounds = {name: [] for name in found}
     for _ in range(3):
         for name, (pids, port) in found.items():
@@ -114,8 +161,6 @@ def cpu(folder: Path, control: Control, gateway: GatewayProcess) -> None:
     print(f"gateway / nginx: {cost['gateway'] / cost['nginx']:.2f} (goal: at most 1.5)")
     if "caddy" in cost:
         print(f"gateway / caddy: {cost['gateway'] / cost['caddy']:.2f} (goal: at most 0.33)")
-    for server in servers:
-        server.stop()
 
 
 def get(gateway: GatewayProcess, host: str, path: str = "/", **headers: str) -> tuple[int, bytes]:
@@ -133,9 +178,8 @@ def transfer(port: int, size: int, upload: bool) -> float:
     with socket.create_connection(("127.0.0.1", port), 60) as sock:
         method, length = (b"POST", size) if upload else (b"GET", 0)
         began = time.monotonic()
-        sock.sendall(
-            b"%b /bulk HTTP/1.1\r\nHost: acme-bulk.localhost\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (method, length)
-        )
+        fields = b"Host: acme-bulk.localhost\r\nContent-Length: %d\r\nConnection: close\r\n" % length
+        sock.sendall(b"%b /bulk HTTP/1.1\r\n%b\r\n" % (method, fields))
         if upload:
             for _ in range(size // len(piece)):
                 sock.sendall(piece)
@@ -148,20 +192,16 @@ def transfer(port: int, size: int, upload: bool) -> float:
 
 
 def bulk(folder: Path, control: Control, gateway: GatewayProcess) -> None:
-    backend, front, size = free_port(), free_port(), 1 << 30
-    root = folder / "root"
-    root.mkdir()
-    with open(root / "bulk", "wb") as file:
-        file.truncate(size)
-    sink = (
-        f"server {{ listen {backend}; root {root}; location /bulk {{ if ($request_method = POST) {{ return 200 ok; }} }} }}\n"
-        f"upstream up {{ server 127.0.0.1:{backend}; keepalive 8; }} server {{ listen {front}; location / {{ proxy_http_version 1.1;"
-        "proxy_buffering off; proxy_request_buffering off; proxy_set_header Connection ''; proxy_pass http://up; } }"
+    front, size = free_port(), 1 << 30
+    sink = Bulk(size)
+    settings = (
+        "proxy_http_version 1.1; proxy_buffering off; proxy_request_buffering off; proxy_set_header Connection '';"
     )
-    server = Nginx(folder, "bulk", sink)
-    eventually(lambda: listening(backend) and listening(front))
-    control.put("acme-bulk", address=f"127.0.0.1:{backend}")
-    eventually(lambda: get(gateway, "acme-bulk.localhost", "/none")[0] == 404 and "nginx" in str(get(gateway, "acme-bulk.localhost", "/none")))
+    proxy = f"server {{ listen {front}; location / {{ {settings} proxy_pass http://127.0.0.1:{sink.port}; }} }}"
+    Nginx(folder, "bulk", proxy)
+    eventually(lambda: listening(front))
+    control.put("acme-bulk", address=f"127.0.0.1:{sink.port}")
+    eventually(lambda: b"known" in get(gateway, "acme-bulk.localhost", "/known")[1])
     for upload in (True, False):
         name = "upload" if upload else "download"
         before = gateway.rss()
@@ -169,10 +209,9 @@ def bulk(folder: Path, control: Control, gateway: GatewayProcess) -> None:
         grown = gateway.rss() - before
         theirs = min(transfer(front, size, upload) for _ in range(2))
         print(
-            f"1 GB {name}: {size / ours / 1e6:.0f} MB/s, nginx {size / theirs / 1e6:.0f} MB/s, ratio {theirs / ours:.2f} (goal: at "
-            f"least 0.6), memory grew {grown / 1e6:.1f} MB (goal: under 60)"
+            f"1 GB {name}: {size / ours / 1e6:.0f} MB/s, nginx {size / theirs / 1e6:.0f} MB/s, ratio {theirs / ours:.2f} "
+            f"(goal: at least 0.6), memory grew {grown / 1e6:.1f} MB (goal: under 60)"
         )
-    server.stop()
 
 
 def sockets(folder: Path, control: Control, gateway: GatewayProcess, loop: Loop) -> None:
@@ -273,6 +312,8 @@ def main() -> None:
             if "page" in parts:
                 page(folder, control, gateway)
         finally:
+            for server in STARTED:
+                server.stop()
             gateway.stop()
             control.stop()
             loop.stop()

@@ -81,8 +81,8 @@ class Server:
                 fields = {n.strip().lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
                 if not await self.handler(first, fields, reader, writer):
                     break
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # the other side left, or the test is over
         finally:
             self.open -= 1
             self._writers.discard(writer)
@@ -144,7 +144,13 @@ class Control:
         return {"sign_key": public.decode(), "cookie_key": self.cookie_key}
 
     def sign(self, host: str, space: str, epoch: int = 1, **claims: object) -> str:
-        values = {"aud": host, "space": space, "epoch": epoch, "exp": int(time.time()) + 60, "jti": secrets.token_hex(8)}
+        values = {
+            "aud": host,
+            "space": space,
+            "epoch": epoch,
+            "exp": int(time.time()) + 60,
+            "jti": secrets.token_hex(8),
+        }
         return jwt.encode(values | claims, self.private_key, "EdDSA")
 
     def put(self, label: str, **route: object) -> dict:
@@ -172,7 +178,9 @@ class Control:
 
         self.loop.loop.call_soon_threadsafe(send)
 
-    async def _answer(self, first: str, fields: dict, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(
+        self, first: str, fields: dict, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         method, target, _ = first.split(" ")
         if target.startswith("/internal/"):
             if fields.get("authorization") != f"Bearer {TOKEN}":
@@ -183,7 +191,9 @@ class Control:
         reply(writer, json.dumps({"console": target, "method": method, "headers": fields, "size": len(body)}).encode())
         return True
 
-    async def _internal(self, target: str, fields: dict, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _internal(
+        self, target: str, fields: dict, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         if target == "/internal/feed":
             await self._feed(writer)
             return False
@@ -233,7 +243,7 @@ class GatewayProcess:
         self.process = subprocess.Popen(
             [sys.executable, __file__, str(write), json.dumps(asdict(self.config), default=str)],
             pass_fds=[write], cwd=root, env=os.environ | {"PYTHONPATH": str(root)},
-            stderr=open(self.folder / "gateway.err", "ab"),
+            stderr=open(self.folder / "gateway.err", "ab"),  # noqa: SIM115
         )  # fmt: skip
         os.close(write)
         with os.fdopen(read) as pipe:
