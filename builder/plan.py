@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from builder import requirements
+from builder import dependencies
 from builder.config import Config
 from builder.errors import Fault, FaultKind
 from builder.frontmatter import FILE as README
 from builder.packs import docker, gradio, static, streamlit
-from builder.requirements import Line
+from builder.requirements import Line, Requirements
 from builder.source import Reader
 
 #: Raised whenever the same Plan must lead to another environment than before.
@@ -93,7 +93,7 @@ def make(config: Config, read: Reader, docker_allowed: bool = False) -> Plan:
         notices.append(f"recognised as a {sdk} app; write `sdk: {sdk}` into the front matter of README.md to be sure")
     if not parts.installs:
         return Plan(sdk, parts.argv, parts.port, parts.ready_path, parts.env, installs=False, warnings=tuple(notices))
-    wanted = requirements.read(read)
+    wanted = dependencies.read(read)
     lines = [*_sdk_lines(pack.PACKAGE, parts.requirements, config, wanted), *wanted.lines]
     apt = read("packages.txt")
     return Plan(
@@ -108,12 +108,12 @@ def make(config: Config, read: Reader, docker_allowed: bool = False) -> Plan:
         indexes=tuple(wanted.indexes),
         prerelease=wanted.prerelease,
         own_code=wanted.own_code,
-        packages=tuple(requirements.packages(apt)) if apt is not None else (),
+        packages=tuple(dependencies.packages(apt)) if apt is not None else (),
         warnings=(*notices, *wanted.warnings),
     )
 
 
-def _sdk_lines(package: str, extra: tuple[str, ...], config: Config, wanted: requirements.Requirements) -> list[Line]:
+def _sdk_lines(package: str, extra: tuple[str, ...], config: Config, wanted: Requirements) -> list[Line]:
     """What the platform adds: the sdk at `sdk_version`, unpinned when the author's own files ask for it."""
     named = {line.name for line in wanted.lines}
     pin = f"=={config.sdk_version}" if config.sdk_version else ""

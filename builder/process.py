@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from builder.text import clean_line
 
@@ -60,6 +61,9 @@ def boxed(command: Sequence[str], box: Box, cwd: str) -> list[str]:
         drop = ["setpriv", *ids, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
     shares = [word for path in (*_SYSTEM, *box.readable) for word in ("--ro-bind-try", path, path)]
     shares += [word for path in box.writable for word in ("--bind", path, path)]
+    above = {str(parent) for path in (*_SYSTEM, *box.readable, *box.writable) for parent in Path(path).parents}
+    # bubblewrap makes missing parents closed to all but root; shorter ones first.
+    shares = [word for path in sorted(above - {"/", "/tmp"}) for word in ("--perms", "0755", "--dir", path)] + shares
     base = ["bwrap", "--die-with-parent", "--new-session", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
     return [*base, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *shares, "--chdir", cwd, *drop, *command]
 

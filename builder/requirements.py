@@ -1,10 +1,9 @@
-"""The author's dependency files, read into lines that uv may see: requirements.txt and what it includes, pre-requirements.txt,
-pyproject.toml, packages.txt. Owns what such a line may say. Pure: files come through `Files`, nothing is installed."""
+"""requirements.txt and what it includes, read into lines that uv may see. Owns what such a line may say, wherever it stands.
+Pure: files come through `Files`, nothing is installed."""
 
 import ipaddress
 import re
 import socket
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -31,7 +30,6 @@ _SIMPLE = re.compile(
     r"(?: ?(?:==|>=|<=|~=|!=|<|>) ?[0-9]+(?:\.[0-9]+){1,4}(?: ?, ?(?:>=|<=|!=|<|>) ?[0-9]+(?:\.[0-9]+){0,4}){0,3})?",
     re.ASCII,
 )
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(=[\w.:~+-]+)?", re.ASCII)
 _PATHLIKE = re.compile(r"(\.{0,2}/|\.\.?$|~|[A-Za-z]:[\\/]|\\)|.*\.(whl|zip|tar\.gz|tgz)$")
 _INCLUDES = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}
 _INDEXES = {"-i": "--index-url", "--index-url": "--index-url", "--extra-index-url": "--extra-index-url",
@@ -69,22 +67,6 @@ class Requirements:
     requires_python: str = ""
 
 
-def read(files: Files) -> Requirements:
-    """Everything the repo asks to install from an index. Raises Fault REQ_SYNTAX, REQ_PATH, REQ_URL, REQ_ENCODING, REQ_FILE,
-    TOO_LARGE, LFS_POINTER."""
-    found = Requirements()
-    for name in ("pre-requirements.txt", "requirements.txt"):
-        data = files(name)
-        if data is not None:
-            _Reader(files, found).include(name, data, (), constraint=False)
-    pyproject = files("pyproject.toml")
-    if pyproject is not None:
-        _pyproject(decoded("pyproject.toml", pyproject), found, "requirements.txt" in found.files)
-        if "pyproject.toml" in found.files and (lock := files("uv.lock")) is not None:
-            _uv_lock(decoded("uv.lock", lock), found)
-    return found
-
-
 def decoded(name: str, data: bytes) -> str:
     """Text of a dependency file. Raises Fault REQ_ENCODING or TOO_LARGE."""
     if len(data) > SIZE_LIMIT:
@@ -98,7 +80,7 @@ def decoded(name: str, data: bytes) -> str:
         raise Fault("REQ_ENCODING", "the file is not UTF-8; save it as UTF-8", name, line) from None
 
 
-class _Reader:
+class Reader:
     """Follows `-r` and `-c` inside the repo."""
 
     def __init__(self, files: Files, found: Requirements) -> None:
@@ -303,62 +285,3 @@ def _logical(text: str) -> list[tuple[int, str]]:
     if held.strip():
         result.append((start, held.strip()))
     return result
-
-
-def _pyproject(text: str, found: Requirements, unused: bool) -> None:
-    name = "pyproject.toml"
-    try:
-        project = tomllib.loads(text).get("project", {})
-        wanted = project.get("dependencies", [])
-        found.requires_python = str(project.get("requires-python", ""))
-    except (tomllib.TOMLDecodeError, AttributeError, RecursionError) as error:
-        raise Fault("REQ_SYNTAX", f"the file is not valid TOML: {shown(str(error))}", name) from None
-    if unused:
-        if wanted:
-            found.warnings.append(f"{name}: its dependencies are not installed, because there is a requirements.txt")
-        return
-    if not isinstance(wanted, list) or not all(isinstance(item, str) for item in wanted):
-        raise Fault("REQ_SYNTAX", "project.dependencies must be a list of texts", name)
-    if wanted:
-        found.files.append(name)
-    for item in wanted[:LINES_LIMIT]:
-        position = text.find(item)
-        line, own = requirement(item.strip(), name, text.count("\n", 0, position) + 1 if position >= 0 else 0)
-        found.lines.append(line)
-        found.own_code |= own
-
-
-def _uv_lock(text: str, found: Requirements) -> None:
-    """The versions of uv.lock as constraints; a package locked at several versions (by platform) stays free."""
-    name = "uv.lock"
-    try:
-        locked = tomllib.loads(text).get("package", [])
-        pins = [
-            (p["name"], p["version"], p.get("source", {})) for p in locked if isinstance(p, dict) and "version" in p
-        ]
-    except (tomllib.TOMLDecodeError, AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise Fault(
-            "REQ_SYNTAX", f"the file is not a lock of uv: {shown(str(error))}; write it again with uv lock", name
-        ) from None
-    found.files.append(name)
-    names = [pin[0] for pin in pins]
-    for package, version, source in pins[:LINES_LIMIT]:
-        if isinstance(source, dict) and "registry" in source and names.count(package) == 1:
-            found.constraints.append(requirement(f"{package}=={version}", name, 0)[0])
-        elif isinstance(source, dict) and ("git" in source or "url" in source):
-            found.warnings.append(
-                f"{name}: {shown(str(package))} does not come from an index; its newest release is taken"
-            )
-
-
-def packages(data: bytes) -> list[str]:
-    """Debian packages of packages.txt. Raises Fault PACKAGES with the line."""
-    names: list[str] = []
-    for number, line in enumerate(decoded("packages.txt", data).split("\n"), 1):
-        for word in line.partition("#")[0].split():
-            if not _PACKAGE.fullmatch(word):
-                raise Fault(
-                    "PACKAGES", f"{shown(word)!r} is not a Debian package name such as ffmpeg", "packages.txt", number
-                )
-            names.append(word)
-    return names

@@ -56,9 +56,9 @@ def link(env: Path, cache: Path, tag: str) -> bool:
     return whole
 
 
-def compile_all(env: Path, cache: Path | None, tag: str) -> None:
-    """Compile an environment and keep the result by package in `cache` (None: keep nothing). Safe beside running apps: a
-    file appears whole. Failures cost speed only."""
+def compile_all(env: Path, cache: Path, tag: str) -> None:
+    """Compile an environment and keep the result by package in `cache`. Safe beside running apps: a
+    file appears whole. Failures cost speed only. Only for environments in which no code of an author's ran."""
     site = _site(env)
     python = os.path.realpath(env / "bin" / "python")
     lowest = ["nice", "-n", "19"] if shutil.which("nice") else []
@@ -83,7 +83,7 @@ def compile_all(env: Path, cache: Path | None, tag: str) -> None:
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
         timeout=TIMEOUT,
     )
-    for package in packages(site) if cache else ():
+    for package in packages(site):
         kept = cache / tag / package.key
         if kept.is_dir() or not package.modules:
             continue

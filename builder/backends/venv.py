@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from builder.backends import bytecode, explain, uv
+from builder.backends.shelf import MARKER, disk_bytes, is_whole, open_lock
 from builder.errors import Fault, TransientError
 from builder.plan import SCHEMA, Plan, digest
 from builder.process import Box, Limits, Outcome, boxed, can_box, run
 from builder.request import Request
 
-MARKER = ".complete"  #: JSON in an environment that is whole; its time is when it was last used
-LOCK = ".lock.txt"  #: what was installed
-LOCKS = ".locks"  #: directory beside the environments, one file each
+LOCK = ".lock.txt"  #: in an environment: what was installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,12 @@ class Maker:
         return found
 
     def finish(self, environment: Environment) -> None:
-        """Compile what is not compiled yet. May be killed at any time: the next build of the environment goes on."""
+        """Compile what is not compiled yet; where code of the author's ran, uv did it inside the sandbox. May be killed at any
+        time: the next build of the environment goes on."""
         path = Path(environment.path)
-        if not (path / bytecode.MARKER).exists():
-            about = json.loads((path / MARKER).read_text())
-            cache = None if about["own_code"] else self._bytecode()
-            bytecode.compile_all(path, cache, bytecode.tag_of(environment.python))
+        own_code = json.loads((path / MARKER).read_text())["own_code"]
+        if not own_code and not (path / bytecode.MARKER).exists():
+            bytecode.compile_all(path, self._bytecode(), bytecode.tag_of(environment.python))
 
     def _bytecode(self) -> Path:
         return self.request.folder("cache") / "bytecode"
@@ -112,7 +111,7 @@ class Maker:
         path = self.envs / name
         if not re.fullmatch(r"[0-9a-f]{24}", name) or not is_whole(path):
             return None
-        self._held.append(_open_lock(self.envs, name, fcntl.LOCK_SH))
+        self._held.append(open_lock(self.envs, name, fcntl.LOCK_SH))
         try:
             about = json.loads((path / MARKER).read_text())
             os.utime(path / MARKER)
@@ -124,10 +123,10 @@ class Maker:
     def _exclusive(self, name: str) -> Iterator[None]:
         """One builder at a time makes an environment; the others wait and find it."""
         try:
-            handle = _open_lock(self.envs, name, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            handle = open_lock(self.envs, name, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.say("--> Another build is making the same environment, waiting for it")
-            handle = _open_lock(self.envs, name, fcntl.LOCK_EX)
+            handle = open_lock(self.envs, name, fcntl.LOCK_EX)
         try:
             yield
         finally:
@@ -163,8 +162,10 @@ class Maker:
         if not self.plan.own_code:
             outcome = self._compile(python, ["--generate-hashes", "--only-binary", ":all:"], own_code=False)
             if outcome.code == 0:
-                return _Lock((self.work / "lock.txt").read_text(), False)
+                return _Lock(_read(self.work / "lock.txt"), False)
             if not explain.NO_WHEEL.search(outcome.output):
+                for text in outcome.output.splitlines():
+                    self.say(text)
                 self._fail(outcome, "resolving the requirements", version, python)
             self.say("--> A package has no ready wheel; it is built from source, for this Space only")
         index = ["--index-strategy", "unsafe-best-match"] if self.plan.indexes else []
@@ -172,13 +173,15 @@ class Maker:
         outcome = self._compile(python, ["--emit-index-url", "--emit-find-links", *index], own_code=True)
         if outcome.code:
             self._fail(outcome, "resolving the requirements", version, python)
-        return _Lock((self.work / "lock.txt").read_text(), True)
+        return _Lock(_read(self.work / "lock.txt"), True)
 
     def _compile(self, python: str, options: list[str], own_code: bool):
         arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--python", python]
         arguments += ["--prerelease", "allow"] if self.plan.prerelease else []
         arguments += ["-c", "constraints.in"] if self.plan.constraints else []
-        return self._uv("resolve", [*arguments, *options, "-o", "lock.txt", "requirements.in"], own_code, (), python)
+        return self._uv(
+            "resolve", [*arguments, *options, "-o", "lock.txt", "requirements.in"], own_code, (), python, not own_code
+        )
 
     # ----------------------------------------------------------------------------------------------- installing
 
@@ -198,7 +201,7 @@ class Maker:
             arguments = ["pip", "install", "--no-config", "--no-deps", "--python", str(path / "bin" / "python")]
             if lock.own_code:
                 self._own(path)
-                arguments += ["--link-mode", "copy"]
+                arguments += ["--link-mode", "copy", "--compile-bytecode"]
             else:
                 arguments += ["--require-hashes", "--only-binary", ":all:"]
             outcome = self._uv("install", [*arguments, "-r", "lock.txt"], lock.own_code, (str(path),), python)
@@ -209,11 +212,9 @@ class Maker:
             self._size(path)
             if not lock.own_code:
                 bytecode.link(path, self._bytecode(), bytecode.tag_of(version))
-            (path / LOCK).write_text(lock.text)
+            _place(path / LOCK, lock.text)
             about = {"python": version, "versions": versions, "own_code": lock.own_code}
-            fresh = path / (MARKER + ".new")
-            fresh.write_text(json.dumps(about))
-            fresh.rename(path / MARKER)
+            _place(path / MARKER, json.dumps(about))
         except OSError as error:
             raise TransientError(f"cannot write the environment: {error}") from None
         finally:
@@ -301,58 +302,6 @@ class Maker:
         return f"; the newest that fits this Python is {found[1]}" if outcome.code == 0 and found else ""
 
 
-def is_whole(path: Path) -> bool:
-    """Whether an environment is complete and its interpreter still there."""
-    return (path / MARKER).is_file() and (path / "bin" / "python").exists()
-
-
-def _open_lock(envs: Path, name: str, how: int) -> int:
-    """An open, locked file for an environment. Raises BlockingIOError when LOCK_NB is in `how` and somebody has it."""
-    folder = envs / LOCKS
-    folder.mkdir(parents=True, exist_ok=True)
-    place = folder / name
-    while True:
-        handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(handle, how)
-            if os.path.samestat(os.fstat(handle), os.stat(place)):
-                return handle
-        except FileNotFoundError:
-            pass
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)  # the collector removed the file while we waited
-
-
-def remove(envs: Path, name: str) -> int:
-    """Remove an environment nobody holds, and its lock; returns the bytes freed, 0 when it is held."""
-    try:
-        handle = _open_lock(envs, name, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return 0
-    try:
-        size = disk_bytes(envs / name)
-        (envs / name / MARKER).unlink(missing_ok=True)
-        shutil.rmtree(envs / name, ignore_errors=True)
-        (envs / LOCKS / name).unlink(missing_ok=True)
-        return size
-    finally:
-        os.close(handle)
-
-
-def disk_bytes(path: Path) -> int:
-    """Bytes of all files below a directory."""
-    total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size
-            except OSError:
-                continue
-    return total
-
-
 def _chown(path: Path, uid: int) -> None:
     os.chown(path, uid, uid)
     for folder, folders, names in os.walk(path):
@@ -360,5 +309,20 @@ def _chown(path: Path, uid: int) -> None:
             os.chown(os.path.join(folder, name), uid, uid, follow_symlinks=False)
 
 
+def _place(path: Path, text: str) -> None:
+    """Write a file whole, following no link that the code of a package may have put there."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as file:
+        file.write(text)
+    fresh.rename(path)
+
+
+def _read(path: Path) -> str:
+    """The text of a file that the code of a package could have replaced by a link."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW)) as file:
+        return file.read()
+
+
 def _write(path: Path, lines: list[str]) -> None:
-    path.write_text("\n".join(lines) + "\n")
+    _place(path, "\n".join(lines) + "\n")

@@ -18,7 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import builder
-from builder.backends.venv import LOCKS, MARKER, disk_bytes, is_whole, remove
+from builder.backends.shelf import LOCKS, MARKER, disk_bytes, is_whole, remove
 from builder.request import Bounds, Index, Request
 from orchestrator.domain.seen import Fault, FaultKind, Image
 from orchestrator.errors import Unavailable

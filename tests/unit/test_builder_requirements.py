@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builder import requirements
+from builder import dependencies
 from builder.errors import Fault
 
 
@@ -18,7 +18,7 @@ def read(text: str | bytes = "", **more: str):
     files = {name: text.encode() for name, text in names.items()}
     if text:
         files["requirements.txt"] = text if isinstance(text, bytes) else text.encode()
-    return requirements.read(files.get)
+    return dependencies.read(files.get)
 
 
 def texts(found) -> list[str]:
@@ -76,7 +76,7 @@ def test_uv_lock_pins_what_pyproject_asks_for():
         '[[package]]\nname = "mine"\nversion = "1"\nsource = { git = "https://example.org/m" }\n'
     )
     files = {"pyproject.toml": b'[project]\ndependencies = ["six"]\n', "uv.lock": lock.encode()}
-    found = requirements.read(files.get)
+    found = dependencies.read(files.get)
     assert [line.text for line in found.constraints] == ["six==1.16.0"]
     assert any("mine" in warning for warning in found.warnings)
 
@@ -145,21 +145,21 @@ def test_bad_files(data, code, part):
 def test_includes_have_a_depth_and_a_number():
     deep = {f"a{n}.txt": f"-r a{n + 1}.txt".encode() for n in range(9)}
     with pytest.raises(Fault, match="deeper than 5"):
-        requirements.read({"requirements.txt": b"-r a0.txt", **deep}.get)
+        dependencies.read({"requirements.txt": b"-r a0.txt", **deep}.get)
     wide = {f"a{n}.txt": f"-r a{n + 1}.txt\n".encode() * 200 for n in range(4)} | {"a4.txt": b""}
     with pytest.raises(Fault, match="included files"):
-        requirements.read({"requirements.txt": b"-r a0.txt", **wide}.get)
+        dependencies.read({"requirements.txt": b"-r a0.txt", **wide}.get)
 
 
 def test_packages_txt():
-    assert requirements.packages(b"ffmpeg libgl1 # both\n\nlibsm6=2:1.2-1\r\n") == [
+    assert dependencies.packages(b"ffmpeg libgl1 # both\n\nlibsm6=2:1.2-1\r\n") == [
         "ffmpeg",
         "libgl1",
         "libsm6=2:1.2-1",
     ]
     for line in (b"curl;", b"-o=APT::x", b"https://example.org/x.deb", b"./x.deb", b"$(id)"):
         with pytest.raises(Fault) as caught:
-            requirements.packages(b"ffmpeg\n" + line)
+            dependencies.packages(b"ffmpeg\n" + line)
         assert (caught.value.code, caught.value.where) == ("PACKAGES", "packages.txt:2")
 
 
@@ -181,12 +181,12 @@ def test_any_bytes_are_lines_or_a_fault(data):
     began = time.monotonic()
     for name in ("requirements.txt", "pyproject.toml"):
         try:
-            for line in requirements.read({name: data}.get).lines:
+            for line in dependencies.read({name: data}.get).lines:
                 assert "\n" not in line.text and not re.match(r"-[a-z-]", line.text)
         except Fault as fault:
             assert fault.message.isprintable()
     try:
-        requirements.packages(data)
+        dependencies.packages(data)
     except Fault:
         pass
     assert time.monotonic() - began < 5
