@@ -197,12 +197,6 @@ def gateway_config(settings: Settings) -> "GatewayConfig":
     )
 
 
-def _after_push(settings: Settings, space: Space) -> list[str]:
-    """What a pusher reads when main was pushed."""
-    page = f"{settings.public_url}/spaces/{space.full_name}"
-    return [f"app:   {settings.app_url(space.label)}", f"build: {page}"]
-
-
 def _data(settings: Settings) -> Path:
     """The data directory, closed to others."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -121,4 +121,5 @@ class Holder:
 
     @property
     def succeeded(self) -> bool:
-        return b"unpack ok" in self.held
+        """Everything was stored and every ref moved."""
+        return b"unpack ok" in self.held and b"ng refs/" not in self.held

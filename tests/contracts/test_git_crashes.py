@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.domain.push import PushLimits
 from orchestrator.failpoints import NAMES
+from orchestrator.repos.git import GitRepos
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.pushes import Pushes
 from tests.git_server import LIMITS, ROOT, TOKENS, Clone, GitServer
@@ -126,6 +127,32 @@ def test_a_database_that_is_locked_refuses_in_words(server, tmp_path):
     assert server.repos.head(server.space().id) != head
     work.push()
     assert server.space().wish.revision == head
+
+
+def test_a_full_disk_refuses_in_words_and_harms_nothing(server, tmp_path):
+    small = server.data / "repos"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "podium-test", str(small)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("may not mount a small file system here")
+    try:
+        server.repos = GitRepos(small, LIMITS["push"])
+        server.start()
+        work = Clone(tmp_path / "work").init(server.remote("ada/demo"))
+        head = work.commit({"a": "1"})
+        work.push()
+        work.commit({f"{n}.bin": random.Random(n).randbytes(250_000) for n in range(20)})
+        done = work.push(check=False)
+        assert done.returncode != 0 and "podium: STORAGE_FULL" in done.stderr, done.stderr
+        space = server.space()
+        assert server.repos.head(space.id) == head == space.wish.revision
+        assert server.repos.git.run(server.repos.git_dir(space.id), "fsck", "--strict") == b""
+        work.git("clone", "-q", server.remote("ada/demo"), str(tmp_path / "clone"))
+        work.git("reset", "-q", "--hard", head)
+        work.commit({"a": "small again"})
+        work.push()
+    finally:
+        server.stop()
+        subprocess.run(["umount", "-l", str(small)], capture_output=True)
 
 
 def test_a_large_push_costs_no_memory(tmp_path):
