@@ -42,6 +42,7 @@ RESERVED_NAMES = frozenset(
         "uploads",
         "schema",
         "explore",
+        "open",
         "search",
     ]
 )
