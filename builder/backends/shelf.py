@@ -44,6 +44,7 @@ def remove(envs: Path, name: str) -> int:
         size = disk_bytes(envs / name)
         (envs / name / MARKER).unlink(missing_ok=True)
         shutil.rmtree(envs / name, ignore_errors=True)
+        (envs / LOCKS / f"{name}.compile").unlink(missing_ok=True)
         (envs / LOCKS / name).unlink(missing_ok=True)
         return size
     finally:

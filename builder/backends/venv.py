@@ -87,8 +87,13 @@ class Maker:
         time: the next build of the environment goes on."""
         path = Path(environment.path)
         own_code = json.loads((path / MARKER).read_text())["own_code"]
-        if not own_code and not (path / bytecode.MARKER).exists():
-            bytecode.compile_all(path, self._bytecode(), bytecode.tag_of(environment.python))
+        if own_code or (path / bytecode.MARKER).exists():
+            return
+        try:
+            self._held.append(open_lock(self.envs, f"{environment.id}.compile", fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BlockingIOError:
+            return  # another builder is at it
+        bytecode.compile_all(path, self._bytecode(), bytecode.tag_of(environment.python))
 
     def _bytecode(self) -> Path:
         return self.request.folder("cache") / "bytecode"
