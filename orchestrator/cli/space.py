@@ -179,11 +179,13 @@ def sleep(
 def rollback(
     context: typer.Context,
     id: Id,
-    which: Annotated[str, typer.Argument(metavar="BUILD", help="Number of a good build, or its commit.")],
+    which: Annotated[
+        str, typer.Argument(metavar="[BUILD]", help="Number of a good build, or its commit; the one before if left out.")
+    ] = "",
 ) -> None:
     """Run an earlier good build again, at once and without building. `podium space builds` lists them."""
-    _hub(context).post(_path(id, "/rollback"), {"build": which})
-    say(f"{id} goes back to build {which}; watch: podium space wait {id}")
+    build = _hub(context).post(_path(id, "/rollback"), {"build": which})
+    say(f"{id} goes back to build {build['number']}; watch: podium space wait {id}")
 
 
 @app.command()

@@ -208,15 +208,18 @@ class Spaces:
         return self._change(caller, space, "space.hardware", hardware=self.check_hardware(flavor))
 
     def rollback(self, caller: Caller, space: Space, which: str) -> Build:
-        """Run an earlier good build again: by its number, its key, or the (short) commit it was made of. Raises NotFound
-        `BUILD` with the ones that are there."""
+        """Run an earlier good build again: by its number, its key, or the (short) commit it was made of; "" is the one
+        before what is wanted now. Raises NotFound `BUILD` with the ones that are there."""
         require(caller, space, Role.WRITE)
         with self._store.read() as tx:
             good = tx.builds.of(space.id, 100, BuildState.SUCCEEDED)
-        found = next((b for b in good if _names(which, b)), None)
+            wanted = tx.builds.get(build_key(space.id, space.wish.revision or "", space.wish.rebuilds))
+        before = (b for b in good if wanted is None or b.number < wanted.number)
+        found = next((b for b in good if _names(which, b)) if which else before, None)
         if found is None:
             have = ", ".join(f"{b.number} ({b.revision[:7]})" for b in good[:5]) or "none yet"
-            raise NotFound("BUILD", f"{space.full_name} has no good build {which[:40]!r}; it has {have}")
+            what = repr(which[:40]) if which else "to go back to"
+            raise NotFound("BUILD", f"{space.full_name} has no good build {what}; it has {have}")
         self._change(caller, space, "space.rollback", revision=found.revision, rebuilds=found.rebuilds, paused=False)
         return found
 

@@ -14,6 +14,7 @@ from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Fault, FaultKind
 from orchestrator.domain.space import Role
 from orchestrator.domain.stage import Stage
+from orchestrator.errors import NotFound
 from orchestrator.ports import BuildResult
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
@@ -190,7 +191,14 @@ def test_rollback_builds_nothing(house):
     for digit in "123":
         house.push(digit)
         house.settle()
-    house.spaces.rollback(house.ann, house.space, "1")
+    house.spaces.rollback(house.ann, house.space, "")
+    assert house.settle().running_revision == "2" * 40
+    house.spaces.rollback(house.ann, house.space, "")
+    assert house.settle().running_revision == "1" * 40
+    with pytest.raises(NotFound, match="no good build to go back to; it has 3"):
+        house.spaces.rollback(house.ann, house.space, "")
+    house.spaces.rollback(house.ann, house.space, "3")
+    house.spaces.rollback(house.ann, house.space, "1111111")
     assert house.settle().running_revision == "1" * 40 and len(house.builds.orders) == 3
     house.push("4")
     assert house.settle().running_revision == "4" * 40 and not house.builds.orders[-1].fresh
