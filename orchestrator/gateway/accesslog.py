@@ -26,6 +26,7 @@ class AccessLog:
         self._size = 0
         self._complained = False
         self._stamp = ""
+        self._host = (b"", "")
         self.tick()
 
     def write(self, request: Request, now: float) -> None:
@@ -34,11 +35,11 @@ class AccessLog:
             return
         route = request.route
         path = request.target.partition(b"?")[0].decode("latin-1")
-        host = request.host.decode("latin-1")
         if _STRANGE(path):
             path = _escaped(path)
-        if _STRANGE(host):
-            host = _escaped(host)
+        if request.host is not self._host[0]:
+            self._host = (request.host, _escaped(request.host.decode("latin-1")))
+        host = self._host[1]
         self._lines.append(
             f'{{"time":"{self._stamp}","address":"{request.address}","host":"{host}","method":"{request.method.decode()}",'
             f'"path":"{path}","status":{request.status},"bytes":{request.sent},"ms":{(now - request.started) * 1000:.1f},'

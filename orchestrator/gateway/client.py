@@ -5,6 +5,7 @@ The parser's callbacks only collect. Everything is acted on after the parser ret
 
 import asyncio
 import logging
+import re
 from collections import deque
 from time import monotonic
 
@@ -18,6 +19,10 @@ log = logging.getLogger(__name__)
 # Why reading is paused; any of them is enough.
 HELD, QUEUED, UPSTREAM = 1, 2, 4
 
+# A request line as llhttp takes it, or stricter, of methods that have no body.
+_LINE = re.compile(rb"(GET|HEAD|OPTIONS) (/[!-~]{0,16000}) HTTP/1\.1").fullmatch
+_BLOCK_LIMIT = 4096  # bytes of a request that is remembered
+
 _LINGER = 5.0  # seconds, and
 _LINGER_BYTES = 16 * 1024 * 1024  # bytes that a body may still send after its answer, so that the answer arrives
 
@@ -28,7 +33,8 @@ class Client(asyncio.Protocol):
     __slots__ = (
         "advancing", "bucket", "bucket_door", "closing", "failure", "forwarding", "forwarding_key", "gate",
         "header_since", "idle_since", "incoming", "linger_until", "lingered", "parser", "partial", "paused",
-        "peer", "progress", "queue", "request", "rest", "stalled", "trailers", "transport",
+        "peer", "progress", "queue", "request", "repeated",
+        "rest", "stalled", "trailers", "transport",
     )  # fmt: skip
 
     def __init__(self, gate: object) -> None:
@@ -39,6 +45,7 @@ class Client(asyncio.Protocol):
         self.incoming: Request | None = None  # being parsed
         self.queue: deque[Request] | None = None  # parsed while another one was served
         self.request: Request | None = None  # being served
+        self.repeated: tuple[bytes, Request] | None = None  # (header block, the request it came with)
         self.failure: Refused | None = None  # to be told once the requests before it are answered
         self.paused = 0
         self.advancing = False
@@ -71,7 +78,7 @@ class Client(asyncio.Protocol):
         request, self.request = self.request, None
         if request is not None:
             self.gate.abandoned(request)
-        self.incoming = self.queue = self.parser = None
+        self.incoming = self.queue = self.parser = self.repeated = None
 
     def data_received(self, data: bytes) -> None:
         if self.closing or self.failure is not None:
@@ -80,6 +87,8 @@ class Client(asyncio.Protocol):
         if incoming is not None and incoming.upgrade and incoming.ready:
             incoming.early += data  # for the other protocol, if there will be one
             self.pause(HELD)
+            return
+        if self.repeated is not None and self._is_repetition(data):
             return
         self.partial = len(data) if incoming is None or incoming.ready else self.partial + len(data)
         try:
@@ -91,7 +100,50 @@ class Client(asyncio.Protocol):
             self._header_grows()
         elif self.header_since:
             self.header_since = 0.0
+        elif (
+            incoming is not None
+            and incoming.complete
+            and incoming.length == 0
+            and self.partial == len(data) < _BLOCK_LIMIT
+        ):
+            self._remember(incoming, data)
         self._advance()
+
+    def _remember(self, request: Request, data: bytes) -> None:
+        """Clients repeat themselves: keep the header block of a plain request, to know it when it comes again."""
+        if request.keep_alive and not request.upgrade and data.count(b"\r\n\r\n") == 1 and data[-4:] == b"\r\n\r\n":
+            line, _, block = data.partition(b"\r\n")
+            if _LINE(line) and self.failure is None:
+                self.repeated = (block, request)
+
+    def _is_repetition(self, data: bytes) -> bool:
+        """Serve a request whose header block is, byte for byte, that of an earlier one on this connection: it was parsed
+        and checked then, only the request line is new. False: it is not, or something else is under way."""
+        block, known = self.repeated
+        if (
+            not data.endswith(block)
+            or self.request is not None
+            or self.queue
+            or self.rest
+            or self.failure
+            or self.header_since
+        ):
+            return False
+        line = _LINE(data[: -len(block) - 2])
+        if line is None or not self.incoming.complete or data[-len(block) - 2 : -len(block)] != b"\r\n":
+            return False
+        request = Request.__new__(Request)
+        request.client, request.body, request.ready, request.complete = self, (), True, True
+        request.method, request.target = line.groups()
+        request.host, request.lines, request.noted = known.host, known.lines, known.noted
+        request.tail, request.for_console = known.tail, known.for_console
+        request.started = monotonic()
+        self.incoming = self.request = request
+        self.progress = self.gate.now
+        self.gate.dispatch(request)
+        if self.request is request and not known.tail:
+            known.tail = request.tail
+        return True
 
     def eof_received(self) -> None:
         return None  # a visitor that hung up waits for nothing: the transport closes
@@ -268,8 +320,7 @@ class Client(asyncio.Protocol):
     def _fail(self) -> None:
         failure = self.failure
         request = self.incoming or Request(self)
-        request.keep_alive, request.complete = False, True
-        request.body.clear()
+        request.keep_alive, request.complete, request.body = False, True, []
         request.started = request.started or monotonic()
         request.address = request.address or self.peer
         request.outcome = "refused"

@@ -18,6 +18,7 @@ _IDLE_SECONDS = 3.0  # many servers close theirs after 5 s
 _FRESH_SECONDS = 1.0  # a request that cannot be sent twice takes a connection that was used just now
 _HEADER_LIMIT = 64 * 1024
 _INFORMATIONAL_LIMIT = 20
+_KNOWN_LIMIT = 4096  # bytes of an answer's header that is remembered
 
 
 def _learn(rules: dict[bytes, bool | None], name: bytes) -> bool | None:
@@ -95,7 +96,8 @@ class Upstream(asyncio.Protocol):
     """One connection to an upstream, serving one request at a time."""
 
     __slots__ = (
-        "chunked", "cookies", "done", "gate", "header_size", "idle_since", "informational", "lines", "noted", "out",
+        "chunked", "cookies", "done", "gate", "header_size", "idle_since", "informational",
+        "known", "lines", "noted", "out",
         "parser", "pool", "progress", "ready", "reason", "request", "reused", "reusable", "rules", "status", "strange",
         "transport",
     )  # fmt: skip
@@ -108,6 +110,7 @@ class Upstream(asyncio.Protocol):
         self.parser = httptools.HttpResponseParser(self)
         self.request: Request | None = None
         self.reused = False
+        self.known: tuple | None = None  # (header, as passed on, length of the body, status, route) of the last answer
         self.out: list[bytes] = []  # to the visitor, after the parser returned
         self.idle_since = self.progress = self.gate.now
         self._reset()
@@ -180,6 +183,8 @@ class Upstream(asyncio.Protocol):
         if request is None:  # nobody asked
             self.close()
             return
+        if self.known is not None and self.header_size == 0 and self._is_repetition(request, data):
+            return
         rest = None
         if not self.ready:
             self.header_size += len(data)
@@ -203,6 +208,8 @@ class Upstream(asyncio.Protocol):
             request.client.write(out[0] if len(out) == 1 else b"".join(out))
             self.out = []
             request.begun = self.ready
+            if self.done and self.header_size == len(data) and len(out) == 2:
+                self._remember(request, out, data)
         if rest is not None:
             self.pool.busy -= 1
             self.request = None
@@ -211,6 +218,31 @@ class Upstream(asyncio.Protocol):
             self._release(request)
         elif not self.ready and self.header_size > 2 * _HEADER_LIMIT:
             self._broken(f"the header of its answer is larger than {_HEADER_LIMIT // 1024} KB")
+
+    def _remember(self, request: Request, out: list[bytes], data: bytes) -> None:
+        """Apps repeat themselves: keep the header of a whole short answer, as it came and as it was passed on."""
+        size = len(data) - len(out[1])
+        plain = (
+            request.keep_alive and request.version == "1.1" and self.reusable and not self.strange and not self.chunked
+        )
+        if plain and size < _KNOWN_LIMIT and request.sent == len(out[1]) and data[size - 4 : size] == b"\r\n\r\n":
+            self.known = (data[:size], out[0], request.sent, self.status, request.route)
+
+    def _is_repetition(self, request: Request, data: bytes) -> bool:
+        """Pass on an answer whose header is, byte for byte, that of the answer before it on this connection: it was parsed
+        and rewritten then, only the body is new, of the same length and all there. False: it is not."""
+        header, rewritten, length, status, route = self.known
+        if len(data) != len(header) + length or not data.startswith(header) or route is not request.route:
+            return False
+        if not request.keep_alive or request.version != "1.1" or request.upgrade or request.method == b"HEAD":
+            return False
+        if self.gate.draining or not request.body_sent:
+            return False
+        request.status, request.sent, request.begun = status, length, True
+        request.client.write(rewritten + data[len(header) :])
+        self.ready = self.done = True
+        self._release(request)
+        return True
 
     def on_message_begin(self) -> None:
         if self.done:

@@ -125,7 +125,7 @@ def all_credentials(noted: dict[bytes, bytes]) -> bytes:
 
 def app_target(target: bytes) -> bytes:
     """The request target an app sees: without the signature of a signed link, otherwise byte for byte."""
-    return split_sign(target)[0] if b"__sign" in target else target
+    return split_sign(target)[0]
 
 
 def app_cookie(value: bytes) -> bytes | None:

@@ -54,6 +54,7 @@ class Request:
     keeps = False  #: its passage keeps the Space awake
     allowed: bool | None = None  #: answer to a question about its token
     suffix = b""  #: forwarding lines
+    tail = b""  #: what follows the target in its header for the upstream
 
     started = 0.0
     size = 0  #: bytes of body read
@@ -165,11 +166,18 @@ class Request:
 
     def head(self, console: bool) -> bytes:
         """The header to send upstream."""
+        if not self.tail:
+            self.tail = self._tail(console)
+        target = self.target
+        if b"__sign" in target and not console:
+            target = headers.app_target(target)
+        return b"%b %b%b" % (self.method, target, self.tail)
+
+    def _tail(self, console: bool) -> bytes:
         noted = self.noted
         if console:
-            target, lines = self.target, headers.all_credentials(noted)
+            lines = headers.all_credentials(noted)
         else:
-            target = headers.app_target(self.target)
             lines = headers.credentials(noted) if b"cookie" in noted or b"authorization" in noted else b""
             if self.for_console:
                 self.lines = [line for line in self.lines if line[:9].lower() != b"x-podium-"]
@@ -181,6 +189,4 @@ class Request:
             lines += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
         elif self.length and b"expect" in noted and self.version == "1.1":
             lines += b"Expect: 100-continue\r\n"
-        return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (
-            self.method, target, self.host, b"".join(self.lines), lines, self.suffix,
-        )  # fmt: skip
+        return b" HTTP/1.1\r\nHost: %b\r\n%b%b%b\r\n" % (self.host, b"".join(self.lines), lines, self.suffix)
