@@ -27,6 +27,7 @@ from orchestrator.ports import BuildOrder, BuildResult, Cancelled
 log_ = logging.getLogger("podium.builds")
 #: Arguments that start a builder: no PYTHON… variables, no user's packages.
 COMMAND = ("-E", "-s", "-m", "builder")
+NOBODY = 65534  #: owns nothing; runs authors' code when Podium is root and no other user is named
 _TICK = 0.25  #: seconds between looks at `cancelled`
 _GRACE = 5.0  #: seconds between asking a builder to stop and ending it
 _SLACK = 60.0  #: seconds that a builder may take beyond the build's own timeout
@@ -60,7 +61,7 @@ class LocalBuilds:
         self.bounds = Bounds(files=files, source=source, timeout=timeout, memory=memory, output=output)
         self.index = Index(index_url, tuple(extra_index_url.split()), ca_bundle)
         self.sandbox = sandbox
-        self.uid = uid
+        self.uid = NOBODY if uid is None and os.geteuid() == 0 else uid
         self.grace = grace
         self.cache = cache
         self._lock = threading.Lock()
