@@ -45,19 +45,19 @@ class Hub:
         )
 
     def get(self, path: str, **params: object) -> object:
-        return self._ask("GET", path, params=params).json()
+        return self._json(self._ask("GET", path, params=params))
 
     def post(self, path: str, body: object = None, **params: object) -> object:
-        return _json(self._ask("POST", path, json=body, params=params))
+        return self._json(self._ask("POST", path, json=body, params=params))
 
-    def delete(self, path: str, body: object = None) -> object:
-        return _json(self._ask("DELETE", path, json=body))
+    def delete(self, path: str, body: object = None) -> None:
+        self._ask("DELETE", path, json=body)
 
     def pages(self, path: str, limit: int, **params: object) -> Iterator[dict]:
         """The items of a list, page after page, at most `limit`."""
         answer = self._ask("GET", path, params={"limit": min(limit, 100), **params})
         while True:
-            for item in answer.json():
+            for item in self._json(answer):
                 if limit <= 0:
                     return
                 limit -= 1
@@ -74,6 +74,13 @@ class Hub:
             raise self._absent(error) from error
         self._check(answer)
         return answer
+
+    def _json(self, answer: httpx.Response) -> object:
+        """What was answered, None for nothing. Raises Unavailable when it is no JSON: something else lives there."""
+        try:
+            return answer.json() if answer.content.strip() else None
+        except ValueError:
+            raise Unavailable(f"{self.endpoint} does not answer like Podium; is HF_ENDPOINT right?") from None
 
     def _absent(self, error: httpx.HTTPError) -> Unavailable:
         if isinstance(error, httpx.ConnectError):
@@ -142,10 +149,6 @@ def _again(failures: int, error: Unavailable) -> int:
         raise error
     time.sleep(min(0.2 * 2**failures, 3.0))
     return failures + 1
-
-
-def _json(answer: httpx.Response) -> object:
-    return answer.json() if answer.content.strip() else None
 
 
 def _epoch(text: str) -> float | None:

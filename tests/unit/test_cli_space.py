@@ -155,6 +155,14 @@ def test_a_server_error_and_a_page_that_is_not_json_are_ours(server) -> None:
     assert podium_says("space", "pause", "acme/demo").code == 3
 
 
+def test_another_kind_of_server_is_noticed(server) -> None:
+    for path in ("/spaces", "/spaces/acme/demo"):
+        server.on("GET", path, lambda h: h.send(200, b"<html>hello</html>", {"Content-Type": "text/html"}))
+    for words in (("list",), ("info", "acme/demo")):
+        said = podium_says("space", *words)
+        assert said.code == 3 and "HF_ENDPOINT" in said.err
+
+
 # ------------------------------------------------------------------------------------------------------------- looking
 
 
@@ -217,7 +225,8 @@ def test_builds(server) -> None:
     ],
 )  # fmt: skip
 def test_commands_ask_for_what_they_say(server, words, method, path, body) -> None:
-    server.answers[method, path.partition("?")[0]] = lambda h: h.send(200, b"", {})
+    body_of = b"OK" if method == "DELETE" else b""  # some answers of the Hub are a word, some are empty
+    server.answers[method, path.partition("?")[0]] = lambda h: h.send(200, body_of, {})
     said = podium_says("space", *words)
     assert said.code == 0 and said.out == "" and said.err
     assert [(m, p, b) for m, p, _, b in server.asked] == [(method, path, body)]
