@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 OURS = ("orchestrator", "builder", "runtime_images", "web")
 LINES = 350
+#: One file on purpose, standard library only: it is copied into images and started by path.
+WHOLE = {"runtime_images/launcher.py"}
 TOP_LEVEL = {
     "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "constraints.txt", "orchestrator", "builder",
     "runtime_images", "web", "helm", "tests", ".ci", ".gitignore", ".gitattributes", ".dockerignore", ".editorconfig",
@@ -65,7 +67,8 @@ def test_ruff_finds_nothing() -> None:
 
 
 def test_no_file_does_two_jobs() -> None:
-    long = {name(path): count for path in modules() if (count := len(path.read_text().splitlines())) > LINES}
+    lines = {name(path): len(path.read_text().splitlines()) for path in modules() if name(path) not in WHOLE}
+    long = {path: count for path, count in lines.items() if count > LINES}
     assert not long, f"over {LINES} lines: {long}"
 
 

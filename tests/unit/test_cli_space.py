@@ -215,6 +215,7 @@ def test_builds(server) -> None:
         (("restart", "acme/demo", "--factory"), "POST", "/api/spaces/acme/demo/restart?factory=true", None),
         (("sleep", "acme/demo", "60"), "POST", "/api/spaces/acme/demo/sleeptime", {"seconds": 60}),
         (("sleep", "acme/demo", "-1"), "POST", "/api/spaces/acme/demo/sleeptime", {"seconds": -1}),
+        (("rollback", "acme/demo"), "POST", "/api/spaces/acme/demo/rollback", {"build": ""}),
         (("rollback", "acme/demo", "2"), "POST", "/api/spaces/acme/demo/rollback", {"build": "2"}),
         (("delete", "acme/demo"), "DELETE", "/api/repos/delete", {"type": "space", "name": "demo", "organization": "acme"}),
         (("secret", "set", "acme/demo", "K", "v"), "POST", "/api/spaces/acme/demo/secrets", {"key": "K", "value": "v"}),
@@ -225,8 +226,9 @@ def test_builds(server) -> None:
     ],
 )  # fmt: skip
 def test_commands_ask_for_what_they_say(server, words, method, path, body) -> None:
-    body_of = b"OK" if method == "DELETE" else b""  # some answers of the Hub are a word, some are empty
-    server.answers[method, path.partition("?")[0]] = lambda h: h.send(200, body_of, {})
+    # Some answers are a word, some are empty, and a rollback is answered with the build.
+    answer = b"OK" if method == "DELETE" else b'{"number": 2}' if path.endswith("rollback") else b""
+    server.answers[method, path.partition("?")[0]] = lambda h: h.send(200, answer, {})
     said = podium_says("space", *words)
     assert said.code == 0 and said.out == "" and said.err
     assert [(m, p, b) for m, p, _, b in server.asked] == [(method, path, body)]
