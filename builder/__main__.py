@@ -20,7 +20,20 @@ TRANSIENT = 75
 
 
 def main() -> int:
-    """The status to exit with."""
+    """The status to exit with. Told to stop, it takes everything with it that it started in its own process group."""
+    try:
+        return _build()
+    except _Stopped as stopped:
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        return 128 + stopped.args[0]
+
+
+class _Stopped(BaseException):
+    """SIGTERM came, or whoever asked is gone."""
+
+
+def _build() -> int:
     os.umask(0o022)
     signal.signal(signal.SIGTERM, _stop)
     out = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", buffering=1)
@@ -55,7 +68,7 @@ def main() -> int:
 
 
 def _stop(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
+    raise _Stopped(number)
 
 
 def _watch_parent() -> None:

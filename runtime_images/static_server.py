@@ -1,6 +1,6 @@
 """Serves the files of a static Space. One file, standard library only, one thread, small.
 
-    python static_server.py --port 7860 [--host 0.0.0.0] [--root .]
+    python static_server.py --port 7860 [--host 0.0.0.0] [--root .] [--index index.html]
 
 GET and HEAD; index.html of a directory; 404.html of the root if it is there; ETag, Last-Modified and 304; one byte range;
 keep-alive. Never a listing, a dot file, or a file that a link leads to outside of the root. Every answer may be read by
@@ -61,10 +61,10 @@ def byte_range(header: str, size: int) -> "tuple[int, int] | None":
 
 
 class Site:
-    """A directory whose files may be seen."""
+    """A directory whose files may be seen. `index`: the file that answers for the root, instead of its index.html."""
 
-    def __init__(self, root: str) -> None:
-        self.root = os.path.realpath(root)
+    def __init__(self, root: str, index: str = "index.html") -> None:
+        self.root, self.index = os.path.realpath(root), index
 
     def find(self, raw_path: str) -> "tuple[str, str]":
         """(`file`, path) or (`redirect`, URL path) or (`missing`, ""), for the path of a request line."""
@@ -83,9 +83,10 @@ class Site:
         if os.path.isdir(full):
             if not path.endswith("/"):
                 return "redirect", "/" + quote("/".join(parts)) + "/"
-            full = os.path.join(full, "index.html")
+            index = "index.html" if parts else self.index
+            full = os.path.join(full, index)
             if os.path.islink(full):
-                return self.find(raw_path + "index.html")
+                return self.find(raw_path + quote(index))
         elif path.endswith("/"):
             return "missing", ""
         return ("file", full) if os.path.isfile(full) else ("missing", "")
@@ -321,11 +322,12 @@ def main() -> None:
     options.add_argument("--port", type=int, required=True)
     options.add_argument("--host", default="0.0.0.0")
     options.add_argument("--root", default=".")
+    options.add_argument("--index", default="index.html", help="file that answers for /")
     given = options.parse_args()
     listener = socket.create_server((given.host, given.port), backlog=128)
     print(f"serving {os.path.realpath(given.root)} on port {given.port}", flush=True)
     try:
-        serve(listener, Site(given.root))
+        serve(listener, Site(given.root, given.index))
     except KeyboardInterrupt:
         pass
 

@@ -8,7 +8,7 @@ from builder.source import Reader
 
 PACKAGE = ""
 INDEX = "index.html"
-_ARGV = ("{python}", "{static_server}", "--port", "{port}", "--root", ".")
+_ARGV = ("{python}", "{static_server}", "--host", "127.0.0.1", "--port", "{port}", "--root", ".")
 
 
 def detect(read: Reader) -> bool:

@@ -98,7 +98,7 @@ def test_static():
         "prerelease": False,
         "own_code": False,
         "packages": [],
-        "argv": ["{python}", "{static_server}", "--port", "{port}", "--root", "."],
+        "argv": ["{python}", "{static_server}", "--host", "127.0.0.1", "--port", "{port}", "--root", "."],
         "env": {},
         "port": 7860,
         "ready_path": "/",

@@ -43,6 +43,15 @@ def site(tmp_path_factory):
     process.wait()
 
 
+def test_another_file_may_answer_for_the_root(tmp_path):
+    (tmp_path / "start here.html").write_text("start")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "index.html").write_text("sub")
+    site = static_server.Site(str(tmp_path), "start here.html")
+    assert site.find("/") == ("file", str(tmp_path / "start here.html"))
+    assert site.find("/sub/") == ("file", str(tmp_path / "sub" / "index.html"))
+
+
 class Site:
     def __init__(self, root: Path, port: int, process: subprocess.Popen) -> None:
         self.root, self.port, self.process = root, port, process
