@@ -37,7 +37,7 @@ class AccessLog:
         path = request.target.partition(b"?")[0].decode("latin-1")
         if _STRANGE(path):
             path = _escaped(path)
-        if request.host is not self._host[0]:
+        if request.host != self._host[0]:
             self._host = (request.host, _escaped(request.host.decode("latin-1")))
         host = self._host[1]
         self._lines.append(

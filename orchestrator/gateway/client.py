@@ -137,6 +137,8 @@ class Client(asyncio.Protocol):
         request.method, request.target = line.groups()
         request.host, request.lines, request.noted = known.host, known.lines, known.noted
         request.tail, request.for_console = known.tail, known.for_console
+        if request.target == known.target:
+            request.use = known.use
         request.started = monotonic()
         self.incoming = self.request = request
         self.progress = self.gate.now

@@ -137,11 +137,11 @@ class Gateway:
     def _serve_space(self, request: Request) -> None:
         route = request.route = self.table.get(request.door)
         allowed, page, state = True, False, None
+        target = request.target
         if route is not None:
             state = route.state
             if route.private:
                 allowed = self._allowed(request, route)
-        target = request.target
         own = target.startswith(OWN_PREFIX)
         if not request.use:
             noted = request.noted

@@ -240,7 +240,6 @@ class Upstream(asyncio.Protocol):
             return False
         request.status, request.sent, request.begun = status, length, True
         request.client.write(rewritten + data[len(header) :])
-        self.ready = self.done = True
         self._release(request)
         return True
 
@@ -372,7 +371,8 @@ class Upstream(asyncio.Protocol):
         pool.busy -= 1
         keep = self.reusable and request.body_sent and not self.strange and not pool.retired
         if keep and len(pool.idle) < _IDLE_LIMIT and not request.client.stalled:
-            self._reset()
+            if self.ready:
+                self._reset()
             self.reused = True
             self.idle_since = self.gate.now
             pool.idle.append(self)

@@ -309,6 +309,48 @@ def test_too_large_or_odd_headers(world, data, status):
     assert (b"Clear-Site-Data" in answer) == (b"Cookie" in data)
 
 
+def test_repeated_headers_never_repeat_an_answer(world):
+    async def count(first, fields, reader, writer) -> bool:
+        target = first.split(" ")[1]
+        reply(writer, target.rjust(9).encode(), "404 Not Found" if "7" in target else "200 OK")
+        return True
+
+    world.space("acme-count", count)
+    with world.open() as sock:
+        for n in [*range(100, 120), 100, 100]:
+            sock.sendall(b"GET /%d HTTP/1.1\r\nHost: acme-count.localhost\r\nX-Same: 1\r\n\r\n" % n)
+            answer = recv_until(sock, b"     /%d" % n)
+            assert answer.startswith(b"HTTP/1.1 %d" % (404 if n in (107, 117) else 200))
+            assert answer.count(b"HTTP/1.1") == 1
+        sock.sendall(b"HEAD /100 HTTP/1.1\r\nHost: acme-count.localhost\r\nX-Same: 1\r\n\r\n")
+        assert recv_until(sock, b"\r\n\r\n").endswith(b"\r\n\r\n")
+        world.control.change("acme-count", state="closed", stage="PAUSED", reason="enough")
+        eventually(lambda: world.get("acme-count").status == 503)
+        sock.sendall(b"GET /100 HTTP/1.1\r\nHost: acme-count.localhost\r\nX-Same: 1\r\n\r\n")
+        assert b"enough" in recv_until(sock, b"enough")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /a b",
+        b"GET /\x00",
+        b"GET http://localhost/",
+        b"GET *",
+        b"GET /\xff",
+        b" GET /",
+        b"GET /\r\nX: y\r\nX:",
+        b"POST @",
+    ],
+)
+def test_a_repeated_header_block_does_not_excuse_its_request_line(world, line):
+    block = b" HTTP/1.1\r\nHost: acme-demo.localhost\r\n\r\n"
+    with world.open(b"GET /first" + block) as sock:
+        recv_until(sock, b"sha")
+        sock.sendall(line + block)
+        assert b"HTTP/1.1 400 Bad Request" in recv_until(sock, b"400 Bad Request")
+
+
 def test_pipelined_requests_are_answered_in_order(world):
     data = b"".join(b"GET /%d HTTP/1.1\r\n%b\r\n" % (n, HOST) for n in range(50))
     answer = world.gateway.raw(data + b"GET /last HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HOST)
