@@ -39,8 +39,8 @@ class Runtime(Protocol):
     """Runs instances. A crash of Podium does not end them: after a restart `list` finds them again."""
 
     def launch(self, spec: LaunchSpec) -> None:
-        """Start the instance, or do nothing if one of this id is there. Returns at once. Raises Unavailable when this
-        machine cannot; what the app does wrong shows in `list` as a fault."""
+        """Start the instance, or do nothing if one of this id is there; one that still drains is called back. Returns at
+        once. Raises Unavailable when this machine cannot; what the app does wrong shows in `list` as a fault."""
 
     def list(self, space_id: str | None = None) -> list[InstanceSeen]:
         """All instances, dead ones too until stopped."""

@@ -240,8 +240,8 @@ def _towards_running(
             cause = failures.fault.sentence() if failures.fault else "the app stopped"
             reason = f"trying again after failure {failures.count} of {FAILURES_ALLOWED}: {cause}"
             return Decision(stage, route, reason, stale, serve, failures.last_at, again, again)
-    same_name = any(i.id == instance_id(wish.space_id, key) for i in others)
-    if (hardware.exclusive and others) or same_name:
+    itself = instance_id(wish.space_id, key)
+    if any(i.id == itself or hardware.exclusive for i in others if not (i.id == itself and i.draining)):
         reason = f"waiting until the earlier instance has left {hardware.pretty_name}"
         return Decision(
             Stage.APP_STARTING, RouteState.WAIT, reason, stop(others), since=seen.last_activity, look_at=now + 1

@@ -92,6 +92,7 @@ class InstanceSeen:
     address: str = ""
     fault: Fault | None = None  #: why it exited, or why it is not ready so far (listens on another port)
     startup_timeout: float = 1800.0
+    draining: bool = False  #: STOPPING, but still whole: launching it again calls it back
     waiting: str = ""  #: what the platform is waiting for ("for a GPU: 0 of 2 nodes fit"), "" if nothing
 
 

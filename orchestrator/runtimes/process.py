@@ -61,6 +61,7 @@ class ProcessRuntime:
         self._children: dict[str, subprocess.Popen] = {}
         self._preparing: set[str] = set()
         self._stopping: set[str] = set()
+        self._draining: dict[str, threading.Event] = {}
         self._closed = threading.Event()
         self._bell: Bell | None = None
         self._adopt()
@@ -75,6 +76,7 @@ class ProcessRuntime:
         with self._lock:
             instance = Instance(self._instances / spec.instance_id)
             if spec.instance_id in self._known or instance.directory.exists():
+                self._call_back(spec.instance_id)
                 return
             taken = {known.note.port for known in self._known.values() if known.note}
             try:
@@ -220,7 +222,7 @@ class ProcessRuntime:
         port, ready_at = status.get("port", note.port), status.get("ready_at")
         return InstanceSeen(
             instance.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
-            f"127.0.0.1:{port}" if ready_at else "", fault, note.startup_timeout,
+            f"127.0.0.1:{port}" if ready_at else "", fault, note.startup_timeout, instance.id in self._draining,
         )  # fmt: skip
 
     def _lost(self, instance: Instance, now: float) -> bool:
@@ -274,6 +276,8 @@ class ProcessRuntime:
             if instance is None or instance_id in self._stopping:
                 return
             self._stopping.add(instance_id)
+            if drain:
+                self._draining[instance_id] = threading.Event()
             try:
                 write_json(instance.stop_file, {"drain": drain})
             except OSError:
@@ -281,8 +285,8 @@ class ProcessRuntime:
         threading.Thread(target=self._stop, args=(instance, drain), name=f"stop-{instance_id}", daemon=True).start()
 
     def _stop(self, instance: Instance, drain: float) -> None:
-        if drain and instance.status().get("state") != "exited" and self._closed.wait(drain):
-            return  # Podium is ending; whoever adopts the instance finishes this
+        if drain and not self._drained(instance, drain):
+            return
         while instance.id in self._preparing or (not instance.status() and not self._lost(instance, time.time())):
             if self._closed.wait(0.05):
                 return
@@ -299,6 +303,25 @@ class ProcessRuntime:
         if child is not None:
             child.wait()
         self._changed(instance.id, instance.note.space_id if instance.note else "")
+
+    def _drained(self, instance: Instance, drain: float) -> bool:
+        """Wait. False if the instance was called back, or if Podium ends: whoever adopts the instance finishes this."""
+        called_back, until = self._draining[instance.id], time.monotonic() + drain
+        while instance.status().get("state") != "exited" and (left := until - time.monotonic()) > 0:
+            if self._closed.is_set() or called_back.wait(min(left, 0.5)):
+                return False
+        with self._lock:
+            self._draining.pop(instance.id, None)
+        return not called_back.is_set()
+
+    def _call_back(self, instance_id: str) -> None:
+        """Undo a stop that has not ended its drain. Called with the lock."""
+        called_back = self._draining.pop(instance_id, None)
+        if called_back is not None:
+            called_back.set()
+            self._known[instance_id].stop_file.unlink(missing_ok=True)
+            self._stopping.discard(instance_id)
+            self._changed(instance_id, self._known[instance_id].note.space_id)
 
     def _end(self, instance: Instance) -> bool:
         """Ask the launcher to end its app, wait, insist. False if Podium ended meanwhile."""

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -429,6 +430,22 @@ def test_a_stop_that_a_crash_interrupted_is_finished(world):
     world.runtime.close()
     assert world.see(name)
     world.runtime = world.open()
+    eventually(world.gone)
+
+
+def test_launching_again_calls_a_draining_instance_back(world):
+    address = world.serve()
+    spec = world.spec("")
+    (before,) = world.runtime.list()
+    world.runtime.stop(before.id, drain=60.0)
+    (draining,) = world.runtime.list()
+    assert draining.state is InstanceState.STOPPING and draining.draining
+    world.runtime.launch(replace(spec, instance_id=before.id, launch_key=before.launch_key))
+    (after,) = world.runtime.list()
+    assert after == before and ask(address)
+    world.runtime.stop(before.id)
+    (leaving,) = world.runtime.list()
+    assert not leaving.draining
     eventually(world.gone)
 
 

@@ -213,6 +213,15 @@ def test_table(row):
         assert decision.serve == ""
 
 
+def test_an_instance_that_still_drains_is_called_back():
+    """A rollback right after a push: the version before is still there."""
+    draining = replace(instance(state=InstanceState.STOPPING), draining=True)
+    for hardware in (CPU, GPU):
+        assert decide(WISH, seen(built(), draining), hardware, NOW).do == (Launch(KEY),)
+    assert decide(WISH, seen(built(), draining, OLD), CPU, NOW).do == (Launch(KEY),)
+    assert decide(WISH, seen(built(), draining, OLD), GPU, NOW).do == (Stop(OLD.id, 0.3),)
+
+
 def test_every_stage_is_in_the_table():
     assert {row[2] for row in TABLE.values()} == set(Stage)
 
