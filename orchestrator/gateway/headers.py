@@ -68,6 +68,17 @@ def rule(low: bytes) -> int:
     return PASS
 
 
+def learn_response(rules: dict[bytes, bool | None], name: bytes) -> bool | None:
+    """The rule for a response header, remembered under the spelling in which it came."""
+    low = name.lower()
+    kept = rules.get(low)
+    if low.startswith(b"x-podium-") and rules is not CONSOLE_RESPONSE:
+        kept = False
+    if len(rules) < 2000 and len(name) < 64:
+        rules[name] = kept
+    return kept
+
+
 def named_by_connection(value: bytes) -> frozenset[bytes]:
     """Headers that the sender of this Connection header declares to be between the two of us."""
     names = frozenset(part.strip() for part in value.lower().split(b","))
