@@ -17,7 +17,7 @@ from orchestrator.services.bell import LocalBell
 from orchestrator.services.environment import Environment, check_setting
 
 SDKS = ("gradio", "streamlit", "docker", "static")
-SLEEP_MIN = 5.0  #: seconds
+SLEEP_MIN = 1.0  #: seconds
 
 
 @dataclass(frozen=True, slots=True)

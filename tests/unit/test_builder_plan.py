@@ -50,7 +50,7 @@ def test_gradio():
         "schema": 1,
         "sdk": "gradio",
         "python": "3.12",
-        "requirements": ["gradio[mcp,oauth]==6.31.0", "spaces", "pandas"],
+        "requirements": ["gradio[mcp,oauth]==6.31.0", "uvicorn>=0.14.0", "websockets>=10.4", "spaces", "pandas"],
         "constraints": [],
         "indexes": ["--extra-index-url https://example.org/simple"],
         "prerelease": False,
@@ -61,7 +61,7 @@ def test_gradio():
         "port": 7860,
         "ready_path": "/",
     }
-    assert [line.where for line in made.lines] == ["README.md:3", "ui/main.py", "requirements.txt:2"]
+    assert [line.where for line in made.lines] == ["README.md:3", *["ui/main.py"] * 3, "requirements.txt:2"]
 
 
 def test_streamlit():
