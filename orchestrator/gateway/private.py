@@ -41,7 +41,7 @@ async def ask(gate: object, request: Request, route: Route) -> bool:
     token = _token(request)
     try:
         status, body = await gate.control.call("POST", "/internal/authorize", {"token": token, "space": route.space})
-        verdict = bool(json.loads(body)["allow"]) if status == 200 else None
+        verdict = bool(json.loads(body)["allowed"]) if status == 200 else None
     except (Unavailable, ValueError, KeyError, TypeError):
         verdict = None
     return gate.access.token_answer(token, route, verdict)
