@@ -14,10 +14,9 @@ from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.api.params import Name, Owner, SpaceDep
 from orchestrator.api.parts import Parts
 from orchestrator.api.spaces import SPACE
-from orchestrator.domain.keys import instance_id, launch_key
 from orchestrator.domain.records import Space
-from orchestrator.domain.seen import Image
 from orchestrator.domain.space import Role
+from orchestrator.domain.streams import build_stream, run_stream
 from orchestrator.ports import LogLine
 
 router = APIRouter(tags=["logs"])
@@ -36,31 +35,18 @@ async def logs(
     visitors typed. A read token of theirs is enough."""
     reader = replace(caller, limit=Role.ADMIN) if caller.user else caller
     await asyncio.to_thread(parts.spaces.find, reader, owner, name, Role.WRITE)
-    stream = await asyncio.to_thread(build_stream if which == "build" else run_stream, parts, space)
+    stream = await asyncio.to_thread(stream_of, parts, space, which)
     lines = _follow(parts, stream) if stream else _nothing()
     return StreamingResponse(kept_alive(lines, KEEP_ALIVE), media_type="text/event-stream", headers=_HEADERS)
 
 
-def build_stream(parts: Parts, space: Space) -> str | None:
-    """Log stream of the newest build."""
-    build = parts.spaces.current_build(space)
-    return f"build/{build.key}" if build else None
-
-
-def run_stream(parts: Parts, space: Space) -> str | None:
-    """Log stream of the instance that says most about now."""
+def stream_of(parts: Parts, space: Space, which: str) -> str:
+    """The log of the newest build, or of the instance that says most about now; "" if there is none."""
+    if which == "build":
+        newest = parts.spaces.current_build(space)
+        return build_stream(newest.key) if newest else ""
     build = parts.queue.look(space)
-    instance = instance_to_watch(space, build.image if build else None)
-    return f"run/{instance}" if instance else None
-
-
-def instance_to_watch(space: Space, image: Image | None) -> str | None:
-    """The wanted instance, running or not; while there is no image for it the one that serves or the last that failed. Pure."""
-    wish = space.wish
-    if image:
-        return instance_id(space.id, launch_key(image.id, wish.hardware, wish.env_version, wish.restarts))
-    failed = space.failures.launch_key
-    return space.instance or (instance_id(space.id, failed) if failed else None)
+    return run_stream(space, build.image if build else None)
 
 
 async def _follow(parts: Parts, stream: str) -> AsyncIterator[str]:
