@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from builder.backends import bytecode, explain, uv
-from builder.backends.shelf import MARKER, disk_bytes, is_whole, open_lock
+from builder.backends.shelf import disk_bytes, is_whole, mark_of, open_lock
 from builder.errors import Fault, TransientError
 from builder.plan import SCHEMA, Plan, digest
 from builder.process import Box, Limits, Outcome, boxed, can_box, run
 from builder.request import Request
 
 LOCK = ".lock.txt"  #: in an environment: what was installed
+_INTERPRETERS = ("python", "python3", *(f"python3.{minor}" for minor in range(9, 16)))
+_TEXT_LIMIT = 64 << 20  #: bytes of a file that uv wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Maker:
         """Compile what is not compiled yet; where code of the author's ran, uv did it inside the sandbox. May be killed at any
         time: the next build of the environment goes on."""
         path = Path(environment.path)
-        own_code = json.loads((path / MARKER).read_text())["own_code"]
+        own_code = json.loads(mark_of(path).read_text())["own_code"]
         if own_code or (path / bytecode.MARKER).exists():
             return
         try:
@@ -118,8 +121,8 @@ class Maker:
             return None
         self._held.append(open_lock(self.envs, name, fcntl.LOCK_SH))
         try:
-            about = json.loads((path / MARKER).read_text())
-            os.utime(path / MARKER)
+            about = json.loads(mark_of(path).read_text())
+            os.utime(mark_of(path))
         except (OSError, ValueError):
             return None
         return Environment(name, declared, str(path), about["python"], about["versions"])
@@ -203,6 +206,7 @@ class Maker:
             outcome = self._uv("venv", venv, False, (), python)
             if outcome.code:
                 raise TransientError(f"uv cannot make an environment: {outcome.output[-500:]}")
+            skeleton = _skeleton(path)
             arguments = ["pip", "install", "--no-config", "--no-deps", "--python", str(path / "bin" / "python")]
             if lock.own_code:
                 self._own(path)
@@ -214,12 +218,17 @@ class Maker:
                 self._fail(outcome, "installing the packages", version, python)
             if lock.own_code:
                 self._disown(path)
+            if _skeleton(path) != skeleton:
+                raise Fault(
+                    "REQ_UNSAFE", "a package overwrites the Python interpreter or pyvenv.cfg; remove that package"
+                )
             self._size(path)
             if not lock.own_code:
+                bytecode.drop(path)
                 bytecode.link(path, self._bytecode(), bytecode.tag_of(version))
             _place(path / LOCK, lock.text)
             about = {"python": version, "versions": versions, "own_code": lock.own_code}
-            _place(path / MARKER, json.dumps(about))
+            _place(mark_of(path), json.dumps(about))
         except OSError as error:
             raise TransientError(f"cannot write the environment: {error}") from None
         finally:
@@ -307,6 +316,14 @@ class Maker:
         return f"; the newest that fits this Python is {found[1]}" if outcome.code == 0 and found else ""
 
 
+def _skeleton(path: Path) -> list[tuple[str, str]]:
+    """What a bare environment is: its interpreter and where that comes from. Who starts it relies on them: the compiler of
+    bytecode, and the sandbox that shows an app the interpreter's directory."""
+    links = ((name, path / name) for name in ("bin", "lib", *(f"bin/{name}" for name in _INTERPRETERS)))
+    found = [(name, os.readlink(place) if place.is_symlink() else str(place.is_file())) for name, place in links]
+    return [*found, ("pyvenv.cfg", _read(path / "pyvenv.cfg"))]
+
+
 def _chown(path: Path, uid: int) -> None:
     os.chown(path, uid, uid)
     for folder, folders, names in os.walk(path):
@@ -324,9 +341,15 @@ def _place(path: Path, text: str) -> None:
 
 
 def _read(path: Path) -> str:
-    """The text of a file that the code of a package could have replaced by a link."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW)) as file:
-        return file.read()
+    """The text of a file that the code of a package could have replaced by a link, a pipe or something endless. Raises Fault."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+            about = os.fstat(file.fileno())
+            if stat.S_ISREG(about.st_mode) and about.st_size <= _TEXT_LIMIT:
+                return file.read()
+    except (OSError, ValueError):
+        pass
+    raise Fault("REQ_UNSAFE", f"the code of a package meddled with {path.name}; remove that package")
 
 
 def _write(path: Path, lines: list[str]) -> None:
