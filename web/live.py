@@ -58,8 +58,7 @@ def tell(console: Console, visit: Visit, space: Space) -> tuple[Story, dict[str,
 
 
 async def _frames(console: Console, request: Request, visit: Visit, owner: str, name: str) -> AsyncIterator[bytes]:
-    loop, rung = asyncio.get_running_loop(), asyncio.Event()
-    unsubscribe = console.parts.bell.subscribe("routes", lambda: loop.call_soon_threadsafe(rung.set))
+    loop = asyncio.get_running_loop()
     sent: dict[str, Any] = {}
     ends, quiet = loop.time() + LIFE, loop.time()
 
@@ -67,9 +66,8 @@ async def _frames(console: Console, request: Request, visit: Visit, owner: str, 
         space = console.space(visit, owner, name)
         return space, tell(console, visit, space)[1]
 
-    try:
+    with console.parts.bell.hearing("routes") as rung:
         while loop.time() < ends:
-            rung.clear()
             try:
                 space, pieces = await asyncio.to_thread(look)
             except CallerError:
@@ -82,9 +80,4 @@ async def _frames(console: Console, request: Request, visit: Visit, owner: str, 
             elif loop.time() - quiet >= PING_EVERY:
                 quiet = loop.time()
                 yield PING
-            try:
-                await asyncio.wait_for(rung.wait(), POLL_EVERY)
-            except TimeoutError:
-                pass
-    finally:
-        unsubscribe()
+            await rung(POLL_EVERY)

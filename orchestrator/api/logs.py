@@ -96,11 +96,9 @@ async def events(space: SpaceDep, caller: CallerDep, parts: PartsDep):
 
 
 async def _stages(parts: Parts, space: Space) -> AsyncIterator[str]:
-    loop, rung, last = asyncio.get_running_loop(), asyncio.Event(), ""
-    unsubscribe = parts.bell.subscribe("routes", lambda: loop.call_soon_threadsafe(rung.set))
-    try:
+    last = ""
+    with parts.bell.hearing("routes") as rung:
         while True:
-            rung.clear()
             now = await asyncio.to_thread(parts.spaces.get, space.id)
             if now is None or now.wish.deleted or now.access_epoch != space.access_epoch:
                 return
@@ -108,9 +106,4 @@ async def _stages(parts: Parts, space: Space) -> AsyncIterator[str]:
             if told != last:
                 last = told
                 yield f"event: status\ndata: {told}\n\n"
-            try:
-                await asyncio.wait_for(rung.wait(), _POLL)
-            except TimeoutError:
-                pass
-    finally:
-        unsubscribe()
+            await rung(_POLL)
