@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import wiring
+from orchestrator.settings import Settings
 from tests.contracts.test_builds import World
 from tests.support import eventually
 
@@ -158,3 +160,16 @@ def test_a_package_cannot_poison_the_bytecode_of_another(world, index, path):
     environment = build(world, "good\n", "mine")
     compiled = list(environment.glob("lib/*/site-packages/good/__pycache__/*.pyc"))
     assert compiled and not [path for path in compiled if b"evil" in path.read_bytes()]
+
+
+def test_the_data_directory_is_closed_to_other_users(tmp_path):
+    """Whatever its own mode is: Spaces' code, secrets, people and logs are for Podium alone."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    (data / "repos").mkdir(mode=0o755)
+    (data / "podium.db").touch(mode=0o644)
+    wiring.open_store(Settings(data=data)).close()
+    for path in data.iterdir():
+        assert not path.stat().st_mode & 0o066, f"{path.name} can be read by others"
+    for name in ("repos", "keys", "logs", "run", "tmp", "apps"):
+        assert not (data / name).stat().st_mode & 0o077, name
