@@ -136,7 +136,9 @@ class Gateway:
         route = request.route = self.table.get(request.door)
         allowed, page, state = True, False, None
         target = request.target
-        if route is not None:
+        if route is None:
+            allowed = private.allowed(self, request, private.NOWHERE)
+        else:
             state = route.state
             if route.private:
                 allowed = private.allowed(self, request, route)
@@ -170,7 +172,7 @@ class Gateway:
                 answers.closed(self, request)
             case Outcome.ASK:
                 self._pause(request)
-                self._spawn(self._ask(request, route))
+                self._spawn(self._ask(request, route or private.NOWHERE))
             case Outcome.EXCHANGE:
                 answers.reply(self, request, 303, b"", private.exchange(self, request, route))
             case Outcome.OWN:

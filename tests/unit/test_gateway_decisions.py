@@ -23,6 +23,8 @@ O = Outcome  # noqa: E741
         (None, {}, O.MISSING),
         (None, {"informed": False}, O.UNKNOWING),
         (None, {"own": True, "page": True}, O.MISSING),
+        (None, {"allowed": None}, O.ASK),
+        (None, {"allowed": None, "informed": False}, O.UNKNOWING),
         ("open", {"allowed": False}, O.MISSING),
         ("closed", {"allowed": False}, O.MISSING),
         ("wake", {"allowed": False, "wakes": True}, O.MISSING),
