@@ -2,8 +2,10 @@
 is in test_gateway.py, test_hub_api.py and the tests of the pages."""
 
 import base64
+import errno
 import hashlib
 import io
+import os
 import tarfile
 import threading
 import zipfile
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import wiring
+from orchestrator.runtimes.instance import remove_tree
 from orchestrator.settings import Settings
 from tests.contracts.test_builds import World
 from tests.support import eventually
@@ -173,3 +176,25 @@ def test_the_data_directory_is_closed_to_other_users(tmp_path):
         assert not path.stat().st_mode & 0o066, f"{path.name} can be read by others"
     for name in ("repos", "keys", "logs", "run", "tmp", "apps"):
         assert not (data / name).stat().st_mode & 0o077, name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights that an app could borrow")
+def test_root_follows_no_link_that_an_app_swaps_in_while_its_tree_is_removed(tmp_path, monkeypatch):
+    """The app exchanges a directory for a link just before it is removed, as one that races its own end would."""
+    others, mine = tmp_path / "others", tmp_path / "mine"
+    (others / "x").mkdir(parents=True)
+    others.chmod(0o755)
+    (mine / "inner" / "x").mkdir(parents=True)
+    real = os.rmdir
+
+    def racing(name, *rest, **more):
+        if name == "x" and not (mine / "inner").is_symlink():
+            (mine / "inner").rename(mine / "away")
+            (mine / "inner").symlink_to(others)
+            raise OSError(errno.ENOTEMPTY, "the app has made another file here", name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(os, "rmdir", racing)
+    remove_tree(mine)
+    assert (others / "x").is_dir() and others.stat().st_mode & 0o777 == 0o755
+    assert not mine.exists()
