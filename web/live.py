@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Space
@@ -22,13 +22,11 @@ def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/spaces/{owner}/{name}/live")
-    def live(
-        request: Request, owner: str, name: str, wake: bool = False, visit: Visit = Depends(console.visit)
-    ) -> Response:
+    def live(owner: str, name: str, wake: bool = False, visit: Visit = Depends(console.visit)) -> Response:
         space = console.space(visit, owner, name)
         if wake and space.route is RouteState.WAKE:
             console.parts.spaces.used({}, [space.id])
-        return stream(_frames(console, request, visit, owner, name))
+        return stream(_frames(console, visit, owner, name))
 
     return router
 
@@ -57,7 +55,7 @@ def tell(console: Console, visit: Visit, space: Space) -> tuple[Story, dict[str,
     return told, pieces
 
 
-async def _frames(console: Console, request: Request, visit: Visit, owner: str, name: str) -> AsyncIterator[bytes]:
+async def _frames(console: Console, visit: Visit, owner: str, name: str) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     sent: dict[str, Any] = {}
     ends, quiet = loop.time() + LIFE, loop.time()

@@ -27,7 +27,7 @@ class Client(asyncio.Protocol):
     """One connection of a visitor."""
 
     __slots__ = (
-        "advancing", "bucket", "bucket_door", "closing", "failure", "forwarding", "forwarding_key", "gate",
+        "advancing", "closing", "failure", "forwarding", "forwarding_key", "gate",
         "header_since", "idle_since", "incoming", "linger_until", "lingered", "parser", "partial", "paused",
         "peer", "progress", "queue", "request", "repeated",
         "rest", "stalled", "trailers", "transport",
@@ -54,7 +54,6 @@ class Client(asyncio.Protocol):
         self.linger_until = 0.0
         self.lingered = 0
         self.stalled: tuple[float, int] | None = None  # (since, bytes waiting) while the visitor takes nothing
-        self.bucket = self.bucket_door = None
         self.forwarding_key, self.forwarding = None, b""
 
     # The socket

@@ -47,7 +47,6 @@ class ProcessRuntime:
         if mode == "bubblewrap" and why_not:
             raise Unavailable(f"PODIUM_SANDBOX is bubblewrap, but {why_not}")
         self.boxed = not why_not  #: whether apps run in bubblewrap
-        self.sandbox_note = why_not  #: why not, in words, for `podium doctor`
         for directory in (self._instances, self._volumes, self._logs):
             directory.mkdir(parents=True, exist_ok=True)
         closed = self.boxed or not self._users
@@ -121,7 +120,7 @@ class ProcessRuntime:
         except OSError as problem:
             if instance.directory.exists():
                 instance.fail(f"Podium could not start the app: {problem.strerror or problem}")
-                self._changed(instance.id)
+                self._changed(spec.space_id)
         finally:
             self._preparing.discard(instance.id)
 
@@ -235,7 +234,7 @@ class ProcessRuntime:
             child = self._children.pop(instance.id, None)
         if child is not None:
             child.wait()
-        self._changed(instance.id, instance.note.space_id if instance.note else "")
+        self._changed(instance.note.space_id if instance.note else "")
 
     def _drained(self, instance: Instance, drain: float) -> bool:
         """Wait. False if the instance was called back, or if Podium ends: whoever adopts the instance finishes this."""
@@ -254,7 +253,7 @@ class ProcessRuntime:
             called_back.set()
             self._known[instance_id].stop_file.unlink(missing_ok=True)
             self._stopping.discard(instance_id)
-            self._changed(instance_id, self._known[instance_id].note.space_id)
+            self._changed(self._known[instance_id].note.space_id)
 
     def _end(self, instance: Instance) -> bool:
         """Ask the launcher to end its app, wait, insist. False if Podium ended meanwhile."""
@@ -263,14 +262,6 @@ class ProcessRuntime:
         if not ended and not self._closed.is_set():
             ended = instance.end_launcher(signal.SIGKILL, 5.0, self._closed.is_set)
         return not self._closed.is_set() or ended
-
-    def stop_all(self, timeout: float = 30.0) -> None:
-        """Stop every instance and wait until they are gone, for a person's Ctrl-C."""
-        for instance_id in list(self._known):
-            self.stop(instance_id)
-        deadline = time.monotonic() + timeout
-        while self._known and time.monotonic() < deadline:
-            time.sleep(0.02)
 
     def forget_space(self, space_id: str) -> None:
         if not _SPACE_ID.fullmatch(space_id):
@@ -288,9 +279,9 @@ class ProcessRuntime:
             self._bell.subscribers.append(changed)
             self._bell.start()
 
-    def _changed(self, instance_id: str, space_id: str = "") -> None:
+    def _changed(self, space_id: str) -> None:
         if self._bell:
-            self._bell.rung(instance_id, space_id)
+            self._bell.rung(space_id)
 
     def close(self) -> None:
         self._closed.set()
