@@ -7,12 +7,12 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Response
 
+from orchestrator.api.sse import LIFE, PING, PING_EVERY, event, stream
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Space
 from orchestrator.errors import CallerError
 from web.page import Console
 from web.session import Visit
-from web.sse import LIFE, PING, PING_EVERY, event, stream
 from web.story import Story, story
 
 POLL_EVERY = 1.0  #: how late a change that rang no bell here may be shown

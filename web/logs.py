@@ -8,6 +8,7 @@ from contextlib import suppress
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
+from orchestrator.api.sse import LIFE, PING, PING_EVERY, event, stream
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.space import Role
 from orchestrator.domain.streams import build_stream, run_stream
@@ -16,7 +17,6 @@ from orchestrator.ports import LogLine, Logs
 from web.page import Console
 from web.session import Visit
 from web.space import header
-from web.sse import LIFE, PING, PING_EVERY, event, stream
 from web.story import wanted_build
 
 BATCH = 1000  #: lines of one event

@@ -14,16 +14,14 @@ from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.api.params import Name, Owner, SpaceDep
 from orchestrator.api.parts import Parts
 from orchestrator.api.spaces import SPACE
+from orchestrator.api.sse import event, kept_alive, stream
 from orchestrator.domain.records import Space
 from orchestrator.domain.space import Role
 from orchestrator.domain.streams import build_stream, run_stream
 from orchestrator.ports import LogLine
 
 router = APIRouter(tags=["logs"])
-#: More than 5 s: a client that does not follow takes 5 s of silence for the end.
-KEEP_ALIVE = 15.0
 _POLL = 2.0
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 
 
 @router.get(SPACE + "/logs/{which}", response_class=StreamingResponse)
@@ -35,9 +33,9 @@ async def logs(
     visitors typed. A read token of theirs is enough."""
     reader = replace(caller, limit=Role.ADMIN) if caller.user else caller
     await asyncio.to_thread(parts.spaces.find, reader, owner, name, Role.WRITE)
-    stream = await asyncio.to_thread(stream_of, parts, space, which)
-    lines = _follow(parts, stream) if stream else _nothing()
-    return StreamingResponse(kept_alive(lines, KEEP_ALIVE), media_type="text/event-stream", headers=_HEADERS)
+    name_of_log = await asyncio.to_thread(stream_of, parts, space, which)
+    lines = _follow(parts, name_of_log) if name_of_log else _nothing()
+    return stream(kept_alive(lines))
 
 
 def stream_of(parts: Parts, space: Space, which: str) -> str:
@@ -49,61 +47,36 @@ def stream_of(parts: Parts, space: Space, which: str) -> str:
     return run_stream(space, build.image if build else None)
 
 
-async def _follow(parts: Parts, stream: str) -> AsyncIterator[str]:
-    async for line in parts.logs.follow(stream, 0):
+async def _follow(parts: Parts, name: str) -> AsyncIterator[bytes]:
+    async for line in parts.logs.follow(name, 0):
         yield log_event(line)
 
 
-async def _nothing() -> AsyncIterator[str]:
+async def _nothing() -> AsyncIterator[bytes]:
     return
-    yield ""
+    yield b""
 
 
-def log_event(line: LogLine) -> str:
+def log_event(line: LogLine) -> bytes:
     """One event in the one form that the client recognises: a single line that starts with `data: {`."""
-    return f"data: {json.dumps({'data': line.text + chr(10), 'timestamp': views.iso(line.at)})}\n\n"
-
-
-async def kept_alive(events: AsyncIterator[str], every: float) -> AsyncIterator[str]:
-    """The events, and a comment after each `every` seconds of silence; the first comment at once opens the stream."""
-    yield ": podium\n\n"
-    coming: asyncio.Task[str] | None = None
-    try:
-        while True:
-            coming = coming or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait([coming], timeout=every)
-            if not done:
-                yield ": still here\n\n"
-                continue
-            try:
-                event = coming.result()
-            except StopAsyncIteration:
-                return
-            coming = None
-            yield event
-    finally:
-        if coming:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-        await events.aclose()
+    return f"data: {json.dumps({'data': line.text + chr(10), 'timestamp': views.iso(line.at)})}\n\n".encode()
 
 
 @router.get(SPACE + "/events", response_class=StreamingResponse)
 async def events(space: SpaceDep, caller: CallerDep, parts: PartsDep):
     """The runtime now and after each change, as events `status`, until the Space is gone."""
-    stream = kept_alive(_stages(parts, space), KEEP_ALIVE)
-    return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
+    return stream(kept_alive(_stages(parts, space)))
 
 
-async def _stages(parts: Parts, space: Space) -> AsyncIterator[str]:
-    last = ""
+async def _stages(parts: Parts, space: Space) -> AsyncIterator[bytes]:
+    last: dict | None = None
     with parts.bell.hearing("routes") as rung:
         while True:
             now = await asyncio.to_thread(parts.spaces.get, space.id)
             if now is None or now.wish.deleted or now.access_epoch != space.access_epoch:
                 return
-            told = json.dumps(views.runtime(now, parts.app_url(now.label)))
+            told = views.runtime(now, parts.app_url(now.label))
             if told != last:
                 last = told
-                yield f"event: status\ndata: {told}\n\n"
+                yield event("status", told)
             await rung(_POLL)

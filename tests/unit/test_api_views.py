@@ -218,7 +218,7 @@ def test_an_avatar_cannot_carry_markup():
 
 
 def test_a_log_event_is_one_line_that_the_client_recognises():
-    event = log_event(LogLine(1.0, "two\u2028words"))
+    event = log_event(LogLine(1.0, "two\u2028words")).decode()
     assert event.startswith("data: {") and event.endswith("}\n\n") and len(event.splitlines()) == 2
 
 
