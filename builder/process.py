@@ -54,7 +54,8 @@ class Box:
 
 
 def boxed(command: Sequence[str], box: Box, cwd: str) -> list[str]:
-    """The command inside bubblewrap: no home, no data of Podium's, own processes; the network is shared. Read-only system."""
+    """The command inside bubblewrap: no home, no data of Podium's, own processes; the network is shared. Read-only system.
+    An app's box (`orchestrator/runtimes/sandbox.py`) is another one: it has users, volumes, devices and a life of days."""
     drop = []
     if box.uid is not None and os.geteuid() == 0:
         ids = [f"--reuid={box.uid}", f"--regid={box.uid}", "--clear-groups"]
