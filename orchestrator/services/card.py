@@ -24,7 +24,7 @@ def read_card(readme: bytes | None) -> Card:
     try:
         found = config.parse(frontmatter.decoded(readme or b""))
     except Fault as fault:
-        warning = f"warning: {fault.code}: {fault.sentence()}; the push is stored, but it will not build"
+        warning = f"warning: {fault.code}: {fault.advice()}; the push is stored, but it will not build"
         try:
             values = frontmatter.read(text).values
         except Fault:
