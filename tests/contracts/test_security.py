@@ -12,6 +12,7 @@ import zipfile
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestrator import wiring
@@ -111,9 +112,9 @@ def build(world: World, requirements: str, space: str = "space1") -> Path:
     return Path(result.image.environment)
 
 
-def refused(world: World, requirements: str) -> str:
+def refused(world: World, requirements: str, **more) -> str:
     """Why a Space of these requirements is not built."""
-    result = world.run(world.order({**APP, "requirements.txt": requirements}), index_url=world.index.url)
+    result = world.run(world.order({**APP, "requirements.txt": requirements}), index_url=world.index.url, **more)
     assert result.image is None and result.fault, world.log
     return result.fault.code
 
@@ -152,6 +153,16 @@ def test_build_code_cannot_pass_off_a_broken_environment_as_whole(world, index):
         assert refused(world, "evil\n") == "REQ_BUILD"
         assert any("forged" in line for line in world.log), world.log
         assert not [path for path in (world.data / "envs").glob("*") if path.name[0] != "."]
+
+
+def test_build_code_outside_of_a_sandbox_leaves_no_process_behind(world, index):
+    """It would go on while root takes over the files it may still write to."""
+    quiet = "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL"
+    leaves = f"import subprocess\nsubprocess.Popen(['sleep', '4321.5'], {quiet})\nprint('left')\n"
+    index.sdist("evil", "1.0", leaves)
+    assert refused(world, "evil\n", sandbox="none", uid=os.geteuid()) == "REQ_BUILD"
+    assert any("left" in line for line in world.log), world.log
+    assert not [p.pid for p in psutil.process_iter(["cmdline"]) if "4321.5" in (p.info["cmdline"] or [])]
 
 
 @pytest.mark.parametrize("path", ["good/__init__.py", "good/__pycache__/__init__.cpython-311.pyc"])
