@@ -165,6 +165,7 @@ def test_client_address(hops, xff, proto, expected):
         ({}, b""),
         ({b"cookie": b"a=1; podium-app=x; b=2"}, b"Cookie: a=1; b=2\r\n"),
         ({b"cookie": b"__Host-podium-app=x"}, b""),
+        ({b"cookie": b"a=1; podium-session=x; __Host-podium-session=y; podium-form=z"}, b"Cookie: a=1\r\n"),
         ({b"authorization": b"Bearer hf_abc"}, b""),
         ({b"authorization": b"bearer   hf_abc"}, b""),
         ({b"authorization": b"Basic dXNlcjpoZl9hYmM="}, b""),
