@@ -11,9 +11,8 @@ from orchestrator.domain.keys import build_key
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildSeen, BuildState, Fault, FaultKind
 from orchestrator.errors import Unavailable
-from orchestrator.ports import BuildOrder, BuildResult, Cancelled, Logs, Repos, Store
+from orchestrator.ports import Bell, BuildOrder, BuildResult, Cancelled, Logs, Repos, Store
 from orchestrator.ports import Builds as BuildsPort
-from orchestrator.services.bell import LocalBell
 
 log = logging.getLogger(__name__)
 LEASE = 45.0
@@ -24,7 +23,7 @@ ATTEMPTS = 3
 class BuildQueue:
     """The control plane's side: what the reconciler asks for and looks at."""
 
-    def __init__(self, store: Store, repos: Repos, bell: LocalBell, clock=time.time) -> None:
+    def __init__(self, store: Store, repos: Repos, bell: Bell, clock=time.time) -> None:
         self._store = store
         self._repos = repos
         self._bell = bell
@@ -73,7 +72,7 @@ class BuildWorkers:
         repos: Repos,
         builds: BuildsPort,
         logs: Logs,
-        bell: LocalBell,
+        bell: Bell,
         *,
         count: int,
         timeout: float,

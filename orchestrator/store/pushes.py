@@ -22,8 +22,10 @@ class Pushes:
             query = query.where(t.intents.c.repo_id == repo_id)
         return [Intent(**row) for row in self._db.execute(query).mappings()]
 
-    def settle(self, *intent_ids: int) -> None:
-        self._db.execute(sa.delete(t.intents).where(t.intents.c.id.in_(intent_ids)))
+    def settle(self, *intent_ids: int) -> set[int]:
+        """Returns those that nobody had settled before."""
+        query = sa.delete(t.intents).where(t.intents.c.id.in_(intent_ids)).returning(t.intents.c.id)
+        return set(self._db.execute(query).scalars())
 
     def forget(self, repo_id: str) -> None:
         self._db.execute(sa.delete(t.intents).where(t.intents.c.repo_id == repo_id))
