@@ -18,12 +18,13 @@ from orchestrator.errors import NotFound
 from orchestrator.ports import BuildResult
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
-from orchestrator.services.builds import BuildQueue, BuildWorkers
+from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.janitor import Janitor
 from orchestrator.services.reconciler import Reconciler
 from orchestrator.services.spaces import NewSpace, Spaces
 from orchestrator.services.vault import Vault
+from orchestrator.services.workers import BuildWorkers
 from orchestrator.store.engine import Store
 from tests.memory import MemoryBuilds, MemoryLogs, MemoryRepos, MemoryRuntime
 
