@@ -36,20 +36,18 @@ class RedisBell:
         self._pending: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
-        self._complained = 0.0
+        self._complained = -_COMPLAIN_EVERY
+        self._last = ""  #: the last entry heard
         self._out, self._in = _client(url, TIMEOUT), _client(url, _BLOCK + TIMEOUT)
 
     def start(self) -> None:
-        for work in (self._send, self._hear):
-            threading.Thread(target=work, name=f"bell{work.__name__}", daemon=True).start()
+        for work, client in ((self._send_some, self._out), (self._hear_some, self._in)):
+            threading.Thread(target=self._loop, args=(work, client), name="bell", daemon=True).start()
 
     def stop(self) -> None:
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
-        for client in (self._out, self._in):
-            with suppress(redis.RedisError):
-                client.close()
 
     def ring(self, topic: str) -> None:
         self._inner.ring(topic)
@@ -63,39 +61,39 @@ class RedisBell:
     def subscribe(self, topic: str, call: Callable[[], None]) -> Callable[[], None]:
         return self._inner.subscribe(topic, call)
 
-    def _send(self) -> None:
+    def _loop(self, work: Callable[[], None], client: redis.Redis) -> None:
         while not self._stopping.is_set():
-            with self._changed:
-                self._changed.wait_for(lambda: self._pending or self._stopping.is_set())
-                topics, self._pending = self._pending, set()
             try:
-                pipeline = self._out.pipeline(transaction=False)
-                for topic in sorted(topics):
-                    pipeline.xadd(STREAM, {"topic": topic, "by": self._me}, maxlen=KEPT)
-                pipeline.execute()
-                self._stopping.wait(_GATHER)
-            except redis.RedisError as error:
+                work()
+            except Exception as error:
                 self._complain(error)
-                with self._changed:
-                    self._pending |= topics
                 self._stopping.wait(TIMEOUT)
+        with suppress(redis.RedisError, OSError):
+            client.close()
 
-    def _hear(self) -> None:
-        last = ""
-        while not self._stopping.is_set():
-            try:
-                last = last or self._newest()
-                found = self._in.xread({STREAM: last}, count=KEPT, block=int(_BLOCK * 1000))
-                entries = found[0][1] if found else []
-                last = entries[-1][0] if entries else last
-                for topic in dict.fromkeys(e["topic"] for _, e in entries if e.get("by") != self._me and "topic" in e):
-                    self._inner.ring(topic)
-            except redis.RedisError as error:
-                self._complain(error)
-                self._stopping.wait(TIMEOUT)
-            except Exception:
-                log.exception("the bell: an entry that cannot be read")
-                self._stopping.wait(TIMEOUT)
+    def _send_some(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._pending or self._stopping.is_set())
+            topics, self._pending = self._pending, set()
+        try:
+            pipeline = self._out.pipeline(transaction=False)
+            for topic in sorted(topics):
+                pipeline.xadd(STREAM, {"topic": topic, "by": self._me}, maxlen=KEPT)
+            pipeline.execute()
+        except redis.RedisError:
+            with self._changed:
+                self._pending |= topics
+            raise
+        self._stopping.wait(_GATHER)
+
+    def _hear_some(self) -> None:
+        self._last = self._last or self._newest()
+        found = self._in.xread({STREAM: self._last}, count=KEPT, block=int(_BLOCK * 1000))
+        entries = found[0][1] if found else []
+        if entries:
+            self._last = entries[-1][0]
+        for topic in dict.fromkeys(e["topic"] for _, e in entries if e.get("by") != self._me and "topic" in e):
+            self._inner.ring(topic)
 
     def _newest(self) -> str:
         entries = self._in.xrevrange(STREAM, count=1)

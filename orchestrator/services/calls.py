@@ -23,7 +23,7 @@ class BuildCalls:
         self._bell = bell
         self._clock = clock
         self._called: set[tuple[str, int]] = set()
-        self._complained = 0.0
+        self._complained = -_COMPLAIN_EVERY
         self._stop = threading.Event()
 
     def start(self) -> None:

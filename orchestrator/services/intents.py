@@ -110,7 +110,7 @@ class Intents:
                 repo_id, space.sha, look_at=now, updated_at=now, last_activity=now, **wish
             ):
                 return True  # another control plane was faster; main may have moved again since: look once more
-            ours = tx.pushes.settle(*(intent.id for intent in done))
+            ours = tx.pushes.settle(*done)
             for intent in done:
                 if intent.id in ours and intent.new == values[intent.ref]:
                     detail = {"ref": intent.ref, "old": intent.old, "new": intent.new}
@@ -123,7 +123,7 @@ class Intents:
     def _settle(self, intents: list[Intent]) -> None:
         if intents:
             with self._store.write() as tx:
-                tx.pushes.settle(*(intent.id for intent in intents))
+                tx.pushes.settle(*intents)
 
     def _is_decided(self, intent: Intent, value: str) -> bool:
         """Whether the ref can no longer make the move: it did, somebody else did, or there is no git left that could."""

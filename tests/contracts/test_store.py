@@ -347,15 +347,25 @@ def test_counters_lose_nothing(store):
 
 
 def test_an_intent_is_settled_by_one(store):
-    with store.write() as tx:
-        made = [tx.pushes.add("r" * 24, "refs/heads/main", "0" * 40, f"{n}" * 40, "ann", 1.0) for n in range(5)]
+    def write(number):
+        with store.write() as tx:
+            return tx.pushes.add("r" * 24, "refs/heads/main", "0" * 40, f"{number}" * 40, "ann", float(number))
+
+    made = [write(n) for n in range(5)]
+    with store.read() as tx:
+        found = tx.pushes.open("r" * 24)
+    assert [intent.id for intent in found] == made
 
     def settle(_):
         with store.write() as tx:
-            return tx.pushes.settle(*made)
+            return tx.pushes.settle(*found)
 
     settled = at_once(settle, range(4))
     assert sorted(n for some in settled for n in some) == made
+    write(9)
+    assert settle(0) == set()  # even where it has the number of a settled one
+    with store.read() as tx:
+        assert [intent.new for intent in tx.pushes.open()] == ["9" * 40]
 
 
 # --------------------------------------------------------------------------------------------------------- the feed
