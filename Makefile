@@ -37,7 +37,8 @@ format: $(BIN)/.test-installed  ## let ruff mend the style
 	$(BIN)/ruff format .
 
 constraints: $(BIN)/.test-installed  ## pin the newest versions of everything in constraints.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra cluster --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra cluster \
+	  --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links pyproject.toml --output-file constraints.txt
 
 clean:  ## remove what make made, but no data
