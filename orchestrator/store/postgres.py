@@ -21,6 +21,7 @@ STATEMENT = 8.0  #: seconds that one statement may take
 LOCK = 5.0  #: seconds that it may wait for another transaction
 BLOCK = 15.0  #: seconds that one transaction may take
 CONNECT = 5  #: seconds to connect
+PING = 4.0  #: seconds that a connection may take to show that it lives
 POOL_WAIT = 4.0  #: seconds to wait for a connection of the pool
 FRESH = 2.0  #: seconds since its last use for which a connection is believed to live
 _MIGRATION_LOCK = 0x706F6469756D  # any number that is ours
@@ -98,7 +99,7 @@ class Postgres:
             if time.monotonic() - connection.info.get("used", 0.0) < FRESH:
                 return connection
             try:
-                with self._watch.over(connection):
+                with self._watch.over(connection, PING):
                     connection.exec_driver_sql("SELECT 1")
                     connection.rollback()
                 return connection
@@ -113,16 +114,17 @@ class Watch:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._began: dict[int, tuple[float, object]] = {}
+        self._until: dict[int, tuple[float, object]] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def over(self, connection: sa.Connection) -> Iterator[None]:
+    def over(self, connection: sa.Connection, seconds: float = 1e9) -> Iterator[None]:
+        """`seconds`: less than the watch's own."""
         driver = connection.connection.driver_connection
         with self._changed:
-            self._began[id(driver)] = (time.monotonic(), driver)
+            self._until[id(driver)] = (time.monotonic() + min(seconds, self._seconds), driver)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name="database-watch", daemon=True)
                 self._thread.start()
@@ -130,7 +132,7 @@ class Watch:
             yield
         finally:
             with self._changed:
-                self._began.pop(id(driver), None)
+                self._until.pop(id(driver), None)
 
     def close(self) -> None:
         with self._changed:
@@ -140,10 +142,10 @@ class Watch:
     def _loop(self) -> None:
         with self._changed:
             while not self._closed:
-                before = time.monotonic() - self._seconds
-                for key, (began, driver) in list(self._began.items()):
-                    if began < before:
-                        del self._began[key]
+                now = time.monotonic()
+                for key, (until, driver) in list(self._until.items()):
+                    if until < now:
+                        del self._until[key]
                         _cut(driver)
                 self._changed.wait(min(1.0, self._seconds / 4))
 
