@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from builder.backends import bytecode, explain, uv
-from builder.backends.shelf import MARKER, disk_bytes, is_whole, open_lock
+from builder.backends import bytecode, explain, guarded, uv
+from builder.backends.shelf import disk_bytes, is_whole, mark_of, open_lock
 from builder.errors import Fault, TransientError
 from builder.plan import SCHEMA, Plan, digest
 from builder.process import Box, Limits, Outcome, boxed, can_box, run
@@ -86,7 +86,7 @@ class Maker:
         """Compile what is not compiled yet; where code of the author's ran, uv did it inside the sandbox. May be killed at any
         time: the next build of the environment goes on."""
         path = Path(environment.path)
-        own_code = json.loads((path / MARKER).read_text())["own_code"]
+        own_code = json.loads(mark_of(path).read_text())["own_code"]
         if own_code or (path / bytecode.MARKER).exists():
             return
         try:
@@ -118,8 +118,8 @@ class Maker:
             return None
         self._held.append(open_lock(self.envs, name, fcntl.LOCK_SH))
         try:
-            about = json.loads((path / MARKER).read_text())
-            os.utime(path / MARKER)
+            about = json.loads(mark_of(path).read_text())
+            os.utime(mark_of(path))
         except (OSError, ValueError):
             return None
         return Environment(name, declared, str(path), about["python"], about["versions"])
@@ -162,12 +162,12 @@ class Maker:
 
     def _resolve(self, python: str, version: str) -> _Lock:
         self.say(f"--> Resolving {len(self.plan.lines)} requirements")
-        _write(self.work / "requirements.in", [line.text for line in self.plan.lines])
-        _write(self.work / "constraints.in", [line.text for line in self.plan.constraints])
+        guarded.write(self.work / "requirements.in", [line.text for line in self.plan.lines])
+        guarded.write(self.work / "constraints.in", [line.text for line in self.plan.constraints])
         if not self.plan.own_code:
             outcome = self._compile(python, ["--generate-hashes", "--only-binary", ":all:"], own_code=False)
             if outcome.code == 0:
-                return _Lock(_read(self.work / "lock.txt"), False)
+                return _Lock(guarded.read(self.work / "lock.txt"), False)
             if not explain.NO_WHEEL.search(outcome.output):
                 for text in outcome.output.splitlines():
                     self.say(text)
@@ -178,7 +178,7 @@ class Maker:
         outcome = self._compile(python, ["--emit-index-url", "--emit-find-links", *index], own_code=True)
         if outcome.code:
             self._fail(outcome, "resolving the requirements", version, python)
-        return _Lock(_read(self.work / "lock.txt"), True)
+        return _Lock(guarded.read(self.work / "lock.txt"), True)
 
     def _compile(self, python: str, options: list[str], own_code: bool):
         arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--python", python]
@@ -195,7 +195,7 @@ class Maker:
         path = self.envs / name
         try:
             shutil.rmtree(path, ignore_errors=True)
-            _write(self.work / "lock.txt", [lock.text])
+            guarded.write(self.work / "lock.txt", [lock.text])
             versions = dict(re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock.text, re.MULTILINE))
             self.say(f"--> Installing {len(versions)} packages")
             path.mkdir(parents=True)
@@ -203,6 +203,7 @@ class Maker:
             outcome = self._uv("venv", venv, False, (), python)
             if outcome.code:
                 raise TransientError(f"uv cannot make an environment: {outcome.output[-500:]}")
+            skeleton = guarded.skeleton_of(path)
             arguments = ["pip", "install", "--no-config", "--no-deps", "--python", str(path / "bin" / "python")]
             if lock.own_code:
                 self._own(path)
@@ -214,12 +215,17 @@ class Maker:
                 self._fail(outcome, "installing the packages", version, python)
             if lock.own_code:
                 self._disown(path)
+            if guarded.skeleton_of(path) != skeleton:
+                raise Fault(
+                    "REQ_UNSAFE", "a package overwrites the Python interpreter or pyvenv.cfg; remove that package"
+                )
             self._size(path)
             if not lock.own_code:
+                bytecode.drop(path)
                 bytecode.link(path, self._bytecode(), bytecode.tag_of(version))
-            _place(path / LOCK, lock.text)
+            guarded.place(path / LOCK, lock.text)
             about = {"python": version, "versions": versions, "own_code": lock.own_code}
-            _place(path / MARKER, json.dumps(about))
+            guarded.place(mark_of(path), json.dumps(about))
         except OSError as error:
             raise TransientError(f"cannot write the environment: {error}") from None
         finally:
@@ -239,11 +245,11 @@ class Maker:
         """Give the directories that author's code writes to its user."""
         if self.request.uid is not None and os.geteuid() == 0:
             for folder in (path, self.work, self._cache(True)):
-                _chown(folder, self.request.uid)
+                guarded.hand_over(folder, self.request.uid)
 
     def _disown(self, path: Path) -> None:
         if self.request.uid is not None and os.geteuid() == 0:
-            _chown(path, 0)
+            guarded.hand_over(path, 0)
 
     def _cache(self, own_code: bool) -> Path:
         """uv's cache. Code of a Space must not write where others read."""
@@ -299,35 +305,9 @@ class Maker:
 
     def _newest(self, name: str, python: str) -> str:
         """What the index has instead of a version that it has not; "" when even that is unknown."""
-        _write(self.work / "newest.in", [name])
+        guarded.write(self.work / "newest.in", [name])
         arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--no-deps"]
         arguments += ["--only-binary", ":all:", "--python", python, "newest.in"]
         outcome = self._uv("explain", arguments, False, (), python, quiet=True)
         found = re.search(r"^[\w.-]+==(\S+)", outcome.output, re.MULTILINE)
         return f"; the newest that fits this Python is {found[1]}" if outcome.code == 0 and found else ""
-
-
-def _chown(path: Path, uid: int) -> None:
-    os.chown(path, uid, uid)
-    for folder, folders, names in os.walk(path):
-        for name in (*folders, *names):
-            os.chown(os.path.join(folder, name), uid, uid, follow_symlinks=False)
-
-
-def _place(path: Path, text: str) -> None:
-    """Write a file whole, following no link that the code of a package may have put there."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as file:
-        file.write(text)
-    fresh.rename(path)
-
-
-def _read(path: Path) -> str:
-    """The text of a file that the code of a package could have replaced by a link."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW)) as file:
-        return file.read()
-
-
-def _write(path: Path, lines: list[str]) -> None:
-    _place(path, "\n".join(lines) + "\n")

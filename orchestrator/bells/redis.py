@@ -8,8 +8,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, suppress
 
 import redis
 from redis.backoff import NoBackoff
@@ -58,8 +58,8 @@ class RedisBell:
     def wait(self, topic: str, timeout: float) -> bool:
         return self._inner.wait(topic, timeout)
 
-    def subscribe(self, topic: str, call: Callable[[], None]) -> Callable[[], None]:
-        return self._inner.subscribe(topic, call)
+    def hearing(self, topic: str) -> AbstractContextManager[Callable[[float], Awaitable[bool]]]:
+        return self._inner.hearing(topic)
 
     def _loop(self, work: Callable[[], None], client: redis.Redis) -> None:
         while not self._stopping.is_set():

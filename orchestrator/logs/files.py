@@ -15,8 +15,8 @@ import os
 import re
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from orchestrator.errors import Invalid
@@ -59,9 +59,8 @@ class FileLogs:
     async def follow(self, stream: str, start: int = 0) -> AsyncIterator[LogLine]:
         reader = _Reader(self._path(stream), start)
         try:
-            with self._news(stream) as news:
+            with self._hearing(stream) as rung:
                 while True:
-                    news.clear()
                     for line in reader.take():
                         yield line
                     if reader.ended:
@@ -69,9 +68,7 @@ class FileLogs:
                     if reader.more:
                         await asyncio.sleep(0)  # a long log must not hold up everybody else: a pause after each block
                         continue
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(news.wait(), _LOOK_EVERY)
-                    if news.is_set():
+                    if await rung(_LOOK_EVERY):
                         reader.freshen()
         finally:
             reader.close()
@@ -102,18 +99,9 @@ class FileLogs:
         if self._bell:
             self._bell.ring(_topic(stream))
 
-    @contextmanager
-    def _news(self, stream: str) -> Iterator[asyncio.Event]:
-        """An event that is set when the bell tells of news of this stream, or of another one with the same topic."""
-        loop, news = asyncio.get_running_loop(), asyncio.Event()
-        if not self._bell:
-            yield news
-            return
-        unsubscribe = self._bell.subscribe(_topic(stream), lambda: loop.call_soon_threadsafe(news.set))
-        try:
-            yield news
-        finally:
-            unsubscribe()
+    def _hearing(self, stream: str) -> AbstractContextManager[Callable[[float], Awaitable[bool]]]:
+        """As `Bell.hearing`, of news of this stream or of another one with the same topic; never, without a bell."""
+        return self._bell.hearing(_topic(stream)) if self._bell else nullcontext(_nothing_heard)
 
 
 class _Reader:
@@ -185,6 +173,11 @@ class _Reader:
                 self._start = self._index + 1
             self._index += 1
         return lines
+
+
+async def _nothing_heard(timeout: float) -> bool:
+    await asyncio.sleep(timeout)
+    return False
 
 
 def _topic(stream: str) -> str:

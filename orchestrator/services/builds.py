@@ -3,7 +3,6 @@ port's."""
 
 import time
 
-from orchestrator.domain.keys import build_key
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildSeen, BuildState, Fault, FaultKind
 from orchestrator.ports import Bell, BuildResult, Repos, Store
@@ -22,11 +21,11 @@ class BuildQueue:
 
     def look(self, space: Space) -> BuildSeen | None:
         """The build of the wanted revision."""
-        wish = space.wish
-        if wish.revision is None:
+        key = space.wish.build_key
+        if key is None:
             return None
         with self._store.read() as tx:
-            build = tx.builds.get(build_key(space.id, wish.revision, wish.rebuilds))
+            build = tx.builds.get(key)
             ahead = tx.builds.ahead_of(build) if build and build.state is BuildState.QUEUED else 0
         return seen(build, ahead) if build else None
 
@@ -34,7 +33,7 @@ class BuildQueue:
         """Queue the build of the wanted revision; earlier ones of the Space are superseded."""
         wish = space.wish
         assert wish.revision is not None
-        key, now = build_key(space.id, wish.revision, wish.rebuilds), self._clock()
+        key, now = wish.build_key, self._clock()
         commit = next(iter(self._repos.log(space.id, wish.revision, limit=1)), None)
         title = commit.title[:200] if commit else ""
         actor = commit.authors[0][:96] if commit and commit.authors else ""

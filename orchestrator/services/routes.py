@@ -45,17 +45,13 @@ class RouteFeed:
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds."""
-        loop = asyncio.get_running_loop()
-        rung = asyncio.Event()
-        unsubscribe = self._bell.subscribe("routes", lambda: loop.call_soon_threadsafe(rung.set))
         labels: dict[str, str] = {}  # space id -> label told to this gateway
         seen, quiet = 0, 0.0
-        try:
+        with self._bell.hearing("routes") as rung:
             yield {"reset": True}
             yield {"keys": self._keys}
             synced = False
             while True:
-                rung.clear()
                 changed, forgotten, upto = await asyncio.to_thread(self._changes, seen, frozenset(labels))
                 moved, seen = upto != seen, upto
                 for space_id, label, message in changed:
@@ -72,15 +68,11 @@ class RouteFeed:
                 if not synced:
                     synced = True
                     yield {"synced": True}
-                try:
-                    await asyncio.wait_for(rung.wait(), POLL_EVERY)
-                except TimeoutError:
+                if not await rung(POLL_EVERY):
                     quiet += POLL_EVERY
                     if quiet >= PING_EVERY:
                         quiet = 0.0
                         yield {"ping": 1}
-        finally:
-            unsubscribe()
 
     def _changes(self, after: int, known: frozenset[str]) -> tuple[list[_Change], list[str], int]:
         """What changed since number `after`, which of the `known` Spaces are gone (one may be deleted and forgotten

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from orchestrator.domain.records import Build
 from orchestrator.domain.seen import BuildState
+from orchestrator.domain.streams import build_stream
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Bell, BuildOrder, BuildResult, Cancelled, Logs, Repos, Store
 from orchestrator.ports import Builds as BuildsPort
@@ -118,7 +119,7 @@ class BuildWorkers:
 
     def _run(self, build: Build) -> None:
         self._changed(build.space_id)
-        started, stream = self._clock(), f"build/{build.key}"
+        started, stream = self._clock(), build_stream(build.key)
         with Lease(self._store, build, self._lease, self._clock, self._stop) as lease:
             unsaid: deque[str] = deque(maxlen=UNSAID)
 

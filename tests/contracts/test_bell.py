@@ -1,6 +1,7 @@
 """The Bell port's contract: in one process, and over a real Redis between two; and that a Redis that is down, silent or emptied
 delays rings and nothing else."""
 
+import asyncio
 import threading
 import time
 
@@ -54,18 +55,20 @@ def test_topics_are_apart(bells):
     assert not there.wait("a", 0.05)
 
 
-def test_subscribers_are_called_until_they_leave(bells):
+def test_coroutines_hear_what_was_rung_before_and_while_they_wait(bells):
     here, there = bells
-    calls = []
-    leave = there.subscribe("a", lambda: calls.append(1))
-    here.ring("a")
-    eventually(lambda: calls, 10)
-    leave()
-    leave()
-    count = len(calls)
-    there.wait("a", 0)
-    here.ring("a")
-    assert there.wait("a", 10) and len(calls) == count
+
+    async def main():
+        with there.hearing("a") as rung:
+            assert not await rung(0.05)
+            here.ring("a")
+            assert await rung(10)
+            waiting = asyncio.create_task(rung(10))
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(here.ring, "a")
+            return await waiting
+
+    assert asyncio.run(main())
 
 
 def test_many_rings_are_few_messages_and_none_of_the_last_is_missed(bells):

@@ -124,7 +124,9 @@ def world(request):
     root.chmod(0o755)
     made = World(root, request.param)
     yield made
-    made.runtime.stop_all()
+    for one in made.runtime.list():
+        made.runtime.stop(one.id)
+    eventually(made.gone, 30)
     made.runtime.close()
     assert not (left := processes(str(root))), f"left behind: {left}"
     shutil.rmtree(root)
