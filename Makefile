@@ -37,7 +37,8 @@ format: $(BIN)/.test-installed  ## let ruff mend the style
 	$(BIN)/ruff format .
 
 constraints: $(BIN)/.test-installed  ## pin the newest versions of everything in constraints.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra test --extra cluster \
+	  --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links pyproject.toml --output-file constraints.txt
 
 clean:  ## remove what make made, but no data
@@ -59,7 +60,7 @@ $(BIN)/.installed: $(BIN)/uv pyproject.toml constraints.txt
 
 $(BIN)/.test-installed: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing Podium and what its tests need into ./.venv ..."
-	@$(call pip_install,'.[test]')
+	@$(call pip_install,'.[test,cluster]')
 	@touch $(BIN)/.installed $@
 
 $(BIN)/uv: $(BIN)/.made

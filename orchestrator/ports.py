@@ -2,8 +2,10 @@
 
     port       one machine                     cluster
     Runtime    runtimes/process.py             runtimes/docker.py, runtimes/kubernetes.py
-    Builds     builds/local.py                 builds/celery.py
-    Logs       logs/files.py                   logs/redis.py
+    Builds     builds/local.py                 (the same, run by builders on other machines)
+    Doorbell   (builders look by themselves)   builds/celery.py
+    Bell       services/bell.py                bells/redis.py
+    Logs       logs/files.py                   (the same on a volume, with that bell)
     Repos      repos/git.py                    (the same on a volume)
     Store      store/ on SQLite                store/ on PostgreSQL
 
@@ -107,6 +109,16 @@ class Builds(Protocol):
 
 class Cancelled(Exception):
     """The build was told to stop."""
+
+
+class Doorbell(Protocol):
+    """Calls builders of other machines to the queue, which is in the database. May lose and double rings."""
+
+    def ring(self, key: str) -> None:
+        """Have a builder look into the queue, because of this build. Takes at most some seconds. Raises Unavailable."""
+
+    def waiting(self) -> int:
+        """Rings that no builder has taken yet. Raises Unavailable."""
 
 
 # ------------------------------------------------------------------------------------------------------------ logs

@@ -28,8 +28,21 @@ class Settings:
     trusted_proxies: int = _setting(
         0, "how many proxies in front of Podium append to X-Forwarded-For and may be believed"
     )
-    database_url: str = _setting("", "SQLAlchemy URL; empty: SQLite in the data directory")
-    builders: int = _setting(2, "builds at the same time")
+    database_url: str = _setting("", "postgresql://USER:PASSWORD@HOST/NAME; empty: SQLite in the data directory")
+    run: str = _setting(
+        "",
+        "directory of sockets and locks; of its own for each of several control planes on one data; empty: <data>/run",
+    )
+    redis_url: str = _setting(
+        "", "Redis that carries news between processes on several machines; empty: each looks every few seconds"
+    )
+    builds: str = _setting(
+        "local", "local: the control plane builds; celery: `podium builder` processes do, called through Redis"
+    )
+    builders: int = _setting(2, "builds at the same time, in the control plane or in each `podium builder`")
+    build_lease: float = _setting(
+        45.0, "seconds without a sign of life after which a build is given to another builder"
+    )
     build_timeout: float = _setting(1800.0, "seconds after which a build is given up")
     build_memory: int = _setting(8 * GB, "bytes of memory that a build may use")
     build_log_limit: int = _setting(10 * MB, "bytes of log kept of one build")
@@ -72,6 +85,12 @@ class Settings:
         object.__setattr__(self, "public_url", self.public_url.rstrip("/"))
         if self.sandbox not in ("auto", "bubblewrap", "none"):
             raise Invalid("SETTING", f"PODIUM_SANDBOX is {self.sandbox!r}; write auto, bubblewrap or none")
+        if self.builds not in ("local", "celery"):
+            raise Invalid("SETTING", f"PODIUM_BUILDS is {self.builds!r}; write local or celery")
+        if self.builds == "celery" and not self.redis_url:
+            raise Invalid("SETTING", "PODIUM_BUILDS is celery, which needs a Redis; set PODIUM_REDIS_URL")
+        if self.build_lease < 1:
+            raise Invalid("SETTING", f"PODIUM_BUILD_LEASE is {self.build_lease:g}; write at least 1")
         console = urlsplit(self.public_url).hostname or ""
         if not self.is_local and (console == self.apps_domain or console.endswith("." + self.apps_domain)):
             raise Invalid(
@@ -99,9 +118,13 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data}/podium.db"
 
     @property
+    def run_directory(self) -> Path:
+        return Path(self.run).resolve() if self.run else self.data / "run"
+
+    @property
     def control_socket(self) -> Path:
         """Unix socket of the control plane; apps in a sandbox cannot see it."""
-        return self.data / "run" / "control.sock"
+        return self.run_directory / "control.sock"
 
 
 def load(**overrides: object) -> Settings:

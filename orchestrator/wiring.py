@@ -1,6 +1,7 @@
 """Settings -> adapters -> running objects. The only importer of adapters: which shape Podium has is decided here alone."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator import __version__
 from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.records import Space
+from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.signing import Signing
@@ -16,11 +18,15 @@ from orchestrator.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from orchestrator.builds.local import LocalBuilds
     from orchestrator.gateway.config import GatewayConfig
-    from orchestrator.ports import Logs, Runtime
+    from orchestrator.ports import Bell, Logs, Runtime
+    from orchestrator.services.workers import BuildWorkers
     from orchestrator.store.engine import Store
 
 log = logging.getLogger(__name__)
+#: Seconds that a queued build waits for Celery before a builder takes it without: Redis may be away for as long as it likes.
+_PATIENCE = 30.0
 _CLOSED = ("apps", "keys", "logs", "repos", "run", "tmp")
 _PASSED = ("build-tmp", "cache", "envs")
 
@@ -74,11 +80,88 @@ def sandbox_trouble() -> str:
     return probe()
 
 
-def logs(settings: Settings) -> "Logs":
+def logs(settings: Settings, bell: "Bell | None" = None) -> "Logs":
     from orchestrator.logs.files import FileLogs
 
     caps = {"build": settings.build_log_limit, "run": settings.run_log_limit}
-    return FileLogs(_data(settings) / "logs", caps=caps)
+    return FileLogs(_data(settings) / "logs", caps=caps, bell=bell)
+
+
+def bell(settings: Settings) -> "tuple[Bell, tuple]":
+    """The bell, and its loops."""
+    if not settings.redis_url:
+        return LocalBell(), ()
+    from orchestrator.bells.redis import RedisBell
+
+    belfry = RedisBell(settings.redis_url, LocalBell())
+    return belfry, (belfry,)
+
+
+def compiler(settings: Settings) -> "LocalBuilds":
+    """What runs builds on this machine."""
+    from orchestrator.builds.local import LocalBuilds
+
+    return LocalBuilds(
+        _data(settings),
+        timeout=settings.build_timeout,
+        memory=settings.build_memory,
+        index_url=settings.index_url,
+        extra_index_url=settings.extra_index_url,
+        ca_bundle=settings.ca_bundle,
+        sandbox=settings.sandbox,
+        output=settings.build_log_limit,
+        files=settings.files_limit,
+        source=settings.app_size_limit,
+    )
+
+
+def workers(settings: Settings, store, repos, builds, keeper, bell, changed, patience: float = 0.0) -> "BuildWorkers":
+    from orchestrator.services.workers import BuildWorkers
+
+    return BuildWorkers(
+        store,
+        repos,
+        builds,
+        keeper,
+        bell,
+        count=settings.builders,
+        timeout=settings.build_timeout,
+        lease=settings.build_lease,
+        patience=patience,
+        changed=changed,
+    )
+
+
+def builder(settings: Settings) -> Callable[[], None]:
+    """`podium builder`: a function that runs builds until it is told to stop. Raises Invalid `SETTING`."""
+    if settings.builds != "celery":
+        raise Invalid(
+            "SETTING", "PODIUM_BUILDS is local: the control plane builds by itself; set celery here and there"
+        )
+    from builder.worker import make_app, serve
+    from orchestrator.repos.git import GitRepos
+
+    store, (belfry, rings) = open_store(settings), bell(settings)
+    repos = GitRepos(settings.data / "repos", settings.push_limit)
+    builds = compiler(settings)
+    crew = workers(
+        settings, store, repos, builds, logs(settings, belfry), belfry, lambda _: belfry.ring("spaces"), _PATIENCE
+    )
+
+    def run() -> None:
+        loops = (*rings, crew)
+        for loop in loops:
+            loop.start()
+        try:
+            app = make_app(settings.redis_url, visibility=settings.build_timeout + _PATIENCE)
+            serve(app, crew.drive, crew.stop_soon, settings.builders)
+        finally:
+            for loop in reversed(loops):
+                loop.stop()
+            builds.close()
+            store.close()
+
+    return run
 
 
 def control(settings: Settings) -> Control:
@@ -87,11 +170,10 @@ def control(settings: Settings) -> Control:
     from orchestrator.api import git
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
-    from orchestrator.builds.local import LocalBuilds
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
-    from orchestrator.services.builds import BuildQueue, BuildWorkers
+    from orchestrator.services.builds import BuildQueue
     from orchestrator.services.environment import Environment
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
@@ -104,51 +186,46 @@ def control(settings: Settings) -> Control:
 
     failpoints.enable(*settings.failpoint.split())
     data = _data(settings)
-    store, bell, flavours = open_store(settings), LocalBell(), hardware(settings)
+    store, (belfry, rings), flavours = open_store(settings), bell(settings), hardware(settings)
     signing = Signing.at(data / "keys")
     people = accounts(settings, store)
     repos = GitRepos(data / "repos", settings.push_limit)
-    keeper, running = logs(settings), runtime(settings)
-    builder = LocalBuilds(
-        data,
-        timeout=settings.build_timeout,
-        memory=settings.build_memory,
-        index_url=settings.index_url,
-        extra_index_url=settings.extra_index_url,
-        ca_bundle=settings.ca_bundle,
-        sandbox=settings.sandbox,
-        output=settings.build_log_limit,
-        files=settings.files_limit,
-        source=settings.app_size_limit,
-    )
-    environment = Environment(store, Vault.at(data / "keys" / "secrets.key"), bell)
+    keeper, running = logs(settings, belfry if rings else None), runtime(settings)
+    builds = compiler(settings)
+    environment = Environment(store, Vault.at(data / "keys" / "secrets.key"), belfry)
     spaces = Spaces(
         store,
         repos,
         people,
         environment,
-        bell,
+        belfry,
         hardware=tuple(flavours),
         sleep_after=settings.sleep_after,
         url_of=lambda space: f"{settings.public_url}/spaces/{space.full_name}",
     )
-    queue = BuildQueue(store, repos, bell)
+    queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
-    pushes = Pushes(store, repos, bell, limits, lines_of=lambda space: _after_push(settings, space))
+    pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     reconciler = Reconciler(
-        store, running, builder, queue, environment, repos, keeper, bell, flavours, lambda space: _host(settings, space)
-    )
-    workers = BuildWorkers(
         store,
+        running,
+        builds,
+        queue,
+        environment,
         repos,
-        builder,
         keeper,
-        bell,
-        count=settings.builders,
-        timeout=settings.build_timeout,
-        changed=reconciler.poke,
+        belfry,
+        flavours,
+        lambda space: _host(settings, space),
     )
+    if settings.builds == "celery":
+        from orchestrator.builds.celery import CeleryDoorbell
+        from orchestrator.services.calls import BuildCalls
+
+        crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
+    else:
+        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke)
     parts = Parts(
         accounts=people,
         spaces=spaces,
@@ -157,8 +234,8 @@ def control(settings: Settings) -> Control:
         repos=repos,
         logs=keeper,
         queue=queue,
-        feed=RouteFeed(store, bell, signing.public()),
-        bell=bell,
+        feed=RouteFeed(store, belfry, signing.public()),
+        bell=belfry,
         signing=signing,
         hardware=flavours,
         public_url=settings.public_url,
@@ -172,7 +249,7 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    return Control(app, (pushes, reconciler, workers, Janitor(store, builder, keeper, settings.keep_builds)))
+    return Control(app, (*rings, pushes, reconciler, crew, Janitor(store, builds, keeper, settings.keep_builds)))
 
 
 def gateway_config(settings: Settings) -> "GatewayConfig":
@@ -188,7 +265,7 @@ def gateway_config(settings: Settings) -> "GatewayConfig":
         feed_token=Signing.at(data / "keys").feed_token,
         apps_domain=settings.apps_domain,
         public_url=settings.public_url,
-        snapshot=data / "run" / "routes.json",
+        snapshot=settings.run_directory / "routes.json",
         access_log=access_log,
         trusted_proxies=settings.trusted_proxies,
         rate_limit=settings.rate_limit,

@@ -1,8 +1,12 @@
 """Fixtures that start the real thing. `podium` is one for the whole session, shared by tests that harm nobody, so that
-environments are made once; `own_podium` is one per module for tests that kill parts of it or count its processes."""
+environments are made once; `own_podium` is one per module for tests that kill parts of it or count its processes.
+`postgres` and `redis` are servers of the session; `database` is a new database of each kind in turn."""
+
+import shutil
 
 import pytest
 
+from tests import servers
 from tests.podium import Podium
 
 
@@ -23,6 +27,63 @@ def _running(podium: Podium):
         podium.stop()
     finally:
         podium.end()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    yield from _served(servers.Postgres())
+
+
+@pytest.fixture(scope="session")
+def redis():
+    yield from _served(servers.Redis())
+
+
+def _served(server: servers.Server):
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_database(request, tmp_path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/podium.db"
+    return request.getfixturevalue("postgres").database()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request, tmp_path) -> str:
+    """URL of a database that was migrated and holds nothing; a copy, because migrating takes most of a second."""
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres")
+        return server.database(request.getfixturevalue("migrated_postgres"))
+    shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "podium.db")
+    return f"sqlite:///{tmp_path}/podium.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory):
+    path = tmp_path_factory.mktemp("migrated") / "podium.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres) -> str:
+    url = postgres.database()
+    _migrate(url)
+    return url
+
+
+def _migrate(url: str) -> None:
+    from orchestrator.store.engine import Store
+
+    store = Store(url)
+    store.migrate()
+    store.close()
 
 
 @pytest.fixture

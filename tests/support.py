@@ -22,8 +22,8 @@ class GiveUp(Exception):
 
 def eventually(fn: Callable[[], T], timeout: float = 10.0, what: str = "", every: float = 0.02) -> T:
     """Call `fn` every `every` seconds until it returns something truthy, and return that. Raises AssertionError with the last
-    value or exception after `timeout` seconds of a quiet machine. An exception of `fn` counts as "not yet", except GiveUp. Ask what costs
-    CPU on the other side less often."""
+    value or exception after `timeout` seconds of a quiet machine. An exception of `fn` counts as "not yet", except GiveUp.
+    Ask what costs CPU on the other side less often."""
     timeout *= PATIENCE
     end = time.monotonic() + timeout
     last: object = None

@@ -6,9 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from orchestrator.domain.hardware import Hardware
-from orchestrator.ports import Logs, Repos
+from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
-from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.pushes import Pushes
@@ -30,7 +29,7 @@ class Parts:
     logs: Logs
     queue: BuildQueue
     feed: RouteFeed
-    bell: LocalBell
+    bell: Bell
     signing: Signing
     hardware: Mapping[str, Hardware]
     public_url: str

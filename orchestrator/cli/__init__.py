@@ -102,6 +102,14 @@ def gateway(
     processes.gateway(data=data, with_parent=with_parent, host=host, port=port, apps_domain=apps_domain)
 
 
+@app.command(rich_help_panel="Parts")
+def builder(data: Data = None, with_parent: WithParent = False) -> None:
+    """Run builds for a control plane that has PODIUM_BUILDS=celery, on this or another machine."""
+    from orchestrator.cli import processes
+
+    processes.builder(data=data, with_parent=with_parent)
+
+
 app.add_typer(people.users, name="user")
 app.add_typer(people.orgs, name="org")
 app.add_typer(people.tokens, name="token")

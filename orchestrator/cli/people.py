@@ -51,7 +51,7 @@ def _password() -> str:
 def sign_in_url(settings: Settings, secret: str) -> str:
     """The link for a secret of `Accounts.sign_in_link`. A running `podium up` notes in the data directory where it is."""
     try:
-        console = (settings.data / "run" / "url").read_text().strip()
+        console = (settings.run_directory / "url").read_text().strip()
     except OSError:
         console = settings.public_url
     return f"{console}/login?code={secret}"

@@ -30,7 +30,7 @@ def up(
     """Run Podium on this machine until SIGINT or SIGTERM. Raises Conflict when the data directory or port is in use."""
     settings = load(host=host, port=port, data=data, apps_domain=apps_domain)
     _set_up_logging(settings)
-    with _only_one(settings.data, "up"):
+    with _only_one(settings, "up"):
         _check_port(settings)
         Supervisor(settings).run()
 
@@ -45,7 +45,7 @@ def control(data: Path | None = None, with_parent: bool = False, **overrides: ob
         _die_with_parent()
     settings = load(data=data, **overrides)
     _set_up_logging(settings)
-    with _only_one(settings.data, "control"):
+    with _only_one(settings, "control"):
         parts = wiring.control(settings)
         settings.control_socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         config = uvicorn.Config(
@@ -76,6 +76,17 @@ def gateway(data: Path | None = None, with_parent: bool = False, **overrides: ob
     settings = load(data=data, **overrides)
     _set_up_logging(settings)
     run(wiring.gateway_config(settings))
+
+
+def builder(data: Path | None = None, with_parent: bool = False) -> None:
+    """Run builds for a control plane whose setting `builds` says that others do."""
+    from orchestrator import wiring
+
+    if with_parent:
+        _die_with_parent()
+    settings = load(data=data)
+    _set_up_logging(settings)
+    wiring.builder(settings)()
 
 
 class Supervisor:
@@ -139,7 +150,7 @@ class Supervisor:
         if self._stopping:
             return
         # Commands that print links (`podium user add`) read where the console is.
-        (settings.data / "run" / "url").write_text(settings.public_url + "\n")
+        (settings.run_directory / "url").write_text(settings.public_url + "\n")
         print(f"Podium is ready: {settings.public_url}", flush=True)
         print(
             f"A Space of yours will be at {settings.app_url('<owner>-<name>')}; data is in {settings.data}", flush=True
@@ -179,9 +190,9 @@ class Supervisor:
 
 
 @contextlib.contextmanager
-def _only_one(data: Path, what: str) -> Iterator[None]:
+def _only_one(settings: Settings, what: str) -> Iterator[None]:
     """Hold the lock file of this data directory. Raises Conflict `DATA_IN_USE`."""
-    directory = data / "run"
+    data, directory = settings.data, settings.run_directory
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(directory / f"{what}.lock", "w") as file:
         for _ in range(50):

@@ -3,18 +3,24 @@
 A line's index counts every line ever written to the stream, also those that the cap removed from the middle; it is told
 in `LogLine.index`, and `last.index + 1` is where to go on. In place of the removed lines a reader gets one line that says
 how many there were, with the index of the last of them. Followers look at their file ten times a second, one `stat` each,
-and only while they follow: writers may be other processes, and no thread waits for anybody."""
+and only while they follow: writers may be other processes, and no thread waits for anybody.
+
+Builders on other machines write to the same directory on a shared volume, where the repos and environments are too; a bell tells
+followers at once, so that they need not wait until the network file system notices. The text itself goes through nothing else: a
+log is an append-only file with a cap, and neither Redis, which may be emptied at any time, nor the database has to carry it."""
 
 import asyncio
 import io
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from orchestrator.errors import Invalid
-from orchestrator.ports import LogLine
+from orchestrator.ports import Bell, LogLine
 from runtime_images.launcher import LINE_LIMIT, LogFile, clean
 
 _STREAM = re.compile(r"[a-z]{1,20}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){1,3}")
@@ -23,10 +29,13 @@ _BLOCK = 256 * 1024
 
 
 class FileLogs:
-    """`directory`: <data>/logs. `caps`: bytes kept by the first word of a stream's name; `cap` for all others."""
+    """`directory`: <data>/logs. `caps`: bytes kept by the first word of a stream's name; `cap` for all others. `bell`: tells
+    followers on other machines of news at once; without it they find them by themselves."""
 
-    def __init__(self, directory: Path, cap: int = 10 * 1024**2, caps: dict[str, int] | None = None) -> None:
-        self._directory, self._cap, self._caps = Path(directory), cap, caps or {}
+    def __init__(
+        self, directory: Path, cap: int = 10 * 1024**2, caps: dict[str, int] | None = None, bell: Bell | None = None
+    ) -> None:
+        self._directory, self._cap, self._caps, self._bell = Path(directory), cap, caps or {}, bell
 
     def append(self, stream: str, *lines: str) -> None:
         """Lines may hold newlines; control characters but colours are removed. Raises OSError when the disk is full."""
@@ -50,13 +59,17 @@ class FileLogs:
     async def follow(self, stream: str, start: int = 0) -> AsyncIterator[LogLine]:
         reader = _Reader(self._path(stream), start)
         try:
-            while True:
-                for line in reader.take():
-                    yield line
-                if reader.ended:
-                    return
-                # a long log must not hold up everybody else: a pause after each block
-                await asyncio.sleep(0 if reader.more else _LOOK_EVERY)
+            with self._hearing(stream) as rung:
+                while True:
+                    for line in reader.take():
+                        yield line
+                    if reader.ended:
+                        return
+                    if reader.more:
+                        await asyncio.sleep(0)  # a long log must not hold up everybody else: a pause after each block
+                        continue
+                    if await rung(_LOOK_EVERY):
+                        reader.freshen()
         finally:
             reader.close()
 
@@ -83,6 +96,12 @@ class FileLogs:
             use(file)  # it locks the file: other threads and processes may write too
         finally:
             file.close()
+        if self._bell:
+            self._bell.ring(_topic(stream))
+
+    def _hearing(self, stream: str) -> AbstractContextManager[Callable[[float], Awaitable[bool]]]:
+        """As `Bell.hearing`, of news of this stream or of another one with the same topic; never, without a bell."""
+        return self._bell.hearing(_topic(stream)) if self._bell else nullcontext(_nothing_heard)
 
 
 class _Reader:
@@ -105,6 +124,11 @@ class _Reader:
                 return []
             if lines := self._parse(block):
                 return lines
+
+    def freshen(self) -> None:
+        """Opening a file makes a network file system ask what is new in it."""
+        with suppress(OSError):
+            os.close(os.open(self._path, os.O_RDONLY))
 
     def close(self) -> None:
         if self._file:
@@ -149,6 +173,16 @@ class _Reader:
                 self._start = self._index + 1
             self._index += 1
         return lines
+
+
+async def _nothing_heard(timeout: float) -> bool:
+    await asyncio.sleep(timeout)
+    return False
+
+
+def _topic(stream: str) -> str:
+    """A few topics for all streams: bells remember topics."""
+    return f"log/{zlib.crc32(stream.encode()) % 64}"
 
 
 def _seconds(stamp: bytes) -> float:

@@ -9,8 +9,7 @@ from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.records import AuditRow, Setting, Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Conflict, Invalid
-from orchestrator.ports import Store
-from orchestrator.services.bell import LocalBell
+from orchestrator.ports import Bell, Store
 from orchestrator.services.vault import Vault
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
@@ -25,7 +24,7 @@ COUNT_LIMIT = 1000
 
 
 class Environment:
-    def __init__(self, store: Store, vault: Vault, bell: LocalBell, clock=time.time) -> None:
+    def __init__(self, store: Store, vault: Vault, bell: Bell, clock=time.time) -> None:
         self._store = store
         self._vault = vault
         self._bell = bell

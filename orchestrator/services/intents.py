@@ -106,13 +106,15 @@ class Intents:
         failpoints.hit("before_landed")
         now = self._clock()
         with self._store.write() as tx:
-            if moved:
-                tx.spaces.update(repo_id, look_at=now, updated_at=now, last_activity=now, **wish)
+            if moved and not tx.spaces.follow(
+                repo_id, space.sha, look_at=now, updated_at=now, last_activity=now, **wish
+            ):
+                return True  # another control plane was faster; main may have moved again since: look once more
+            ours = tx.pushes.settle(*done)
             for intent in done:
-                if intent.new == values[intent.ref]:
+                if intent.id in ours and intent.new == values[intent.ref]:
                     detail = {"ref": intent.ref, "old": intent.old, "new": intent.new}
                     tx.audit.add(AuditRow(now, intent.actor, "push", space.full_name, detail))
-            tx.pushes.settle(*(intent.id for intent in done))
         failpoints.hit("after_landed")
         if moved:
             self._bell.ring("spaces")
@@ -121,7 +123,7 @@ class Intents:
     def _settle(self, intents: list[Intent]) -> None:
         if intents:
             with self._store.write() as tx:
-                tx.pushes.settle(*(intent.id for intent in intents))
+                tx.pushes.settle(*intents)
 
     def _is_decided(self, intent: Intent, value: str) -> bool:
         """Whether the ref can no longer make the move: it did, somebody else did, or there is no git left that could."""

@@ -7,6 +7,7 @@ between acting and saving only repeats it. A route is saved before what it led t
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
@@ -21,8 +22,7 @@ from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, See
 from orchestrator.domain.stage import Stage
 from orchestrator.domain.streams import build_stream
 from orchestrator.errors import PodiumError, Unavailable
-from orchestrator.ports import Builds, LaunchSpec, Logs, Repos, Runtime, Store
-from orchestrator.services.bell import LocalBell
+from orchestrator.ports import Bell, Builds, LaunchSpec, Logs, Repos, Runtime, Store
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.vault import Undecryptable
@@ -43,7 +43,7 @@ class Reconciler:
         environment: Environment,
         repos: Repos,
         logs: Logs,
-        bell: LocalBell,
+        bell: Bell,
         hardware: Mapping[str, Hardware],
         host_of: Callable[[Space], str],
         clock=time.time,
@@ -59,7 +59,7 @@ class Reconciler:
         self._hardware = hardware
         self._host_of = host_of
         self._clock = clock
-        self._who = f"{socket.gethostname()[:40]}:{os.getpid()}"
+        self._who = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._poked: set[str] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -90,7 +90,7 @@ class Reconciler:
         """What keeps the control plane from doing its work, in sentences; none when it is fine."""
         try:
             with self._store.read() as tx:
-                tx.spaces.next_look()
+                tx.spaces.next_look(self._who, self._clock())
         except Unavailable as error:
             return [str(error)]
         quiet = self._clock() - self.beat
@@ -98,16 +98,16 @@ class Reconciler:
 
     def _recover(self) -> None:
         """After a restart: look at every Space that is not at rest, and at every instance that is there."""
-        present = {instance.space_id for instance in self._runtime.list()}
+        found = self._runtime.list()  # before the rows: a Space that is made meanwhile has its row before its instance
         now = self._clock()
         with self._store.write() as tx:
             known = tx.spaces.ids()
             tx.spaces.look_at_all(now, quiet=[stage.value for stage in _QUIET])
-        for instance in self._runtime.list():
-            if instance.space_id not in known:
+        for instance in found:
+            if instance.space_id in known:
+                self.poke(instance.space_id)
+            else:
                 self._runtime.stop(instance.id)
-        for space_id in present & known:
-            self.poke(space_id)
 
     def _loop(self) -> None:
         while not self._stop.is_set():
@@ -128,13 +128,13 @@ class Reconciler:
         with self._lock:
             poked, self._poked = self._poked, set()
         with self._store.read() as tx:
-            due = tx.spaces.due(self._clock())
-            next_look = tx.spaces.next_look()
+            due = tx.spaces.due(self._who, self._clock())
+            next_look = tx.spaces.next_look(self._who, self._clock())
         for space_id in dict.fromkeys([*due, *poked]):
             if self._stop.is_set():
                 return True, None
             try:
-                self.look(space_id)
+                self.look(space_id, due=space_id not in poked)
             except Exception as error:
                 level = logging.WARNING if isinstance(error, PodiumError) else logging.ERROR
                 log.log(level, "reconciler: space %s: %s", space_id, error, exc_info=level == logging.ERROR)
@@ -142,12 +142,15 @@ class Reconciler:
 
     # --------------------------------------------------------------------------------------------------- one look
 
-    def look(self, space_id: str) -> Decision | None:
-        """Look at one Space, decide, act and save. None if another process holds it or it is gone."""
+    def look(self, space_id: str, due: bool = False) -> Decision | None:
+        """Look at one Space, decide, act and save. None if another process holds it or it is gone or, with `due`, was
+        looked at by another a moment ago. Who holds it looks again afterwards, unless we came only because it was due."""
         now = self._clock()
         until = now + LEASE
         with self._store.write() as tx:
-            claimed = tx.spaces.claim(space_id, self._who, now, until)
+            claimed = tx.spaces.claim(space_id, self._who, now, until, due)
+            if claimed is None and not due:
+                tx.spaces.look_again(space_id, now)
         if claimed is None:
             return None
         space, fence = claimed

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from orchestrator.domain.records import Space
-from orchestrator.ports import Store
-from orchestrator.services.bell import LocalBell
+from orchestrator.ports import Bell, Store
 
 PING_EVERY = 5.0
 POLL_EVERY = 1.0  #: how late a change made through another replica may be noticed
+PAGE = 1000  #: changes read at once
+
+_Change = tuple[str, str, dict[str, Any] | None]  #: Space id, label, route; no route when it is being deleted
 
 
 def route(space: Space) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def route(space: Space) -> dict[str, Any]:
 
 
 class RouteFeed:
-    def __init__(self, store: Store, bell: LocalBell, keys: dict[str, str]) -> None:
+    def __init__(self, store: Store, bell: Bell, keys: dict[str, str]) -> None:
         self._store = store
         self._bell = bell
         self._keys = keys
@@ -50,16 +52,18 @@ class RouteFeed:
             yield {"keys": self._keys}
             synced = False
             while True:
-                changed = await asyncio.to_thread(self._changes, seen)
-                for seq, space_id, label, message in changed:
-                    seen = seq
+                changed, forgotten, upto = await asyncio.to_thread(self._changes, seen, frozenset(labels))
+                moved, seen = upto != seen, upto
+                for space_id, label, message in changed:
                     known = labels.pop(space_id, None)
                     if known and known != label:
                         yield {"drop": known}
                     if message is not None:
                         labels[space_id] = label
                         yield {"put": message}
-                if changed:
+                for space_id in forgotten:
+                    yield {"drop": labels.pop(space_id)}
+                if moved:
                     continue
                 if not synced:
                     synced = True
@@ -70,7 +74,13 @@ class RouteFeed:
                         quiet = 0.0
                         yield {"ping": 1}
 
-    def _changes(self, after: int) -> list[tuple[int, str, str, dict[str, Any] | None]]:
+    def _changes(self, after: int, known: frozenset[str]) -> tuple[list[_Change], list[str], int]:
+        """What changed since number `after`, which of the `known` Spaces are gone (one may be deleted and forgotten
+        between two looks), and the number that this reaches to."""
         with self._store.read() as tx:
-            spaces = list(tx.spaces.route_changes(after))
-        return [(s.route_seq, s.id, s.label, None if s.wish.deleted else route(s)) for s in spaces]
+            last = tx.spaces.route_seq()
+            spaces = list(tx.spaces.route_changes(after, PAGE)) if last > after else []
+            if spaces and spaces[-1].route_seq < last and len(spaces) >= PAGE:
+                last = spaces[-1].route_seq
+            gone = sorted(known - tx.spaces.ids()) if last > after else []
+        return [(s.id, s.label, None if s.wish.deleted else route(s)) for s in spaces], gone, last

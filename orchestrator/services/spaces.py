@@ -10,9 +10,8 @@ from orchestrator.domain.records import AuditRow, Build, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role, Visibility, Wish, check_name, subdomain
 from orchestrator.errors import Conflict, Invalid, NotFound, repo_not_found
-from orchestrator.ports import Repos, Store
+from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.accounts import Accounts, new_id
-from orchestrator.services.bell import LocalBell
 from orchestrator.services.environment import Environment
 
 SDKS = ("gradio", "streamlit", "docker", "static")
@@ -41,7 +40,7 @@ class Spaces:
         repos: Repos,
         accounts: Accounts,
         environment: Environment,
-        bell: LocalBell,
+        bell: Bell,
         *,
         hardware: tuple[str, ...] = ("cpu-basic",),
         sleep_after: float = 172800.0,
@@ -232,10 +231,12 @@ class Spaces:
         """What gateways report: when Spaces were last used, and which must wake."""
         now = self._clock()
         with self._store.write() as tx:
-            for space_id, at in used.items():
-                tx.spaces.touch(space_id, min(at, now))
-            for space_id in wake:
-                tx.spaces.touch(space_id, now, look_at=now)
+            # In the order of ids, which keeps two gateways that report at once from waiting for each other in a circle.
+            for space_id in sorted({*used, *wake}):
+                if space_id in wake:
+                    tx.spaces.touch(space_id, now, look_at=now)
+                else:
+                    tx.spaces.touch(space_id, min(used[space_id], now))
         if wake:
             self._bell.ring("spaces")
 

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from orchestrator.domain.records import Owner, Session, Token
 from orchestrator.domain.space import Role
 from orchestrator.store import schema as t
+from orchestrator.store.upsert import upsert
 
 
 class Accounts:
@@ -38,8 +39,7 @@ class Accounts:
     # memberships
 
     def set_member(self, org_id: str, user_id: str, role: Role) -> None:
-        self.remove_member(org_id, user_id)
-        self._db.execute(sa.insert(t.members).values(org_id=org_id, user_id=user_id, role=int(role)))
+        upsert(self._db, t.members, {"org_id": org_id, "user_id": user_id, "role": int(role)})
 
     def remove_member(self, org_id: str, user_id: str) -> None:
         self._db.execute(sa.delete(t.members).where(t.members.c.org_id == org_id, t.members.c.user_id == user_id))

@@ -45,8 +45,9 @@ class Builds:
         values = {"state": BuildState.SUPERSEDED.value, "since": now, "finished_at": now}
         return list(self._db.execute(query.values(**values).returning(c.key)).scalars())
 
-    def claim(self, who: str, now: float, until: float, deadline: float) -> Build | None:
-        """Lease the next build: the oldest of the owner with the fewest running, one per Space at a time."""
+    def claim(self, who: str, now: float, until: float, deadline: float, before: float | None = None) -> Build | None:
+        """Lease the next build: the oldest of the owner with the fewest running, one per Space at a time. `before`: only
+        one that has waited since then or longer. None also when another builder was faster."""
         c = t.builds.c
         running = t.builds.alias()
         owner = t.spaces.c.owner_id
@@ -61,9 +62,12 @@ class Builds:
             sa.select(c.key)
             .join(t.spaces, t.spaces.c.id == c.space_id)
             .where(c.state == BuildState.QUEUED.value, c.space_id.not_in(busy_spaces))
-            .order_by(owners_load, c.created_at)
+            .order_by(owners_load, c.created_at, c.key)
             .limit(1)
+            .with_for_update(of=t.builds, skip_locked=True)
         )
+        if before is not None:
+            query = query.where(c.since <= before)
         key = self._db.execute(query).scalar()
         if key is None:
             return None
@@ -78,10 +82,21 @@ class Builds:
             "fence": c.fence + 1,
             "attempts": c.attempts + 1,
         }
-        return self.get(key) if self._db.execute(taken.values(**values)).rowcount else None
+        try:
+            with self._db.begin_nested():
+                claimed = self._db.execute(taken.values(**values)).rowcount
+        except sa.exc.IntegrityError:  # another build of this Space began at the same moment
+            return None
+        return self.get(key) if claimed else None
+
+    def queued(self) -> list[Build]:
+        """Oldest first."""
+        query = sa.select(t.builds).where(t.builds.c.state == BuildState.QUEUED.value)
+        rows = self._db.execute(query.order_by(t.builds.c.created_at, t.builds.c.key)).mappings()
+        return [_build(row) for row in rows]
 
     def expired(self, now: float) -> list[Build]:
-        query = sa.select(t.builds).where(_OPEN_LEASE, t.builds.c.lease_until < now)
+        query = sa.select(t.builds).where(_OPEN_LEASE, t.builds.c.lease_until < now).order_by(t.builds.c.key)
         return [_build(row) for row in self._db.execute(query).mappings()]
 
     def held_by(self, prefix: str) -> list[Build]:

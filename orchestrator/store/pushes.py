@@ -22,8 +22,13 @@ class Pushes:
             query = query.where(t.intents.c.repo_id == repo_id)
         return [Intent(**row) for row in self._db.execute(query).mappings()]
 
-    def settle(self, *intent_ids: int) -> None:
-        self._db.execute(sa.delete(t.intents).where(t.intents.c.id.in_(intent_ids)))
+    def settle(self, *intents: Intent) -> set[int]:
+        """Returns the ids of those that nobody had settled before. SQLite gives ids of settled intents to new ones, so that
+        the id alone does not tell which one is meant."""
+        c = t.intents.c
+        same = [sa.and_(c.id == i.id, c.new == i.new, c.created_at == i.created_at) for i in intents]
+        query = sa.delete(t.intents).where(sa.or_(sa.false(), *same)).returning(c.id)
+        return set(self._db.execute(query).scalars())
 
     def forget(self, repo_id: str) -> None:
         self._db.execute(sa.delete(t.intents).where(t.intents.c.repo_id == repo_id))

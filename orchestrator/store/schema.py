@@ -2,7 +2,7 @@
 
 Change a table here and add a migration: a test holds the migrated schema against this file."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -12,7 +12,14 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-ID = String(24)
+
+
+def plain(length: int) -> String:
+    """Text that sorts by its characters' numbers, as SQLite does: PostgreSQL would use the language of its installation."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+ID = plain(24)
 
 owners = Table(
     "owners",
@@ -20,7 +27,7 @@ owners = Table(
     Column("id", ID, primary_key=True),
     Column("kind", String(8), nullable=False),
     Column("name", String(96), nullable=False),
-    Column("name_lower", String(96), nullable=False, unique=True),
+    Column("name_lower", plain(96), nullable=False, unique=True),
     Column("fullname", String(200), nullable=False, default=""),
     Column("email", String(200), nullable=False, default=""),
     Column("is_admin", Boolean, nullable=False, default=False),
@@ -67,7 +74,7 @@ spaces = Table(
     Column("id", ID, primary_key=True),
     Column("owner_id", ID, ForeignKey("owners.id"), nullable=False),
     Column("name", String(96), nullable=False),
-    Column("name_lower", String(96), nullable=False),
+    Column("name_lower", plain(96), nullable=False),
     Column("label", String(63), nullable=False, unique=True),
     Column("visibility", String(16), nullable=False),
     Column("creator_id", ID, nullable=False, default=""),
@@ -143,6 +150,13 @@ builds = Table(
     Column("finished_at", Float),
     Index("ix_builds_space_id_number", "space_id", "number", unique=True),
     Index("ix_builds_state_created_at", "state", "created_at"),
+    Index(
+        "uq_builds_running",
+        "space_id",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
 )
 
 intents = Table(
@@ -161,7 +175,7 @@ secrets = Table(
     "secrets",
     metadata,
     Column("space_id", ID, primary_key=True),
-    Column("key", String(128), primary_key=True),
+    Column("key", plain(128), primary_key=True),
     Column("value", Text, nullable=False),
     Column("secret", Boolean, nullable=False),
     Column("description", Text, nullable=False, default=""),

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from orchestrator.domain.records import Setting
 from orchestrator.store import schema as t
+from orchestrator.store.upsert import upsert
 
 
 class Secrets:
@@ -15,9 +16,8 @@ class Secrets:
         return [Setting(**{n: row[n] for n in Setting.__slots__}) for row in self._db.execute(query).mappings()]
 
     def put(self, space_id: str, setting: Setting) -> None:
-        self.remove(space_id, setting.key)
         values = {name: getattr(setting, name) for name in Setting.__slots__}
-        self._db.execute(sa.insert(t.secrets).values(space_id=space_id, **values))
+        upsert(self._db, t.secrets, {"space_id": space_id, **values})
 
     def remove(self, space_id: str, key: str) -> bool:
         query = sa.delete(t.secrets).where(t.secrets.c.space_id == space_id, t.secrets.c.key == key)

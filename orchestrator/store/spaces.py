@@ -1,4 +1,7 @@
-"""Spaces: wishes, sightings, leases, and the numbered changes of their routes."""
+"""Spaces: wishes, sightings, leases, and the numbered changes of their routes.
+
+Feeds resume after the last number they saw, so a number must never become visible after a higher one. Numbers are therefore
+given at the end of a transaction, from a counter whose row stays locked until the commit: they are committed in order."""
 
 from collections.abc import Iterator
 
@@ -19,17 +22,19 @@ _SELECT = sa.select(t.spaces, t.owners.c.name.label("owner")).join(t.owners, t.o
 class Spaces:
     def __init__(self, connection: sa.Connection) -> None:
         self._db = connection
+        self._changed: dict[str, None] = {}  #: Spaces whose route changes in this transaction, in order
+        self._forgotten = False
 
     def add(self, space: Space, look_at: float) -> None:
         """Raises Conflict when the owner has one of this name, or the label is taken."""
         values = {n: getattr(space, n) for n in Space.__slots__ if n not in ("owner", "wish", "image", "failures")}
         values |= {n: getattr(space.wish, n) for n in _WISH}
         values |= {"name_lower": space.name.lower(), "image": None, "failures": None, "look_at": look_at}
-        values["route_seq"] = self._next_route_seq()
         try:
             self._db.execute(sa.insert(t.spaces).values(**values))
         except sa.exc.IntegrityError as error:
             raise Conflict("RepoExists", f"{space.full_name} exists already") from error
+        self._changed[space.id] = None
 
     def get(self, space_id: str) -> Space | None:
         return self._one(t.spaces.c.id == space_id)
@@ -94,11 +99,17 @@ class Spaces:
     def update(self, space_id: str, *, look_at: float, route_changed: bool = False, **values: object) -> None:
         """Change columns and have the reconciler look. `route_changed`: the gateways must hear of it at once."""
         if route_changed:
-            values["route_seq"] = self._next_route_seq()
+            self._changed[space_id] = None
         values["look_at"] = look_at
         if "name" in values:
             values["name_lower"] = str(values["name"]).lower()
         self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(**values))
+
+    def follow(self, space_id: str, before: str | None, *, look_at: float, **values: object) -> bool:
+        """Change the wish to what main is now, unless it is no longer what it was `before`: then False, nothing written."""
+        c = t.spaces.c
+        query = sa.update(t.spaces).where(c.id == space_id, c.sha.is_not_distinct_from(before))
+        return bool(self._db.execute(query.values(look_at=look_at, **values)).rowcount)
 
     def bump(self, space_id: str, counter: str, *, look_at: float, **values: object) -> None:
         """Add one to a counter of the wish (restarts, rebuilds, env_version)."""
@@ -116,19 +127,22 @@ class Spaces:
 
     # the reconciler's
 
-    def due(self, now: float, limit: int = 100) -> "list[str]":
-        query = sa.select(t.spaces.c.id).where(t.spaces.c.look_at <= now).order_by(t.spaces.c.look_at).limit(limit)
+    def due(self, who: str, now: float, limit: int = 100) -> "list[str]":
+        """Spaces to look at, those left out that somebody else holds: they will be due when the lease is given back."""
+        c = t.spaces.c
+        query = sa.select(c.id).where(c.look_at <= now, _free(who, now)).order_by(c.look_at).limit(limit)
         return list(self._db.execute(query).scalars())
 
-    def next_look(self) -> float | None:
-        return self._db.execute(sa.select(sa.func.min(t.spaces.c.look_at))).scalar()
+    def next_look(self, who: str, now: float) -> float | None:
+        return self._db.execute(sa.select(sa.func.min(t.spaces.c.look_at)).where(_free(who, now))).scalar()
 
-    def claim(self, space_id: str, who: str, now: float, until: float) -> tuple[Space, int] | None:
-        """Lease the Space until `until`; returns it with its fencing number, or None if another holds it or it is gone.
-        `look_at` becomes `until`: should we die, it is looked at then; a bell that rings meanwhile puts an earlier time."""
+    def claim(self, space_id: str, who: str, now: float, until: float, due: bool = False) -> tuple[Space, int] | None:
+        """Lease the Space until `until`; returns it with its fencing number, or None if another holds it or it is gone or,
+        with `due`, if somebody has looked at it already. `look_at` becomes `until`: should we die, it is looked at then; a
+        bell that rings meanwhile puts an earlier time."""
         query = (
             sa.update(t.spaces)
-            .where(t.spaces.c.id == space_id, (t.spaces.c.lease_until < now) | (t.spaces.c.lease_owner == who))
+            .where(t.spaces.c.id == space_id, _free(who, now), *((t.spaces.c.look_at <= now,) if due else ()))
             .values(lease_owner=who, lease_until=until, look_at=until, fence=t.spaces.c.fence + 1)
             .returning(t.spaces.c.fence)
         )
@@ -149,10 +163,11 @@ class Spaces:
             "lease_until": 0.0,
             "look_at": sa.case((c.look_at >= until, sa.literal(look_at, sa.Float)), else_=c.look_at),
         }
-        if route_changed:
-            values["route_seq"] = self._next_route_seq()
         query = sa.update(t.spaces).where(t.spaces.c.id == space.id, t.spaces.c.fence == fence)
-        return bool(self._db.execute(query.values(**values)).rowcount)
+        saved = bool(self._db.execute(query.values(**values)).rowcount)
+        if saved and route_changed:
+            self._changed[space.id] = None
+        return saved
 
     def look_again(self, space_id: str, at: float) -> None:
         """Have it looked at no later than `at`."""
@@ -162,11 +177,13 @@ class Spaces:
 
     def look_at_all(self, at: float, quiet: "list[str]") -> None:
         """Have every Space looked at that is not in one of the `quiet` stages."""
-        self._db.execute(sa.update(t.spaces).where(t.spaces.c.stage.not_in(quiet)).values(look_at=at))
+        busy = sa.select(t.spaces.c.id).where(t.spaces.c.stage.not_in(quiet)).order_by(t.spaces.c.id).with_for_update()
+        self._db.execute(sa.update(t.spaces).where(t.spaces.c.id.in_(busy)).values(look_at=at))
 
     def forget(self, space_id: str) -> None:
         self._db.execute(sa.delete(t.spaces).where(t.spaces.c.id == space_id))
-        self._next_route_seq()
+        self._changed.pop(space_id, None)
+        self._forgotten = True
 
     # the route feed
 
@@ -176,15 +193,28 @@ class Spaces:
             yield _space(row)
 
     def route_seq(self) -> int:
+        """The number of the last change. One that no Space carries says that a Space was forgotten."""
         return self._db.execute(sa.select(t.counters.c.value).where(t.counters.c.name == "route_seq")).scalar() or 0
 
-    def _next_route_seq(self) -> int:
-        query = sa.update(t.counters).where(t.counters.c.name == "route_seq").values(value=t.counters.c.value + 1)
-        return self._db.execute(query.returning(t.counters.c.value)).scalar_one()
+    def number_changes(self) -> None:
+        """Give the changes of this transaction their numbers; the store calls it last thing before the commit."""
+        count = len(self._changed) + self._forgotten
+        if not count:
+            return
+        query = sa.update(t.counters).where(t.counters.c.name == "route_seq").values(value=t.counters.c.value + count)
+        last = self._db.execute(query.returning(t.counters.c.value)).scalar_one()
+        for number, space_id in enumerate(self._changed, last - count + 1):
+            self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(route_seq=number))
+        self._changed, self._forgotten = {}, False
 
     def _one(self, *conditions: sa.ColumnElement) -> Space | None:
         row = self._db.execute(_SELECT.where(*conditions)).mappings().first()
         return _space(row) if row else None
+
+
+def _free(who: str, now: float) -> sa.ColumnElement[bool]:
+    """Nobody else holds it."""
+    return (t.spaces.c.lease_until < now) | (t.spaces.c.lease_owner == who)
 
 
 def _space(row: sa.RowMapping) -> Space:

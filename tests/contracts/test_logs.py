@@ -12,12 +12,22 @@ import pytest
 
 from orchestrator.errors import Invalid
 from orchestrator.logs.files import FileLogs
+from orchestrator.services.bell import LocalBell
 from tests.support import eventually
 
 
-@pytest.fixture
-def logs(tmp_path):
-    return FileLogs(tmp_path / "logs")
+@pytest.fixture(params=["alone", "with a bell"])
+def logs(request, tmp_path):
+    """Logs on files; the other form is what several machines have on a volume, with a bell over Redis between them."""
+    if request.param == "alone":
+        yield FileLogs(tmp_path / "logs")
+        return
+    from orchestrator.bells.redis import RedisBell
+
+    bell = RedisBell(request.getfixturevalue("redis").url, LocalBell())
+    bell.start()
+    yield FileLogs(tmp_path / "logs", bell=bell)
+    bell.stop()
 
 
 def words(lines) -> list[str]:
@@ -145,6 +155,31 @@ def test_a_follower_gets_old_and_new_lines_and_the_end(logs):
         return got
 
     assert asyncio.run(main()) == ["older", "new"]
+
+
+def test_a_follower_is_woken_by_a_bell_that_another_machine_rang(redis, tmp_path, monkeypatch):
+    from orchestrator.bells.redis import RedisBell
+    from orchestrator.logs import files
+
+    monkeypatch.setattr(files, "_LOOK_EVERY", 60.0)  # nobody looks by himself: only the bell can wake
+    bells = [RedisBell(redis.url, LocalBell()) for _ in range(2)]
+    for bell in bells:
+        bell.start()
+    eventually(lambda: bells[0].ring("warm") or bells[1].wait("warm", 0.2), 20)
+    writer, reader = (FileLogs(tmp_path / "logs", bell=bell) for bell in bells)
+
+    async def main():
+        task = asyncio.create_task(anext(reader.follow("build/a1")))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await asyncio.to_thread(writer.append, "build/a1", "new")
+        line = await asyncio.wait_for(task, 20)
+        return line.text, time.monotonic() - began
+
+    text, took = asyncio.run(main())
+    assert text == "new" and took < 10
+    for bell in bells:
+        bell.stop()
 
 
 def test_a_follower_may_come_before_the_first_line(logs):

@@ -93,7 +93,7 @@ def test_only_settings_reads_podium_variables() -> None:
 
 
 def test_only_wiring_imports_adapters() -> None:
-    adapters = ("store", "repos", "builds", "runtimes", "logs")
+    adapters = ("store", "repos", "builds", "runtimes", "logs", "bells")
     pattern = re.compile(rf"^\s*(?:from|import) orchestrator\.({'|'.join(adapters)})\b", re.MULTILINE)
     wrong = {}
     for path in modules():
@@ -129,7 +129,8 @@ def test_constraints_cover_what_pyproject_asks_for() -> None:
     from packaging.utils import canonicalize_name
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [Requirement(line) for line in (*project["dependencies"], *project["optional-dependencies"]["test"])]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    asked = [Requirement(line) for line in lines]
     pins = dict(
         line.partition(" ;")[0].split("==") for line in (ROOT / "constraints.txt").read_text().split("\n") if line
     )

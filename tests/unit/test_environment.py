@@ -1,7 +1,5 @@
 """Secrets and variables: names, limits, encryption at rest, restarts, and the environment of an app."""
 
-import sqlite3
-
 import pytest
 
 from orchestrator.domain.caller import STRANGER
@@ -33,7 +31,8 @@ def test_secrets_are_not_in_the_database(house, tmp_path):  # noqa: F811
     house.environment.put(house.ann, house.space, "COLOUR", "teal", secret=False)
     for file in tmp_path.glob("podium.db*"):
         assert b"canary-value" not in file.read_bytes()
-    stored = dict(sqlite3.connect(tmp_path / "podium.db").execute("SELECT key, value FROM secrets"))
+    with house.store.engine.connect() as connection:
+        stored = dict(connection.exec_driver_sql("SELECT key, value FROM secrets").fetchall())
     assert stored["COLOUR"] == "teal" and stored["TOKEN"] != "canary-value"
 
 

@@ -18,23 +18,24 @@ from orchestrator.errors import NotFound
 from orchestrator.ports import BuildResult
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
-from orchestrator.services.builds import BuildQueue, BuildWorkers
+from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.janitor import Janitor
 from orchestrator.services.reconciler import Reconciler
 from orchestrator.services.spaces import NewSpace, Spaces
 from orchestrator.services.vault import Vault
+from orchestrator.services.workers import BuildWorkers
 from orchestrator.store.engine import Store
 from tests.memory import MemoryBuilds, MemoryLogs, MemoryRepos, MemoryRuntime
 
 
 class House:
-    """Real services on SQLite; `now` is the clock, `settle()` runs the loop by hand until nothing moves."""
+    """Real services on a real database; `now` is the clock, `settle()` runs the loop by hand until nothing moves."""
 
-    def __init__(self, tmp_path):
+    def __init__(self, tmp_path, database):
         self.now = 1000.0
         clock = lambda: self.now  # noqa: E731
-        self.store = Store(f"sqlite:///{tmp_path}/podium.db")
+        self.store = Store(database)
         self.store.migrate()
         self.bell, self.logs, self.repos = LocalBell(), MemoryLogs(), MemoryRepos()
         self.runtime, self.builds = MemoryRuntime(), MemoryBuilds()
@@ -95,8 +96,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path)
+def house(tmp_path, database):
+    house = House(tmp_path, database)
     yield house
     house.store.close()
 
@@ -266,11 +267,11 @@ def test_a_bell_during_a_look_is_kept(house):
     until = house.now + 60
     with house.store.write() as tx:
         space, fence = tx.spaces.claim(house.space_id, "me", house.now, until)
-        assert tx.spaces.due(house.now) == []
+        assert tx.spaces.due("me", house.now) == []
     house.spaces.pause(house.ann, space)
     with house.store.write() as tx:
         tx.spaces.save(space, fence, until, None, route_changed=False)
-        assert tx.spaces.due(house.now) == [house.space_id]
+        assert tx.spaces.due("me", house.now) == [house.space_id]
 
 
 def test_an_undecryptable_secret_is_said(house):

@@ -15,8 +15,8 @@ VERSIONS = Path(engine.__file__).parent / "migrations" / "versions"
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = engine.Store(f"sqlite:///{tmp_path}/podium.db")
+def store(empty_database):
+    store = engine.Store(empty_database)
     store.migrate()
     yield store
     store.close()

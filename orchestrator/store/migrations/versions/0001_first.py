@@ -7,6 +7,8 @@ Revises:
 import sqlalchemy as sa
 from alembic import op
 
+from orchestrator.store.schema import plain
+
 revision = "0001"
 down_revision = None
 
@@ -28,8 +30,8 @@ def upgrade() -> None:
 
     op.create_table(
         "builds",
-        sa.Column("key", sa.String(length=24), nullable=False),
-        sa.Column("space_id", sa.String(length=24), nullable=False),
+        sa.Column("key", plain(24), nullable=False),
+        sa.Column("space_id", plain(24), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("revision", sa.String(length=40), nullable=False),
         sa.Column("rebuilds", sa.Integer(), nullable=False),
@@ -66,7 +68,7 @@ def upgrade() -> None:
     op.create_table(
         "intents",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("repo_id", sa.String(length=24), nullable=False),
+        sa.Column("repo_id", plain(24), nullable=False),
         sa.Column("ref", sa.String(length=255), nullable=False),
         sa.Column("old", sa.String(length=40), nullable=False),
         sa.Column("new", sa.String(length=40), nullable=False),
@@ -79,10 +81,10 @@ def upgrade() -> None:
 
     op.create_table(
         "owners",
-        sa.Column("id", sa.String(length=24), nullable=False),
+        sa.Column("id", plain(24), nullable=False),
         sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("name", sa.String(length=96), nullable=False),
-        sa.Column("name_lower", sa.String(length=96), nullable=False),
+        sa.Column("name_lower", plain(96), nullable=False),
         sa.Column("fullname", sa.String(length=200), nullable=False),
         sa.Column("email", sa.String(length=200), nullable=False),
         sa.Column("is_admin", sa.Boolean(), nullable=False),
@@ -93,8 +95,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "secrets",
-        sa.Column("space_id", sa.String(length=24), nullable=False),
-        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("space_id", plain(24), nullable=False),
+        sa.Column("key", plain(128), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.Column("secret", sa.Boolean(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
@@ -103,8 +105,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "members",
-        sa.Column("org_id", sa.String(length=24), nullable=False),
-        sa.Column("user_id", sa.String(length=24), nullable=False),
+        sa.Column("org_id", plain(24), nullable=False),
+        sa.Column("user_id", plain(24), nullable=False),
         sa.Column("role", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["org_id"], ["owners.id"], name=op.f("fk_members_org_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["owners.id"], name=op.f("fk_members_user_id"), ondelete="CASCADE"),
@@ -116,7 +118,7 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("hash", sa.String(length=64), nullable=False),
-        sa.Column("user_id", sa.String(length=24), nullable=False),
+        sa.Column("user_id", plain(24), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("expires_at", sa.Float(), nullable=False),
         sa.Column("once", sa.Boolean(), nullable=False),
@@ -129,13 +131,13 @@ def upgrade() -> None:
 
     op.create_table(
         "spaces",
-        sa.Column("id", sa.String(length=24), nullable=False),
-        sa.Column("owner_id", sa.String(length=24), nullable=False),
+        sa.Column("id", plain(24), nullable=False),
+        sa.Column("owner_id", plain(24), nullable=False),
         sa.Column("name", sa.String(length=96), nullable=False),
-        sa.Column("name_lower", sa.String(length=96), nullable=False),
+        sa.Column("name_lower", plain(96), nullable=False),
         sa.Column("label", sa.String(length=63), nullable=False),
         sa.Column("visibility", sa.String(length=16), nullable=False),
-        sa.Column("creator_id", sa.String(length=24), nullable=False),
+        sa.Column("creator_id", plain(24), nullable=False),
         sa.Column("sha", sa.String(length=40), nullable=True),
         sa.Column("card", sa.JSON(), nullable=False),
         sa.Column("sdk", sa.String(length=16), nullable=True),
@@ -150,7 +152,7 @@ def upgrade() -> None:
         sa.Column("sleep_after", sa.Float(), nullable=True),
         sa.Column("env_version", sa.Integer(), nullable=False),
         sa.Column("restarts", sa.Integer(), nullable=False),
-        sa.Column("stage", sa.String(length=24), nullable=False),
+        sa.Column("stage", plain(24), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("stage_since", sa.Float(), nullable=False),
         sa.Column("deadline", sa.Float(), nullable=True),
@@ -179,8 +181,8 @@ def upgrade() -> None:
 
     op.create_table(
         "tokens",
-        sa.Column("id", sa.String(length=24), nullable=False),
-        sa.Column("user_id", sa.String(length=24), nullable=False),
+        sa.Column("id", plain(24), nullable=False),
+        sa.Column("user_id", plain(24), nullable=False),
         sa.Column("name", sa.String(length=96), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),

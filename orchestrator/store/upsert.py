@@ -1,0 +1,11 @@
+"""Insert, or overwrite the row that has the same primary key, in one statement: two writers at once never collide."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+def upsert(connection: sa.Connection, table: sa.Table, values: dict[str, object]) -> None:
+    insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name](table).values(**values)
+    keys = [column.name for column in table.primary_key]
+    rest = {name: insert.excluded[name] for name in values if name not in keys}
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest))
