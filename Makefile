@@ -5,6 +5,8 @@ HOST ?=
 DATA ?=
 PYTHON ?= python3
 BIN := .venv/bin
+# A variable, because `call` would split it at the comma.
+TEST_EXTRAS := '.[test,cluster]'
 TESTS ?=
 OPTIONS := $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
 
@@ -60,7 +62,7 @@ $(BIN)/.installed: $(BIN)/uv pyproject.toml constraints.txt
 
 $(BIN)/.test-installed: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing Podium and what its tests need into ./.venv ..."
-	@$(call pip_install,'.[test,cluster]')
+	@$(call pip_install,$(TEST_EXTRAS))
 	@touch $(BIN)/.installed $@
 
 $(BIN)/uv: $(BIN)/.made

@@ -180,7 +180,8 @@ def rollback(
     context: typer.Context,
     id: Id,
     which: Annotated[
-        str, typer.Argument(metavar="[BUILD]", help="Number of a good build, or its commit; the one before if left out.")
+        str,
+        typer.Argument(metavar="[BUILD]", help="Number of a good build, or its commit; the one before if left out."),
     ] = "",
 ) -> None:
     """Run an earlier good build again, at once and without building. `podium space builds` lists them."""
