@@ -83,8 +83,9 @@ def run(
     limits: Limits,
     on_line: Callable[[str], None] = lambda line: None,
     uid: int | None = None,
+    clean: Callable[[bytes], str] = clean_line,
 ) -> Outcome:
-    """Run to the end or to a limit. Children go down with it, and with the builder."""
+    """Run to the end or to a limit. Children go down with it, and with the builder. `clean` makes text of a line."""
     parent = os.getpid()
     process = subprocess.Popen(
         list(command),
@@ -99,7 +100,7 @@ def run(
         process_group=0,
         preexec_fn=lambda: _confine(limits, parent),
     )
-    reader = _Output(on_line)
+    reader = _Output(on_line, clean)
     reason = ""
     try:
         with selectors.DefaultSelector() as ready:
@@ -176,6 +177,7 @@ class _Output:
     """Bytes to clean lines; keeps the newest."""
 
     on_line: Callable[[str], None]
+    clean: Callable[[bytes], str]
     kept: list[str] = field(default_factory=list)
     rest: bytes = b""
     size: int = 0
@@ -189,7 +191,7 @@ class _Output:
         if len(self.rest) > 1 << 18:
             lines, self.rest = [*lines, self.rest], b""
         for raw in lines:
-            self.take(clean_line(raw))
+            self.take(self.clean(raw))
 
     def take(self, line: str) -> None:
         self.kept.append(line)
@@ -200,5 +202,5 @@ class _Output:
 
     def close(self) -> None:
         if self.rest:
-            self.take(clean_line(self.rest))
+            self.take(self.clean(self.rest))
             self.rest = b""
