@@ -1,6 +1,9 @@
 """Settings -> adapters -> running objects. The only importer of adapters: which shape Podium has is decided here alone."""
 
 import logging
+import os
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from orchestrator.gateway.config import GatewayConfig
-    from orchestrator.ports import Logs, Runtime
+    from orchestrator.ports import Builds, Logs, Runtime
     from orchestrator.store.engine import Store
 
 log = logging.getLogger(__name__)
@@ -60,9 +63,50 @@ def hardware(settings: Settings) -> dict[str, Hardware]:
 
 
 def runtime(settings: Settings) -> "Runtime":
+    data = _data(settings)
+    if settings.runtime == "docker":
+        from orchestrator.runtimes.docker import DockerRuntime
+
+        return DockerRuntime(
+            data, _engine_words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit
+        )
     from orchestrator.runtimes.process import ProcessRuntime
 
-    return ProcessRuntime(_data(settings), settings.sandbox, settings.stop_grace, settings.run_log_limit)
+    return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)
+
+
+def builds(settings: Settings) -> "Builds":
+    from orchestrator.builds.local import LocalBuilds
+
+    data = _data(settings)
+    same = {
+        "timeout": settings.build_timeout,
+        "memory": settings.build_memory,
+        "index_url": settings.index_url,
+        "extra_index_url": settings.extra_index_url,
+        "ca_bundle": settings.ca_bundle,
+        "sandbox": settings.sandbox,
+        "output": settings.build_log_limit,
+        "files": settings.files_limit,
+        "source": settings.app_size_limit,
+    }
+    if settings.runtime != "docker":
+        return LocalBuilds(data, **same)
+    from builder.request import Images
+    from orchestrator.builds.images import ImageBuilds
+
+    owner, caches = _engine_words(data)
+    images = Images(
+        settings.base_image, owner, caches, settings.apt_mirror, settings.build_network, settings.image_limit
+    )
+    return ImageBuilds(data, images, **same)
+
+
+def docker_trouble() -> str:
+    """Empty when apps and builds can use a Docker engine here, else why not, in a few words."""
+    from orchestrator.runtimes.docker_check import trouble
+
+    return trouble()
 
 
 def sandbox_trouble() -> str:
@@ -85,7 +129,6 @@ def control(settings: Settings) -> Control:
     from orchestrator.api import git
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
-    from orchestrator.builds.local import LocalBuilds
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
@@ -107,18 +150,7 @@ def control(settings: Settings) -> Control:
     people = accounts(settings, store)
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings), runtime(settings)
-    builder = LocalBuilds(
-        data,
-        timeout=settings.build_timeout,
-        memory=settings.build_memory,
-        index_url=settings.index_url,
-        extra_index_url=settings.extra_index_url,
-        ca_bundle=settings.ca_bundle,
-        sandbox=settings.sandbox,
-        output=settings.build_log_limit,
-        files=settings.files_limit,
-        source=settings.app_size_limit,
-    )
+    builder = builds(settings)
     environment = Environment(store, Vault.at(data / "keys" / "secrets.key"), bell)
     spaces = Spaces(
         store,
@@ -202,6 +234,17 @@ def _data(settings: Settings) -> Path:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     (settings.data / "tmp").mkdir(exist_ok=True)
     return settings.data
+
+
+def _engine_words(data: Path) -> tuple[str, str]:
+    """Two words that name this data directory to an engine that others use too, made once: one for labels, and one that
+    no stranger can guess, for caches."""
+    place = data / "keys" / "engine"
+    place.parent.mkdir(exist_ok=True, mode=0o700)
+    with suppress(FileExistsError), open(place, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(f"{secrets.token_hex(6)} {secrets.token_hex(16)}\n")
+    owner, caches = place.read_text().split()
+    return owner, caches
 
 
 def _after_push(settings: Settings, space: Space) -> list[str]:

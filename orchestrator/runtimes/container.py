@@ -23,7 +23,7 @@ USER = 1000  #: whom apps run as, in every image
 WRAPPER = 8  #: processes beside the app's own: the launcher
 VENV = "/opt/venv"
 STATUS = "/run/podium"  #: where the launcher writes, as it sees it
-STATUS_LIMIT = 256 * 1024  #: bytes of a status that are read
+STATUS_LIMIT = 4 * MB  #: bytes of a status that are read: it holds the last 50 lines, which may be long
 LABEL = "podium.data"  #: which data directory a thing of the engine belongs to, as on images
 _SEATS = Seats("/home/user", "/tmp", "/data", "/opt/podium/python", "/opt/podium/static_server.py")
 
@@ -108,19 +108,31 @@ def limits(hardware: Hardware, image: Image) -> dict[str, object]:
     }
 
 
-def read_status(directory: Path) -> dict:
-    """The launcher's last word, {} when there is none that can be used. The app may have put anything in its place: no link is
+class Status:
+    """The launcher's last word, read again only when it changed. The app may have put anything in its place: no link is
     followed, no pipe waited for, nothing large read, no member of another type passed on."""
-    try:
-        handle = os.open(directory / "status.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return {}
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "status.json"
+        self._stamp: tuple[int, ...] = ()
+        self._found: dict = {}
+
+    def __call__(self) -> dict:
+        """{} when there is none that can be used."""
+        try:
+            now = os.stat(self._path, follow_symlinks=False)
+            stamp = (now.st_mtime_ns, now.st_ino, now.st_size)
+            if stamp != self._stamp:
+                self._found, self._stamp = _read(self._path), stamp
+            return self._found
+        except (OSError, ValueError, RecursionError):
             return {}
-        found = json.loads(os.read(handle, STATUS_LIMIT))
-    except (OSError, ValueError, RecursionError):
-        return {}
+
+
+def _read(path: Path) -> dict:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = json.loads(os.read(handle, STATUS_LIMIT)) if stat.S_ISREG(os.fstat(handle).st_mode) else {}
     finally:
         os.close(handle)
     return _checked(found) if isinstance(found, dict) else {}
@@ -135,7 +147,7 @@ def _checked(found: dict) -> dict:
     kept = {name: found[name] for name, types in kinds.items() if name in found and isinstance(found[name], types)}
     for name, length in (("tail", 50), ("listening_elsewhere", 20)):
         if isinstance(found.get(name), list):
-            kept[name] = [str(item)[:16384] for item in found[name][:length]]
+            kept[name] = [str(item)[:2000] for item in found[name][:length]]
     if kept.get("state") not in ("starting", "ready", "stopping", "exited"):
         return {}
     kept["listening_elsewhere"] = [n for n in kept.get("listening_elsewhere", ()) if n.rpartition(":")[2].isdigit()]

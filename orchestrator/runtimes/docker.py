@@ -33,6 +33,7 @@ class _Known:
 
     note: Note
     name: str
+    status: Callable[[], dict]  #: the launcher's last word, {} where there is none
     state: dict = field(default_factory=dict)
     address: str = ""
     preparing: bool = False
@@ -84,7 +85,7 @@ class DockerRuntime:
             if spec.instance_id in self._known:
                 return
             note = container.note_of(spec, self._grace, time.time())
-            known = _Known(note, self._name(note.id), preparing=True)
+            known = _Known(note, self._name(note.id), self._status(note), preparing=True)
             self._known[note.id] = known
         threading.Thread(target=self._start, args=(known, spec), name=f"launch-{note.id}", daemon=True).start()
 
@@ -113,6 +114,9 @@ class DockerRuntime:
     def _name(self, instance_id: str) -> str:
         return f"{self._engine.network}-{instance_id}"
 
+    def _status(self, note: Note) -> Callable[[], dict]:
+        return container.Status(self._places / note.id) if note.launcher else dict
+
     # -- what the engine says
 
     def _sync(self) -> None:
@@ -123,7 +127,7 @@ class DockerRuntime:
             if note is None or not _ID.fullmatch(note.id) or name != self._name(note.id):
                 continue
             with self._lock:
-                known = self._known.setdefault(note.id, _Known(note, name))
+                known = self._known.setdefault(note.id, _Known(note, name, self._status(note)))
             self._take(known, about)
             if self._stop_file(note.id).exists() and not known.stopping:
                 self.stop(note.id)
@@ -166,10 +170,8 @@ class DockerRuntime:
             return bool(known.state.get("Running"))
 
         def ending() -> str:
-            fault = None if known.note.launcher and _status(self._places, known).get("state") == "exited" else _why(
-                known, _status(self._places, known)
-            )  # fmt: skip
-            return "" if fault is None else "stopped" if known.stopping else fault.message
+            told = known.status().get("state") == "exited"  # then the launcher has said it
+            return "" if told else "stopped" if known.stopping else _why(known, known.status()).message
 
         path = self._logs / f"{known.note.id}.log"
         return Follower(path, self._log_limit, lambda since: self._engine.output(known.name, since), running, ending)
@@ -210,7 +212,7 @@ class DockerRuntime:
         return [self._see(one) for one in known]
 
     def _see(self, known: _Known) -> InstanceSeen:
-        note, status = known.note, _status(self._places, known)
+        note, status = known.note, known.status()
         ready_at = status.get("ready_at") if note.launcher else known.ready_at
         fault: Fault | None = None
         if known.failed:
@@ -330,10 +332,6 @@ class DockerRuntime:
             if known.follower:
                 known.follower.close()
         self._engine.close()
-
-
-def _status(places: Path, known: _Known) -> dict:
-    return container.read_status(places / known.note.id) if known.note.launcher else {}
 
 
 def _why(known: _Known, status: dict) -> Fault:

@@ -68,7 +68,9 @@ class Follower:
             return
         with self._lock, suppress(OSError):
             self._out.finish()
-            if words := self._ending():
+        words = self._ending()  # may ask for the tail
+        with self._lock, suppress(OSError):
+            if words:
                 self._out.say(f"[podium] {words}")
             self._out.log.end()
             self._out.log.close()
