@@ -88,7 +88,7 @@ class Build:
             files = found.digest(whole=not made.installs)
             scope = "" if made.argv else self.request.space_id
             salt = self.request.key if self.request.fresh and not made.argv else ""
-            inputs = [made.sdk, base, files, scope, dict(self.request.variables), salt]
+            inputs = [self.request.images.owner, made.sdk, base, files, scope, dict(self.request.variables), salt]
             reference = maker.app(scratch / "files", base, digest("app image", *inputs), self.config)
             name = digest("image", reference, made.argv, dict(made.env), made.port, made.ready_path)
             self.previous = maker.previous

@@ -68,7 +68,8 @@ def instructions(text: str, name: str = "Dockerfile") -> Iterator[Instruction]:
         while number < len(lines):
             line = lines[number]
             number += 1
-            if line.lstrip().startswith("#") or (words and not line.strip()):
+            if line.lstrip().startswith("#") or not line.strip():
+                began += 0 if words else 1
                 continue
             bare = line.rstrip()
             words += bare.removesuffix(escape) + " " if bare.endswith(escape) else bare

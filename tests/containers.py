@@ -60,3 +60,9 @@ def image_of(source: Path) -> str:
 def of_owner(owner: str, *more: str) -> list[str]:
     """Containers of a Podium."""
     return docker("ps", "-aq", *more, "--filter", f"label=podium.data={owner}").split()
+
+
+def apps_of_owner(owner: str) -> list[str]:
+    """Images of apps that a Podium made."""
+    words = ["--filter", f"label=podium.data={owner}", "--filter", "label=podium.kind=app"]
+    return docker("image", "ls", "-q", *words).split()

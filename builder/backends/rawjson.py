@@ -33,7 +33,8 @@ class Progress:
             if line.strip():
                 self.plain.append(line)
             return
-        self._text += line
+        # Only the first line of an object begins with a brace: what came before and has no end is damaged.
+        self._text = line if line.startswith("{") else self._text + line
         if not line.endswith("}"):
             if len(self._text) > _OBJECT_LIMIT:
                 self._text = ""

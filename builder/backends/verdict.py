@@ -75,7 +75,7 @@ def _authors(said: str, whole: str, output: str, text: str, name: str) -> Fault:
     if parse:
         return Fault("DOCKERFILE", shown(parse[2], 300), name, int(parse[1]))
     steps = list(foreign.instructions(text, name))
-    if missing := re.search(r"\"?(/[^\s\":]+)\"?: (?:not found|no such file or directory)", said):
+    if missing := re.search(r"\"?(/[^\s\":]+)\"?:? (?:not found|no such file or directory)", said):
         path = missing[1].lstrip("/")
         line = next((s.line for s in steps if s.word in ("COPY", "ADD") and path in s.rest), 0)
         return Fault(

@@ -1,5 +1,5 @@
-"""One instance as a container: what it is made of, what its labels tell after a restart, what its launcher says. Pure but for
-reading the launcher's status, which the app could have forged: it can lie about itself only, and no more than that.
+"""One instance as a container: what it is made of, what its labels tell after a restart, what its launcher says. Pure but for its
+directories and the launcher's status, which the app could have forged: it can lie about itself only, and no more than that.
 
 <data>/containers/<id>/            mounted into the container, the app's user may write
                        status.json     kept by the launcher
@@ -174,3 +174,15 @@ def died(state: Mapping, status: dict, note: Note, tail: list[str]) -> dict | No
         return None
     number = code - 128 if 128 < code < 160 else 0
     return {"exit_code": None if number else code, "signal": number, "tail": tail}
+
+def give(directory: Path) -> None:
+    """A directory that the app's user may write; the one above it is closed to others."""
+    directory.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        if directory.stat().st_uid != USER:  # another runtime gave it to a user of the Space's own
+            for folder, folders, names in os.walk(directory):
+                for name in (".", *folders, *names):
+                    os.chown(os.path.join(folder, name), USER, USER, follow_symlinks=False)
+        directory.chmod(0o700)
+    elif os.geteuid() != USER:
+        directory.chmod(0o777)

@@ -4,7 +4,6 @@ Owns: creating, stopping and finding containers again, their directories and vol
 is made of is in `container.py`, its log in `follow.py`. The engine outlives Podium: after a restart the labels tell everything.
 Does not decide when to launch or stop, and reads no setting."""
 
-import os
 import re
 import threading
 import time
@@ -17,7 +16,7 @@ from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import container, hints, look
-from orchestrator.runtimes.container import USER, Note
+from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.docker_engine import Engine
 from orchestrator.runtimes.follow import Follower
 from orchestrator.runtimes.instance import remove_tree
@@ -95,7 +94,7 @@ class DockerRuntime:
         try:
             place, volume = self._places / note.id, self._volumes / note.space_id
             for directory in (place, volume):
-                _give(directory)
+                container.give(directory)
             binds = [f"{place}:{container.STATUS}:rw", f"{volume}:/data:rw"]
             with suppress(FileExistsError):  # an earlier attempt of ours made it and never heard so
                 self._engine.create(
@@ -341,16 +340,3 @@ def _why(known: _Known, status: dict) -> Fault:
     tail = known.follower.tail if known.follower else []
     ended = container.died(known.state, status, known.note, tail)
     return hints.LOST if ended is None else hints.exited(ended)
-
-
-def _give(directory: Path) -> None:
-    """A directory that the app's user may write; the one above it is closed to others."""
-    directory.mkdir(exist_ok=True)
-    if os.geteuid() == 0:
-        if directory.stat().st_uid != USER:  # another runtime gave it to a user of the Space's own
-            for folder, folders, names in os.walk(directory):
-                for name in (".", *folders, *names):
-                    os.chown(os.path.join(folder, name), USER, USER, follow_symlinks=False)
-        directory.chmod(0o700)
-    elif os.geteuid() != USER:
-        directory.chmod(0o777)
