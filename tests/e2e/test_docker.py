@@ -99,7 +99,6 @@ def test_running_apps_outlive_podium_and_are_adopted(boxed, box):
 
 def test_an_authors_own_dockerfile(boxed):
     files = {"README.md": README, "index.html": "own", "Dockerfile": DOCKERFILE.format(base=containers.base())}
-    boxed.create("docker")
     boxed.push(files=files)
     boxed.wait("RUNNING")
     with boxed.client() as client:
@@ -116,7 +115,6 @@ def test_an_authors_own_dockerfile(boxed):
 def test_a_gradio_sample(boxed):
     from tests.apps import expect
 
-    boxed.create()
     boxed.push(expect.APPS / "gradio_interface")
     boxed.wait("RUNNING", timeout=600)
     promise = expect.load(expect.APPS / "gradio_interface")
