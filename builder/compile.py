@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from builder import config, plan, source
+from builder import config, frontmatter, plan, source
 from builder.errors import Fault, FaultKind, TransientError
 from builder.frontmatter import FILE as README
 from builder.objects import Objects
 from builder.plan import Plan, digest
 from builder.request import Request
+from builder.text import shown
 
 Say = Callable[[str], None]
 README_LIMIT = 2 << 20  #: bytes of README.md that are read
@@ -61,8 +62,9 @@ class Build:
             self.warn(found.warnings)
             read = source.Reader(found, objects)
             self.say(f"--> Reading {README}")
-            self.config = config.parse((read(README, README_LIMIT) or b"").decode("utf-8", "replace"))
+            self.config = config.parse(readme(read))
             self.warn(self.config.warnings)
+            self.warn(misspelt_readme(found))
             made = plan.make(self.config, read, request.docker)
             self.warn(made.warnings)
             if request.images:
@@ -165,6 +167,22 @@ class Build:
         for sentence in sentences:
             self.warnings.append(sentence)
             self.say(f"WARNING {sentence}")
+
+
+def readme(read: source.Reader) -> str:
+    """The text of README.md; whatever is wrong with the file is a fault of the configuration."""
+    try:
+        return frontmatter.decoded(read(README, README_LIMIT) or b"")
+    except Fault as fault:
+        fault.kind = FaultKind.CONFIG
+        raise
+
+
+def misspelt_readme(found: source.Source) -> list[str]:
+    if README in found.files:
+        return []
+    near = [path for path in found.files if path.lower() == README.lower()]
+    return [f"{shown(path)} is not read; rename it to {README}" for path in near[:1]]
 
 
 def missing_packages(names: tuple[str, ...]) -> list[str]:

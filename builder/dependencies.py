@@ -32,9 +32,13 @@ def _pyproject(text: str, found: Requirements, unused: bool) -> None:
     try:
         project = tomllib.loads(text).get("project", {})
         wanted = project.get("dependencies", [])
-        found.requires_python = str(project.get("requires-python", ""))
-    except (tomllib.TOMLDecodeError, AttributeError, RecursionError) as error:
-        raise Fault("REQ_SYNTAX", f"the file is not valid TOML: {shown(str(error))}", name) from None
+        found.requires_python = _requires_python(project.get("requires-python", ""), text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        at = re.search(r" \(at line (\d+), column \d+\)", str(error))
+        line = int(at[1]) if at else 0
+        raise Fault("REQ_SYNTAX", f"the file is not valid TOML: {shown(str(error))}", name, line) from None
+    except AttributeError:
+        raise Fault("REQ_SYNTAX", "`project` must be a table; write a line of [project]", name) from None
     if unused:
         if wanted:
             found.warnings.append(f"{name}: its dependencies are not installed, because there is a requirements.txt")
@@ -48,6 +52,27 @@ def _pyproject(text: str, found: Requirements, unused: bool) -> None:
         line, own = requirement(item.strip(), name, text.count("\n", 0, position) + 1 if position >= 0 else 0)
         found.lines.append(line)
         found.own_code |= own
+
+
+def _requires_python(value: object, text: str) -> str:
+    """`requires-python` if it can be read. Raises Fault REQ_SYNTAX with its line."""
+    if value == "":
+        return ""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # late: most repos have no pyproject.toml
+
+    try:
+        if isinstance(value, str):
+            SpecifierSet(value)
+            return value
+    except InvalidSpecifier:
+        pass
+    position = text.find("requires-python")
+    raise Fault(
+        "REQ_SYNTAX",
+        f"requires-python is {shown(str(value))!r}; write versions in quotes, such as '>=3.11'",
+        "pyproject.toml",
+        text.count("\n", 0, position) + 1,
+    )
 
 
 def _uv_lock(text: str, found: Requirements) -> None:

@@ -44,6 +44,10 @@ class Fault(Exception):
     def sentence(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
 
+    def advice(self) -> str:
+        """The sentence with the hint, for places that have no room of its own for it."""
+        return self.sentence() + (f" ({self.hint})" if self.hint and self.hint not in self.message else "")
+
     def __str__(self) -> str:
         return f"{self.code} {self.sentence()}"
 

@@ -50,6 +50,10 @@ def read(readme: str) -> Block:
         return Block()
     closed = _CLOSED.search(readme, opened.end())
     if not closed:
+        if len(readme) > SIZE_LIMIT and _KEY_LINE.match(readme, opened.end()):
+            raise _fault(
+                "TOO_LARGE", f"the front matter has more than {SIZE_LIMIT} bytes, or no line of --- ends it", 1
+            )
         if _KEY_LINE.match(readme, opened.end()):
             raise _fault("YAML_SYNTAX", "the front matter opened here is never closed; end it with a line of ---", 1)
         return Block()
@@ -59,6 +63,25 @@ def read(readme: str) -> Block:
         raise _fault("TOO_LARGE", f"the front matter has {size} bytes; at most {SIZE_LIMIT} are read", 1)
     first = readme.count("\n", 0, opened.end()) + 1
     return _Reader(text, first).block()
+
+
+def decoded(data: bytes) -> str:
+    """The text of README.md, perhaps cut. What follows the front matter may be in any encoding.
+
+    Raises Fault README_ENCODING of kind CONFIG when the front matter is not UTF-8."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
+        raise _fault("README_ENCODING", "the file is UTF-16 (as PowerShell writes with >); save it as UTF-8", 0)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        text, start = data.decode("utf-8", "replace"), error.start
+    opened = _OPENED.match(text[: SIZE_LIMIT + 1024])
+    closed = opened and _CLOSED.search(text, opened.end())
+    if closed and start < len(text[: closed.start()].encode()):
+        raise _fault(
+            "README_ENCODING", "the front matter is not UTF-8; save the file as UTF-8", data.count(b"\n", 0, start) + 1
+        )
+    return text
 
 
 def _fault(code: str, message: str, line: int) -> Fault:

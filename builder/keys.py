@@ -149,8 +149,8 @@ def _python(value: object, at: Found) -> str:
         )
     text = at.raw or (value if isinstance(value, str) else "")
     if not re.fullmatch(_PYTHON, text) or ".".join(text.split(".")[:2]) not in PYTHONS:
-        quoted = "write it with quotes, such as python_version: '3.10'" if text == "3.1" else ""
-        at.refuse(f"python_version {shown(text or str(value))!r} is not supported; {supported}", quoted)
+        quoted = "; write 3.10 with quotes: python_version: '3.10'" if text == "3.1" else ""
+        at.refuse(f"python_version {shown(text or str(value))!r} is not supported; {supported}{quoted}")
     return text
 
 

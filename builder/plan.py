@@ -55,18 +55,6 @@ class Plan:
             "own_code": self.own_code,
         }
 
-    def fingerprint(self) -> dict[str, object]:
-        """The whole Plan as JSON; `digest` of it names the Plan."""
-        return {
-            **self.dependencies(),
-            "sdk": self.sdk,
-            "argv": list(self.argv),
-            "env": dict(self.env),
-            "port": self.port,
-            "ready_path": self.ready_path,
-            "packages": list(self.packages),
-        }
-
 
 def digest(*parts: object) -> str:
     """24 hex digits of JSON-safe parts."""

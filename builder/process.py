@@ -10,12 +10,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.text import clean_line
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _KEPT = 2 << 20  #: bytes of output kept for the explanation of a failure
 _LIBC = ctypes.CDLL(None, use_errno=True)
 #: What a sandbox sees of the machine, read-only; what is not there is left out.
@@ -54,7 +56,8 @@ class Box:
 
 
 def boxed(command: Sequence[str], box: Box, cwd: str) -> list[str]:
-    """The command inside bubblewrap: no home, no data of Podium's, own processes; the network is shared. Read-only system."""
+    """The command inside bubblewrap: no home, no data of Podium's, own processes; the network is shared. Read-only system.
+    An app's box (`orchestrator/runtimes/sandbox.py`) is another one: it has users, volumes, devices and a life of days."""
     drop = []
     if box.uid is not None and os.geteuid() == 0:
         ids = [f"--reuid={box.uid}", f"--regid={box.uid}", "--clear-groups"]
@@ -87,6 +90,8 @@ def run(
 ) -> Outcome:
     """Run to the end or to a limit. Children go down with it, and with the builder. `clean` makes text of a line."""
     parent = os.getpid()
+    _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what leaves the group stays below us
+    others = _below()
     process = subprocess.Popen(
         list(command),
         cwd=cwd,
@@ -124,6 +129,7 @@ def run(
                 reason = "timeout"
     finally:
         _end(process)
+        _end_strays(others)
     reader.close()
     return Outcome(process.returncode, reason, "\n".join(reader.kept))
 
@@ -146,13 +152,36 @@ def _confine(limits: Limits, parent: int) -> None:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """Kill the whole group; then nothing of it is left (in a sandbox the kernel ends what left the group)."""
+    """Kill the whole group. In a sandbox the kernel also ends what left the group."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     process.wait()
     process.stdout.close()
+
+
+def _end_strays(others: set) -> None:
+    """Kill what left the group, as code outside of a sandbox can: it must not meddle with what is done next, as root. New ones
+    may appear while the old ones die, so look again."""
+    for _ in range(100):
+        strays = _below() - others
+        if not strays:
+            return
+        for stray in strays:
+            with suppress(OSError):
+                os.kill(stray, signal.SIGKILL)
+        for stray in strays:
+            with suppress(OSError):
+                os.waitpid(stray, os.WNOHANG)
+        time.sleep(0.01)
+
+
+def _below() -> set[int]:
+    """Processes below us."""
+    import psutil
+
+    return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
 def _memory(pid: int) -> int:

@@ -72,6 +72,6 @@ class Unavailable(PodiumError):
     """Something of ours is down; nothing was changed, trying again later is right."""
 
 
-def repo_not_found(repo_id: str = "") -> NotFound:
+def repo_not_found() -> NotFound:
     """What a stranger sees of a private repo and of one that does not exist: the same."""
     return NotFound("RepoNotFound", "Repository not found.")

@@ -10,7 +10,7 @@
 All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -245,9 +245,9 @@ class Bell(Protocol):
     def wait(self, topic: str, timeout: float) -> bool:
         """True if rung since the last wait on this topic by this thread's subscriber, False on timeout."""
 
-    def subscribe(self, topic: str, call: Callable[[], None]) -> Callable[[], None]:
-        """Call on each ring (from the ringing thread); returns the unsubscriber."""
-
+    def hearing(self, topic: str) -> AbstractContextManager[Callable[[float], Awaitable[bool]]]:
+        """For coroutines: `await rung(timeout)` ends at once if the topic was rung since the last call, else at the next ring
+        (True) or after `timeout` seconds (False)."""
 
 
 # ----------------------------------------------------------------------------------------------------------- store

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from orchestrator.store.engine import Store
 
 log = logging.getLogger(__name__)
+_CLOSED = ("apps", "keys", "logs", "repos", "run", "tmp")
+_PASSED = ("build-tmp", "cache", "envs")
 
 
 @dataclass(frozen=True)
@@ -230,10 +232,19 @@ def gateway_config(settings: Settings) -> "GatewayConfig":
 
 
 def _data(settings: Settings) -> Path:
-    """The data directory, closed to others."""
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (settings.data / "tmp").mkdir(exist_ok=True)
-    return settings.data
+    """The data directory, its contents closed to other users of the machine. Where apps and builds run as users of their own
+    and outside of bubblewrap, they must get through to what is theirs, but need not see its neighbours."""
+    data = settings.data
+    data.mkdir(parents=True, exist_ok=True, mode=0o711)
+    for names, mode in ((_CLOSED, 0o700), (_PASSED, 0o711)):
+        for name in names:
+            (data / name).mkdir(exist_ok=True)
+            (data / name).chmod(mode)
+    if not settings.database_url:
+        (data / "podium.db").touch(mode=0o600)
+        for path in data.glob("podium.db*"):
+            path.chmod(0o600)
+    return data
 
 
 def _engine_words(data: Path) -> tuple[str, str]:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 
 class Podium:
     """A real `podium up` of its own: its data directory, its port, its users. `owner` is a user whose name no other
-    Podium on this machine has."""
+    Podium on this machine has. Downloaded and compiled packages are shared with the neighbours in the same directory."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home, self.data, self.port = home, home / "data", free_port()
@@ -44,7 +44,11 @@ class Podium:
 
     def start(self, timeout: float = 60) -> "Podium":
         """Start it (again) and wait until it is ready; the first time make the owner."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        cache = self.home.parent / "shared-cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        if not self.data.exists():
+            self.data.mkdir(parents=True, mode=0o700)
+            (self.data / "cache").symlink_to(cache)
         command = [sys.executable, "-m", "orchestrator.cli", "up", "--data", str(self.data), "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -75,6 +75,7 @@ class Space(App):
         super().__init__("", folder)
         self.podium, self.owner, self.name, self.owner_token = podium, owner, name, token
         self.work = podium.home / "work" / f"{owner}-{name}"
+        self.created = False
 
     @property
     def id(self) -> str:
@@ -96,6 +97,7 @@ class Space(App):
         body = {"name": self.name, "organization": self.owner, "type": "space", "sdk": sdk, "private": private}
         answer = self.podium.request("POST", "/api/repos/create", body, self.owner_token)
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
+        self.created = True
         return self
 
     def push(
@@ -122,7 +124,9 @@ class Space(App):
             target.write_bytes(content.encode() if isinstance(content, str) else content)
         git(self.work, "add", "--all", "--force")
         git(self.work, "commit", "-q", "--allow-empty", "-m", message)
-        git(self.work, "push", "-q", "origin", "main")
+        # A Space made through the API has a first commit of its own, which the folder replaces.
+        git(self.work, "push", "-q", *(["--force"] if self.created else []), "origin", "main")
+        self.created = False
         return git(self.work, "rev-parse", "HEAD").strip()
 
     def remote(self, token: str | None = None) -> str:

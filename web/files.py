@@ -25,12 +25,10 @@ def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     repos = console.parts.repos
 
-    def open_repo(
-        request: Request, visit: Visit, owner: str, name: str, word: str
-    ) -> tuple[Space, str, str, str, dict]:
+    def open_repo(request: Request, visit: Visit, owner: str, name: str) -> tuple[Space, str, str, str, dict]:
         """(space, revision as asked, commit id or "" for an empty repo, path, shared values)."""
         space = console.space(visit, owner, name, code=True)
-        revision, path = place(request, word)
+        revision, path = place(request)
         empty = revision == "main" and repos.head(space.id) is None
         commit = "" if empty else repos.resolve(space.id, revision)
         values = header(console, visit, space, "files")
@@ -39,7 +37,7 @@ def routes(console: Console) -> APIRouter:
 
     @router.get("/spaces/{owner}/{name}/tree/{rest:path}")
     def tree(request: Request, owner: str, name: str, visit: Visit = Depends(console.visit)) -> Response:
-        space, _, commit, path, values = open_repo(request, visit, owner, name, "tree")
+        space, _, commit, path, values = open_repo(request, visit, owner, name)
         entries = repos.tree(space.id, commit, path) if commit else []
         entries = sorted(entries, key=lambda e: (e.type != "directory", e.path.lower()))
         last = next(iter(repos.log(space.id, commit, limit=1)), None) if commit else None
@@ -60,7 +58,7 @@ def routes(console: Console) -> APIRouter:
 
     @router.get("/spaces/{owner}/{name}/blob/{rest:path}")
     def blob(request: Request, owner: str, name: str, visit: Visit = Depends(console.visit)) -> Response:
-        space, _, commit, path, values = open_repo(request, visit, owner, name, "blob")
+        space, _, commit, path, values = open_repo(request, visit, owner, name)
         entry = _file(space, commit, path)
         data = repos.read(space.id, commit, path, TEXT_LIMIT + 1) or b""
         kind = _kind(path, data)
@@ -76,7 +74,7 @@ def routes(console: Console) -> APIRouter:
 
     @router.get("/spaces/{owner}/{name}/commits/{rest:path}")
     def commits(request: Request, owner: str, name: str, p: int = 0, visit: Visit = Depends(console.visit)) -> Response:
-        space, _, commit, _, values = open_repo(request, visit, owner, name, "commits")
+        space, _, commit, _, values = open_repo(request, visit, owner, name)
         p = max(0, min(p, 10_000))
         found = repos.log(space.id, commit, skip=p * COMMITS, limit=COMMITS + 1) if commit else []
         values |= {"commits": found[:COMMITS], "more": p + 1 if len(found) > COMMITS else 0, "page": p}
@@ -85,7 +83,7 @@ def routes(console: Console) -> APIRouter:
     @router.get("/spaces/{owner}/{name}/media/{rest:path}")
     def media(request: Request, owner: str, name: str, visit: Visit = Depends(console.visit)) -> Response:
         """An image of the repo, of a kind that cannot hold a program."""
-        space, _, commit, path, _ = open_repo(request, visit, owner, name, "media")
+        space, _, commit, path, _ = open_repo(request, visit, owner, name)
         entry, kind = _file(space, commit, path), IMAGES.get(path.rpartition(".")[2].lower())
         if kind is None or entry.size > IMAGE_LIMIT:
             raise Invalid(
@@ -112,8 +110,8 @@ def _kind(path: str, data: bytes) -> str:
     return "binary" if b"\0" in data[:8000] else "text"
 
 
-def place(request: Request, word: str) -> tuple[str, str]:
-    """(revision, path) behind `/spaces/owner/name/<word>/`. Taken from the raw path, in which a revision with slashes
+def place(request: Request) -> tuple[str, str]:
+    """(revision, path) behind `/spaces/owner/name/<tree, blob, …>/`. Taken from the raw path, in which a revision with slashes
     (`refs%2Fpr%2F1`) is still one step."""
     raw = request.scope.get("raw_path") or quote(request.url.path).encode()
     steps = raw.decode("latin-1").split("?")[0].split("/")[5:]

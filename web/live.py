@@ -5,14 +5,14 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
+from orchestrator.api.sse import LIFE, PING, PING_EVERY, event, stream
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Space
 from orchestrator.errors import CallerError
 from web.page import Console
 from web.session import Visit
-from web.sse import LIFE, PING, PING_EVERY, event, stream
 from web.story import Story, story
 
 POLL_EVERY = 1.0  #: how late a change that rang no bell here may be shown
@@ -22,13 +22,11 @@ def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/spaces/{owner}/{name}/live")
-    def live(
-        request: Request, owner: str, name: str, wake: bool = False, visit: Visit = Depends(console.visit)
-    ) -> Response:
+    def live(owner: str, name: str, wake: bool = False, visit: Visit = Depends(console.visit)) -> Response:
         space = console.space(visit, owner, name)
         if wake and space.route is RouteState.WAKE:
             console.parts.spaces.used({}, [space.id])
-        return stream(_frames(console, request, visit, owner, name))
+        return stream(_frames(console, visit, owner, name))
 
     return router
 
@@ -57,9 +55,8 @@ def tell(console: Console, visit: Visit, space: Space) -> tuple[Story, dict[str,
     return told, pieces
 
 
-async def _frames(console: Console, request: Request, visit: Visit, owner: str, name: str) -> AsyncIterator[bytes]:
-    loop, rung = asyncio.get_running_loop(), asyncio.Event()
-    unsubscribe = console.parts.bell.subscribe("routes", lambda: loop.call_soon_threadsafe(rung.set))
+async def _frames(console: Console, visit: Visit, owner: str, name: str) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
     sent: dict[str, Any] = {}
     ends, quiet = loop.time() + LIFE, loop.time()
 
@@ -67,9 +64,8 @@ async def _frames(console: Console, request: Request, visit: Visit, owner: str, 
         space = console.space(visit, owner, name)
         return space, tell(console, visit, space)[1]
 
-    try:
+    with console.parts.bell.hearing("routes") as rung:
         while loop.time() < ends:
-            rung.clear()
             try:
                 space, pieces = await asyncio.to_thread(look)
             except CallerError:
@@ -82,9 +78,4 @@ async def _frames(console: Console, request: Request, visit: Visit, owner: str, 
             elif loop.time() - quiet >= PING_EVERY:
                 quiet = loop.time()
                 yield PING
-            try:
-                await asyncio.wait_for(rung.wait(), POLL_EVERY)
-            except TimeoutError:
-                pass
-    finally:
-        unsubscribe()
+            await rung(POLL_EVERY)

@@ -8,15 +8,16 @@ from contextlib import suppress
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
+from orchestrator.api.sse import LIFE, PING, PING_EVERY, event, stream
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.space import Role
+from orchestrator.domain.streams import build_stream, run_stream
 from orchestrator.errors import CallerError, NotFound
 from orchestrator.ports import LogLine, Logs
 from web.page import Console
 from web.session import Visit
 from web.space import header
-from web.sse import LIFE, PING, PING_EVERY, event, stream
-from web.story import run_stream, wanted_build
+from web.story import wanted_build
 
 BATCH = 1000  #: lines of one event
 KINDS = ("build", "run")
@@ -33,11 +34,11 @@ def routes(console: Console) -> APIRouter:
         """Name of the stream to read now; "" if there is none yet. Raises NotFound `BUILD` for a number that is not there."""
         builds = spaces.builds(space, 100)
         if number:
-            return f"build/{_numbered(builds, number).key}"
+            return build_stream(_numbered(builds, number).key)
         wanted = wanted_build(space, builds) or (builds[0] if builds else None)
         if kind == "run":
-            return run_stream(space, wanted)
-        return f"build/{wanted.key}" if wanted else ""
+            return run_stream(space, wanted.image if wanted else None)
+        return build_stream(wanted.key) if wanted else ""
 
     @router.get("/spaces/{owner}/{name}/logs")
     def page(

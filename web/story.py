@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from orchestrator.domain.decide import RouteState
-from orchestrator.domain.keys import build_key, instance_id, launch_key
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.stage import Stage
@@ -51,19 +50,7 @@ class Story:
 
 def wanted_build(space: Space, builds: list[Build]) -> Build | None:
     """The build of the wished revision."""
-    if space.wish.revision is None:
-        return None
-    key = build_key(space.id, space.wish.revision, space.wish.rebuilds)
-    return next((b for b in builds if b.key == key), None)
-
-
-def run_stream(space: Space, build: Build | None) -> str:
-    """Name of the log of the instance that is wanted, which may be starting, or else of the one that serves; "" if none."""
-    if build and build.image:
-        wish = space.wish
-        key = launch_key(build.image.id, wish.hardware, wish.env_version, wish.restarts)
-        return f"run/{instance_id(space.id, key)}"
-    return f"run/{space.instance}" if space.instance else ""
+    return next((b for b in builds if b.key == space.wish.build_key), None)
 
 
 def story(space: Space, builds: list[Build], now: float) -> Story:

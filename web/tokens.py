@@ -36,7 +36,7 @@ def routes(console: Console) -> APIRouter:
 
     @router.post("/settings/tokens/revoke")
     def revoke(form: dict[str, str] = Depends(console.form), visit: Visit = Depends(console.member)) -> Response:
-        accounts.revoke_token(visit.caller.user, form.get("id", ""), actor=visit.caller.name)
+        accounts.revoke_token(visit.caller.user, form.get("id", ""), visit.caller.name, keep=visit.session)
         return go("/settings/tokens?done=revoked")
 
     return router

@@ -1,7 +1,11 @@
 """Bytecode for environments, so that no app compiles the same modules at every start. Compiled files are kept by package (name,
 version and list of files) and linked into later environments; only new packages cost time. Runs no package code: the
-compiler is the bare interpreter, which looks into no site-packages."""
+compiler is the bare interpreter, which looks into no site-packages.
 
+What is kept serves other Spaces, so nothing is taken from a package that brings compiled files, or whose files another
+package has overwritten: a module counts only if it has the digest that its package's RECORD names."""
+
+import base64
 import hashlib
 import os
 import re
@@ -17,10 +21,11 @@ TIMEOUT = 900.0  #: seconds for one environment
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One installed package: `key` names its compiled files, `modules` are paths of .py files below site-packages."""
+    """One installed package: `key` names its compiled files, `modules` are paths of .py files below site-packages, each with
+    its digest as in RECORD (`sha256=...`)."""
 
     key: str
-    modules: tuple[str, ...]
+    modules: dict[str, str]
 
 
 def packages(site: Path) -> Iterator[Package]:
@@ -30,9 +35,34 @@ def packages(site: Path) -> Iterator[Package]:
             data = record.read_bytes()
         except OSError:
             continue
-        names = (line.split(",")[0].strip('"') for line in data.decode("utf-8", "replace").splitlines())
-        modules = tuple(n for n in names if n.endswith(".py") and not n.startswith(("/", "..")) and "/../" not in n)
-        yield Package(f"{record.parent.name[: -len('.dist-info')]}-{hashlib.sha256(data).hexdigest()[:16]}", modules)
+        rows = (line.rsplit(",", 2) for line in data.decode("utf-8", "replace").splitlines())
+        files = {row[0].strip('"'): row[1] for row in rows if len(row) == 3}
+        modules = {
+            name: digest
+            for name, digest in files.items()
+            if name.endswith(".py") and not name.startswith(("/", "..")) and "/../" not in name
+        }
+        yield Package(f"{record.parent.name[: -len('.dist-info')]}-{hashlib.sha256(data).hexdigest()[:32]}", modules)
+
+
+def is_genuine(site: Path, package: Package) -> bool:
+    """Whether the modules are what the package's RECORD says."""
+    try:
+        return all(_digest(site / name) == digest for name, digest in package.modules.items())
+    except OSError:
+        return False
+
+
+def _digest(path: Path) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).decode().rstrip("=")
+
+
+def drop(env: Path) -> None:
+    """Remove the compiled files that packages brought themselves."""
+    for folder, folders, _ in os.walk(_site(env)):
+        if "__pycache__" in folders:
+            folders.remove("__pycache__")
+            shutil.rmtree(os.path.join(folder, "__pycache__"), ignore_errors=True)
 
 
 def compiled_name(module: str, tag: str) -> str:
@@ -46,7 +76,7 @@ def link(env: Path, cache: Path, tag: str) -> bool:
     site, whole = _site(env), True
     for package in packages(site):
         kept = cache / tag / package.key
-        if not kept.is_dir():
+        if not kept.is_dir() or not is_genuine(site, package):
             whole = whole and not package.modules
             continue
         for module in package.modules:
@@ -85,7 +115,7 @@ def compile_all(env: Path, cache: Path, tag: str) -> None:
     )
     for package in packages(site):
         kept = cache / tag / package.key
-        if kept.is_dir() or not package.modules:
+        if kept.is_dir() or not package.modules or not is_genuine(site, package):
             continue
         fresh = kept.with_name(f".{package.key}.{os.getpid()}")
         fresh.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from builder.backends import explain, uv
+from builder.backends import explain, guarded, uv
 from builder.errors import Fault
 from builder.plan import Plan, digest
 from builder.process import Box, Limits, Outcome, boxed, can_box, run
@@ -66,12 +66,12 @@ class Resolver:
 
     def _resolve(self, python: str, version: str) -> Lock:
         self.say(f"--> Resolving {len(self.plan.lines)} requirements")
-        write(self.work / "requirements.in", [line.text for line in self.plan.lines])
-        write(self.work / "constraints.in", [line.text for line in self.plan.constraints])
+        guarded.write(self.work / "requirements.in", [line.text for line in self.plan.lines])
+        guarded.write(self.work / "constraints.in", [line.text for line in self.plan.constraints])
         if not self.plan.own_code:
             outcome = self._compile(python, ["--generate-hashes", "--only-binary", ":all:"], own_code=False)
             if outcome.code == 0:
-                return Lock(read(self.work / "lock.txt"), False)
+                return Lock(guarded.read(self.work / "lock.txt"), False)
             if not explain.NO_WHEEL.search(outcome.output):
                 for text in outcome.output.splitlines():
                     self.say(text)
@@ -82,7 +82,7 @@ class Resolver:
         outcome = self._compile(python, ["--emit-index-url", "--emit-find-links", *index], own_code=True)
         if outcome.code:
             self._fail(outcome, "resolving the requirements", version, python)
-        return Lock(read(self.work / "lock.txt"), True)
+        return Lock(guarded.read(self.work / "lock.txt"), True)
 
     def _compile(self, python: str, options: list[str], own_code: bool):
         arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--python", python]
@@ -97,7 +97,7 @@ class Resolver:
         """Give the directories that author's code writes to its user."""
         if self.request.uid is not None and os.geteuid() == 0:
             for folder in (path, self.work, self._cache(True)):
-                chown(folder, self.request.uid)
+                guarded.hand_over(folder, self.request.uid)
 
     def _cache(self, own_code: bool) -> Path:
         """uv's cache. Code of a Space must not write where others read."""
@@ -153,35 +153,9 @@ class Resolver:
 
     def _newest(self, name: str, python: str) -> str:
         """What the index has instead of a version that it has not; "" when even that is unknown."""
-        write(self.work / "newest.in", [name])
+        guarded.write(self.work / "newest.in", [name])
         arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--no-deps"]
         arguments += ["--only-binary", ":all:", "--python", python, "newest.in"]
         outcome = self._uv("explain", arguments, False, (), python, quiet=True)
         found = re.search(r"^[\w.-]+==(\S+)", outcome.output, re.MULTILINE)
         return f"; the newest that fits this Python is {found[1]}" if outcome.code == 0 and found else ""
-
-
-def chown(path: Path, uid: int) -> None:
-    os.chown(path, uid, uid)
-    for folder, folders, names in os.walk(path):
-        for name in (*folders, *names):
-            os.chown(os.path.join(folder, name), uid, uid, follow_symlinks=False)
-
-
-def place(path: Path, text: str) -> None:
-    """Write a file whole, following no link that the code of a package may have put there."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644), "w") as file:
-        file.write(text)
-    fresh.rename(path)
-
-
-def read(path: Path) -> str:
-    """The text of a file that the code of a package could have replaced by a link."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW)) as file:
-        return file.read()
-
-
-def write(path: Path, lines: list[str]) -> None:
-    place(path, "\n".join(lines) + "\n")

@@ -6,13 +6,18 @@ import os
 import shutil
 from pathlib import Path
 
-MARKER = ".complete"  #: JSON in an environment that is whole; its time is when it was last used
-LOCKS = ".locks"  #: directory beside the environments, one file each
+LOCKS = ".locks"  #: directory beside the environments: of each one its lock, and its mark once it is whole
+
+
+def mark_of(path: Path) -> Path:
+    """The file that says an environment is whole: JSON about it; its time is when it was last used. Beside the environment,
+    because the code of packages writes into it."""
+    return path.parent / LOCKS / f"{path.name}.whole"
 
 
 def is_whole(path: Path) -> bool:
     """Whether an environment is complete and its interpreter still there."""
-    return (path / MARKER).is_file() and (path / "bin" / "python").exists()
+    return mark_of(path).is_file() and (path / "bin" / "python").exists()
 
 
 def open_lock(envs: Path, name: str, how: int) -> int:
@@ -42,7 +47,7 @@ def remove(envs: Path, name: str) -> int:
         return 0
     try:
         size = disk_bytes(envs / name)
-        (envs / name / MARKER).unlink(missing_ok=True)
+        mark_of(envs / name).unlink(missing_ok=True)
         shutil.rmtree(envs / name, ignore_errors=True)
         (envs / LOCKS / f"{name}.compile").unlink(missing_ok=True)
         (envs / LOCKS / name).unlink(missing_ok=True)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.backends import bytecode, uv
-from builder.backends.lock import Lock, Resolver, chown, place, write
-from builder.backends.shelf import MARKER, disk_bytes, is_whole, open_lock
+from builder.backends import bytecode, guarded, uv
+from builder.backends.lock import Lock, Resolver
+from builder.backends.shelf import disk_bytes, is_whole, mark_of, open_lock
 from builder.errors import Fault, TransientError
 from builder.plan import SCHEMA, Plan, digest
 from builder.request import Request
@@ -73,7 +73,7 @@ class Maker(Resolver):
         """Compile what is not compiled yet; where code of the author's ran, uv did it inside the sandbox. May be killed at any
         time: the next build of the environment goes on."""
         path = Path(environment.path)
-        own_code = json.loads((path / MARKER).read_text())["own_code"]
+        own_code = json.loads(mark_of(path).read_text())["own_code"]
         if own_code or (path / bytecode.MARKER).exists():
             return
         try:
@@ -99,8 +99,8 @@ class Maker(Resolver):
             return None
         self._held.append(open_lock(self.envs, name, fcntl.LOCK_SH))
         try:
-            about = json.loads((path / MARKER).read_text())
-            os.utime(path / MARKER)
+            about = json.loads(mark_of(path).read_text())
+            os.utime(mark_of(path))
         except (OSError, ValueError):
             return None
         return Environment(name, declared, str(path), about["python"], about["versions"])
@@ -125,7 +125,7 @@ class Maker(Resolver):
         path = self.envs / name
         try:
             shutil.rmtree(path, ignore_errors=True)
-            write(self.work / "lock.txt", [lock.text])
+            guarded.write(self.work / "lock.txt", [lock.text])
             versions = uv.versions(lock.text)
             self.say(f"--> Installing {len(versions)} packages")
             path.mkdir(parents=True)
@@ -133,6 +133,7 @@ class Maker(Resolver):
             outcome = self._uv("venv", venv, False, (), python)
             if outcome.code:
                 raise TransientError(f"uv cannot make an environment: {outcome.output[-500:]}")
+            skeleton = guarded.skeleton_of(path)
             arguments = ["pip", "install", "--no-config", "--no-deps", "--python", str(path / "bin" / "python")]
             if lock.own_code:
                 self._own(path)
@@ -144,12 +145,17 @@ class Maker(Resolver):
                 self._fail(outcome, "installing the packages", version, python)
             if lock.own_code:
                 self._disown(path)
+            if guarded.skeleton_of(path) != skeleton:
+                raise Fault(
+                    "REQ_UNSAFE", "a package overwrites the Python interpreter or pyvenv.cfg; remove that package"
+                )
             self._size(path)
             if not lock.own_code:
+                bytecode.drop(path)
                 bytecode.link(path, self._bytecode(), bytecode.tag_of(version))
-            place(path / LOCK, lock.text)
+            guarded.place(path / LOCK, lock.text)
             about = {"python": version, "versions": versions, "own_code": lock.own_code}
-            place(path / MARKER, json.dumps(about))
+            guarded.place(mark_of(path), json.dumps(about))
         except OSError as error:
             raise TransientError(f"cannot write the environment: {error}") from None
         finally:
@@ -167,4 +173,4 @@ class Maker(Resolver):
 
     def _disown(self, path: Path) -> None:
         if self.request.uid is not None and os.geteuid() == 0:
-            chown(path, 0)
+            guarded.hand_over(path, 0)

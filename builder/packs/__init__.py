@@ -60,4 +60,5 @@ def app_file(config: Config, read: Reader, default: str, ending: str) -> str:
     near = [*get_close_matches(path, candidates, 1, 0.5), *[c for c in candidates if "/" not in c], *candidates]
     mean = f", did you mean {shown(near[0])!r}?" if near else ""
     hint = f"write `app_file: {shown(near[0])}` into README.md, or add {path}" if near else f"add {path}"
-    raise Fault("APP_FILE", f"there is no {shown(path)!r} in this repo{mean}", hint=hint, **where)
+    advice = mean or f"; add it, or name another with `app_file` in {README}"
+    raise Fault("APP_FILE", f"there is no {shown(path)!r} in this repo{advice}", hint=hint, **where)

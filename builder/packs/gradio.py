@@ -38,8 +38,9 @@ def plan(config: Config, read: Reader) -> Parts:
         )
     if not config.sdk_version and not mentioned(read, PACKAGE):
         warnings.append(f"{README} names no `sdk_version`, so the newest gradio is installed; name one to keep it")
-    # The same extras that Hugging Face installs; `spaces` too when the app imports it, because it does so there.
-    wanted = ("gradio[mcp,oauth]", "spaces") if imports(read, path, "spaces") else ("gradio[mcp,oauth]",)
+    # What Hugging Face installs beside gradio, so that apps may rely on it; `spaces` only when the app imports it.
+    wanted = ("gradio[mcp,oauth]", "uvicorn>=0.14.0", "websockets>=10.4")
+    wanted += ("spaces",) if imports(read, path, "spaces") else ()
     # Modules beside README.md can be imported from an app file in a folder, as on Hugging Face.
     env = {**_ENV, "PYTHONPATH": "."} if "/" in path else _ENV
     return Parts(("python", path), config.port, "/", env, wanted, warnings=tuple(warnings))

@@ -47,7 +47,7 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
         version=parts.version,
         description="The Hub's own paths and JSON, for `huggingface_hub`, `hf`, `git` and `gradio_client`.",
         redirect_slashes=False,
-        docs_url="/docs",
+        docs_url=None,  # its page runs scripts of another site on the console's own origin
         redoc_url=None,
     )
     app.state.parts = parts

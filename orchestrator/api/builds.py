@@ -14,7 +14,9 @@ router = APIRouter(tags=["builds"])
 
 
 class Rollback(Body):
-    build: int | str = Field("", description="number or id of a good build, or its (short) commit; the one before if left out")
+    build: int | str = Field(
+        "", description="number or id of a good build, or its (short) commit; the one before if left out"
+    )
 
 
 @router.get("/api/{kind}/{owner}/{name}/builds")

@@ -5,7 +5,7 @@ it only tells a sighting that the wish has outrun from one that still holds."""
 from dataclasses import replace
 
 from orchestrator.domain.decide import RouteState
-from orchestrator.domain.keys import instance_id, launch_key
+from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
 from orchestrator.domain.seen import BuildSeen, BuildState
 from orchestrator.domain.stage import INTERMEDIATE, Stage
@@ -33,8 +33,7 @@ def _holds(space: Space, build: BuildSeen | None) -> bool:
         return space.stage in _FAILED_BUILD
     if build is None or build.image is None:
         return False
-    wish = space.wish
-    key = launch_key(build.image.id, wish.hardware, wish.env_version, wish.restarts)
+    key = space.wish.launch_key(build.image.id)
     match space.stage:
         case Stage.RUNNING:
             return space.instance == instance_id(space.id, key)

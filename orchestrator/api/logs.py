@@ -14,17 +14,14 @@ from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.api.params import Name, Owner, SpaceDep
 from orchestrator.api.parts import Parts
 from orchestrator.api.spaces import SPACE
-from orchestrator.domain.keys import instance_id, launch_key
+from orchestrator.api.sse import event, kept_alive, stream
 from orchestrator.domain.records import Space
-from orchestrator.domain.seen import Image
 from orchestrator.domain.space import Role
+from orchestrator.domain.streams import build_stream, run_stream
 from orchestrator.ports import LogLine
 
 router = APIRouter(tags=["logs"])
-#: More than 5 s: a client that does not follow takes 5 s of silence for the end.
-KEEP_ALIVE = 15.0
 _POLL = 2.0
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 
 
 @router.get(SPACE + "/logs/{which}", response_class=StreamingResponse)
@@ -36,95 +33,50 @@ async def logs(
     visitors typed. A read token of theirs is enough."""
     reader = replace(caller, limit=Role.ADMIN) if caller.user else caller
     await asyncio.to_thread(parts.spaces.find, reader, owner, name, Role.WRITE)
-    stream = await asyncio.to_thread(build_stream if which == "build" else run_stream, parts, space)
-    lines = _follow(parts, stream) if stream else _nothing()
-    return StreamingResponse(kept_alive(lines, KEEP_ALIVE), media_type="text/event-stream", headers=_HEADERS)
+    name_of_log = await asyncio.to_thread(stream_of, parts, space, which)
+    lines = _follow(parts, name_of_log) if name_of_log else _nothing()
+    return stream(kept_alive(lines))
 
 
-def build_stream(parts: Parts, space: Space) -> str | None:
-    """Log stream of the newest build."""
-    build = parts.spaces.current_build(space)
-    return f"build/{build.key}" if build else None
-
-
-def run_stream(parts: Parts, space: Space) -> str | None:
-    """Log stream of the instance that says most about now."""
+def stream_of(parts: Parts, space: Space, which: str) -> str:
+    """The log of the newest build, or of the instance that says most about now; "" if there is none."""
+    if which == "build":
+        newest = parts.spaces.current_build(space)
+        return build_stream(newest.key) if newest else ""
     build = parts.queue.look(space)
-    instance = instance_to_watch(space, build.image if build else None)
-    return f"run/{instance}" if instance else None
+    return run_stream(space, build.image if build else None)
 
 
-def instance_to_watch(space: Space, image: Image | None) -> str | None:
-    """The wanted instance, running or not; while there is no image for it the one that serves or the last that failed. Pure."""
-    wish = space.wish
-    if image:
-        return instance_id(space.id, launch_key(image.id, wish.hardware, wish.env_version, wish.restarts))
-    failed = space.failures.launch_key
-    return space.instance or (instance_id(space.id, failed) if failed else None)
-
-
-async def _follow(parts: Parts, stream: str) -> AsyncIterator[str]:
-    async for line in parts.logs.follow(stream, 0):
+async def _follow(parts: Parts, name: str) -> AsyncIterator[bytes]:
+    async for line in parts.logs.follow(name, 0):
         yield log_event(line)
 
 
-async def _nothing() -> AsyncIterator[str]:
+async def _nothing() -> AsyncIterator[bytes]:
     return
-    yield ""
+    yield b""
 
 
-def log_event(line: LogLine) -> str:
+def log_event(line: LogLine) -> bytes:
     """One event in the one form that the client recognises: a single line that starts with `data: {`."""
-    return f"data: {json.dumps({'data': line.text + chr(10), 'timestamp': views.iso(line.at)})}\n\n"
-
-
-async def kept_alive(events: AsyncIterator[str], every: float) -> AsyncIterator[str]:
-    """The events, and a comment after each `every` seconds of silence; the first comment at once opens the stream."""
-    yield ": podium\n\n"
-    coming: asyncio.Task[str] | None = None
-    try:
-        while True:
-            coming = coming or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait([coming], timeout=every)
-            if not done:
-                yield ": still here\n\n"
-                continue
-            try:
-                event = coming.result()
-            except StopAsyncIteration:
-                return
-            coming = None
-            yield event
-    finally:
-        if coming:
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-        await events.aclose()
+    return f"data: {json.dumps({'data': line.text + chr(10), 'timestamp': views.iso(line.at)})}\n\n".encode()
 
 
 @router.get(SPACE + "/events", response_class=StreamingResponse)
 async def events(space: SpaceDep, caller: CallerDep, parts: PartsDep):
     """The runtime now and after each change, as events `status`, until the Space is gone."""
-    stream = kept_alive(_stages(parts, space), KEEP_ALIVE)
-    return StreamingResponse(stream, media_type="text/event-stream", headers=_HEADERS)
+    return stream(kept_alive(_stages(parts, space)))
 
 
-async def _stages(parts: Parts, space: Space) -> AsyncIterator[str]:
-    loop, rung, last = asyncio.get_running_loop(), asyncio.Event(), ""
-    unsubscribe = parts.bell.subscribe("routes", lambda: loop.call_soon_threadsafe(rung.set))
-    try:
+async def _stages(parts: Parts, space: Space) -> AsyncIterator[bytes]:
+    last: dict | None = None
+    with parts.bell.hearing("routes") as rung:
         while True:
-            rung.clear()
             now = await asyncio.to_thread(parts.spaces.get, space.id)
             if now is None or now.wish.deleted or now.access_epoch != space.access_epoch:
                 return
-            told = json.dumps(views.runtime(now, parts.app_url(now.label)))
+            told = views.runtime(now, parts.app_url(now.label))
             if told != last:
                 last = told
-                yield f"event: status\ndata: {told}\n\n"
-            try:
-                await asyncio.wait_for(rung.wait(), _POLL)
-            except TimeoutError:
-                pass
-    finally:
-        unsubscribe()
+                yield event("status", told)
+            await rung(_POLL)

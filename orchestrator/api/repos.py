@@ -170,7 +170,7 @@ def validate_yaml(body: Readme):
     try:
         warnings = config.parse(body.content).warnings
     except Fault as fault:
-        return JSONResponse({"errors": [{"message": fault.sentence(), "code": fault.code}], "warnings": []}, 400)
+        return JSONResponse({"errors": [{"message": fault.advice(), "code": fault.code}], "warnings": []}, 400)
     return {"errors": [], "warnings": [{"message": warning} for warning in warnings]}
 
 

@@ -18,7 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import builder
-from builder.backends.shelf import LOCKS, MARKER, disk_bytes, is_whole, remove
+from builder.backends.shelf import LOCKS, disk_bytes, is_whole, mark_of, remove
 from builder.request import Bounds, Index, Request
 from orchestrator.domain.seen import Fault, FaultKind, Image
 from orchestrator.errors import Unavailable
@@ -200,7 +200,7 @@ class LocalBuilds:
         envs = self.data / "envs"
         freed = 0
         for path in _children(envs):
-            if path.name != LOCKS and path.name not in keep and _time(path / MARKER, _time(path)) < before:
+            if path.name != LOCKS and path.name not in keep and _time(mark_of(path), _time(path)) < before:
                 freed += remove(envs, path.name)
         return freed
 

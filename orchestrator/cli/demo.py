@@ -54,7 +54,7 @@ def demo(
         signal.signal(number, _stop)
     try:
         with _podium(settings) as child:
-            _show(settings, folder, child)
+            _show(settings, folder)
             child.wait()
             raise Unavailable(f"podium up ended by itself with code {child.returncode}; see {_log(settings)}")
     except _Stopped:
@@ -119,7 +119,7 @@ def _here(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
-def _show(settings: Settings, folder: Path, child: subprocess.Popen) -> None:
+def _show(settings: Settings, folder: Path) -> None:
     token, link = _user(settings)
     console = f"http://localhost:{settings.port}" if settings.is_local else _here(settings)
     hub, space_id = Hub(console, token), f"{USER}/{NAME}"

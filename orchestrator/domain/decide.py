@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.domain.hardware import Hardware
-from orchestrator.domain.keys import instance_id, launch_key
+from orchestrator.domain.keys import instance_id
 from orchestrator.domain.seen import (
     BuildSeen,
     BuildState,
@@ -124,7 +124,7 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
     if build is None or build.state is not BuildState.SUCCEEDED or build.image is None:
         return _without_image(build, seen, now)
 
-    key = launch_key(build.image.id, wish.hardware, wish.env_version, wish.restarts)
+    key = wish.launch_key(build.image.id)
     wanted = next((i for i in seen.instances if i.launch_key == key and i.state is not InstanceState.STOPPING), None)
     others = tuple(i for i in seen.instances if i is not wanted)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from orchestrator.domain.keys import build_key, launch_key
 from orchestrator.errors import Invalid
 
 MAIN = "refs/heads/main"  #: the only ref that deploys
@@ -112,3 +113,12 @@ class Wish:
     sleep_after: float | None = 172800.0  #: seconds without use until it sleeps; None: never
     env_version: int = 0
     restarts: int = 0
+
+    @property
+    def build_key(self) -> str | None:
+        """Names what must be built; None until something was pushed."""
+        return None if self.revision is None else build_key(self.space_id, self.revision, self.rebuilds)
+
+    def launch_key(self, image_id: str) -> str:
+        """Names what must be running once the wanted build has made this image."""
+        return launch_key(image_id, self.hardware, self.env_version, self.restarts)

@@ -1,27 +1,23 @@
-"""The visitor's side of a connection: bytes in, requests out, one after the other. Owns parsing, pipelining, pausing and the
-timeouts of a visitor; what happens to a request is decided in `dispatch`.
+"""The visitor's side of a connection: bytes in, requests out, one after the other. Owns parsing, pipelining and pausing;
+what happens to a request is decided in `dispatch`, timeouts are in `clock`.
 
 The parser's callbacks only collect. Everything is acted on after the parser returned, so nothing re-enters it."""
 
 import asyncio
 import logging
-import re
 from collections import deque
 from time import monotonic
 
 import httptools
 
 from orchestrator.gateway import answers
+from orchestrator.gateway.repetition import remember_request, serve_again
 from orchestrator.gateway.request import HEADER_LIMIT, HEADERS_LIMIT, TARGET_LIMIT, Refused, Request
 
 log = logging.getLogger(__name__)
 
 # Why reading is paused; any of them is enough.
 HELD, QUEUED, UPSTREAM = 1, 2, 4
-
-# A request line as llhttp takes it, or stricter, of methods that have no body.
-_LINE = re.compile(rb"(GET|HEAD|OPTIONS) (/[!-~]{0,16000}) HTTP/1\.1").fullmatch
-_BLOCK_LIMIT = 4096  # bytes of a request that is remembered
 
 _LINGER = 5.0  # seconds, and
 _LINGER_BYTES = 16 * 1024 * 1024  # bytes that a body may still send after its answer, so that the answer arrives
@@ -31,7 +27,7 @@ class Client(asyncio.Protocol):
     """One connection of a visitor."""
 
     __slots__ = (
-        "advancing", "bucket", "bucket_door", "closing", "failure", "forwarding", "forwarding_key", "gate",
+        "advancing", "closing", "failure", "forwarding", "forwarding_key", "gate",
         "header_since", "idle_since", "incoming", "linger_until", "lingered", "parser", "partial", "paused",
         "peer", "progress", "queue", "request", "repeated",
         "rest", "stalled", "trailers", "transport",
@@ -58,7 +54,6 @@ class Client(asyncio.Protocol):
         self.linger_until = 0.0
         self.lingered = 0
         self.stalled: tuple[float, int] | None = None  # (since, bytes waiting) while the visitor takes nothing
-        self.bucket = self.bucket_door = None
         self.forwarding_key, self.forwarding = None, b""
 
     # The socket
@@ -88,7 +83,7 @@ class Client(asyncio.Protocol):
             incoming.early += data  # for the other protocol, if there will be one
             self.pause(HELD)
             return
-        if self.repeated is not None and self._is_repetition(data):
+        if self.repeated is not None and serve_again(self, data):
             return
         self.partial = len(data) if incoming is None or incoming.ready else self.partial + len(data)
         try:
@@ -100,52 +95,9 @@ class Client(asyncio.Protocol):
             self._header_grows()
         elif self.header_since:
             self.header_since = 0.0
-        elif (
-            incoming is not None
-            and incoming.complete
-            and incoming.length == 0
-            and self.partial == len(data) < _BLOCK_LIMIT
-        ):
-            self._remember(incoming, data)
+        elif incoming is not None and incoming.complete and incoming.length == 0 and self.partial == len(data):
+            remember_request(self, incoming, data)
         self._advance()
-
-    def _remember(self, request: Request, data: bytes) -> None:
-        """Clients repeat themselves: keep the header block of a plain request, to know it when it comes again."""
-        if request.keep_alive and not request.upgrade and data.count(b"\r\n\r\n") == 1 and data[-4:] == b"\r\n\r\n":
-            line, _, block = data.partition(b"\r\n")
-            if _LINE(line) and self.failure is None:
-                self.repeated = (block, request)
-
-    def _is_repetition(self, data: bytes) -> bool:
-        """Serve a request whose header block is, byte for byte, that of an earlier one on this connection: it was parsed
-        and checked then, only the request line is new. False: it is not, or something else is under way."""
-        block, known = self.repeated
-        if (
-            not data.endswith(block)
-            or self.request is not None
-            or self.queue
-            or self.rest
-            or self.failure
-            or self.header_since
-        ):
-            return False
-        line = _LINE(data[: -len(block) - 2])
-        if line is None or not self.incoming.complete or data[-len(block) - 2 : -len(block)] != b"\r\n":
-            return False
-        request = Request.__new__(Request)
-        request.client, request.body, request.ready, request.complete = self, (), True, True
-        request.method, request.target = line.groups()
-        request.host, request.lines, request.noted = known.host, known.lines, known.noted
-        request.tail, request.for_console = known.tail, known.for_console
-        if request.target == known.target:
-            request.use = known.use
-        request.started = monotonic()
-        self.incoming = self.request = request
-        self.progress = self.gate.now
-        self.gate.dispatch(request)
-        if self.request is request and not known.tail:
-            known.tail = request.tail
-        return True
 
     def eof_received(self) -> None:
         return None  # a visitor that hung up waits for nothing: the transport closes
@@ -369,37 +321,3 @@ class Client(asyncio.Protocol):
         if not self.closing:
             self.closing = True
             self.transport.close()
-
-    # The clock
-
-    def sweep(self, now: float) -> None:
-        """Called once a second."""
-        config = self.gate.config
-        request = self.request
-        if self.stalled is not None:
-            self._check_stall(now)
-        if request is None:
-            if self.rest is not None:
-                if now > self.linger_until:
-                    self.close()
-            elif self.header_since:
-                if now - self.header_since > config.header_timeout:
-                    self.fail(408, f"The header did not arrive within {config.header_timeout:g} seconds.")
-            elif now - self.idle_since > config.idle_timeout:
-                self.close()
-            return
-        if request.until and now > request.until:
-            request.give_up()
-        elif not request.complete and not self.paused and now - self.progress > config.body_timeout:
-            self.fail(408, f"The body stopped for {config.body_timeout:g} seconds.")
-        elif request.upstream is not None and not request.begun and now - self.progress > config.response_timeout:
-            self.gate.timed_out(request)
-
-    def _check_stall(self, now: float) -> None:
-        since, waiting = self.stalled
-        size = self.transport.get_write_buffer_size()
-        if size != waiting:
-            self.stalled = (now, size)
-        elif now - since > self.gate.config.stall_timeout:
-            self.closing = True
-            self.transport.abort()

@@ -1,38 +1,36 @@
-"""The gateway itself: takes each request through admission, decision and action. Owns the shared state (table, pools, limits,
-clocks) and the once-a-second sweep; bytes are moved in `client`, `forward` and `upgrade`."""
+"""The gateway itself: takes each request through admission, decision and action. Owns the shared state (table, pools,
+limits); bytes are moved in `client`, `forward` and `upgrade`, what happens because time passes is in `clock`."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Coroutine
 from time import monotonic
 from urllib.parse import urlsplit
 
 from orchestrator.errors import Unavailable
-from orchestrator.gateway import access, activity, answers, headers
+from orchestrator.gateway import activity, answers, headers, private
 from orchestrator.gateway.access import Access
 from orchestrator.gateway.accesslog import AccessLog
 from orchestrator.gateway.activity import Repetitions, Reports
 from orchestrator.gateway.client import HELD, Client
 from orchestrator.gateway.config import GatewayConfig
 from orchestrator.gateway.control import Control
-from orchestrator.gateway.forward import Pool, Upstream
+from orchestrator.gateway.forward import Upstream
 from orchestrator.gateway.hosts import CONSOLE, Hosts, is_internal
 from orchestrator.gateway.limits import Crowd, Rates
 from orchestrator.gateway.outcome import WAKE, Outcome, decide
+from orchestrator.gateway.pool import Pool
 from orchestrator.gateway.request import COOKIE_LIMIT, Request
 from orchestrator.gateway.routes import Route, Table
-from orchestrator.gateway.upgrade import Tunnel
+from orchestrator.gateway.upgrade import Tunnel, begin
 from orchestrator.gateway.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
 OWN_PREFIX = b"/.podium/"
 _KEEPS, _ONCE = activity.KEEPS, activity.ONCE
-_KEEPS_FOR = 3600.0  # seconds that one request can keep a Space awake
 _FORWARD = Outcome.FORWARD  # enum members are slow to reach
 _RETRY_EVERY = 0.1
-_TOKEN_LIMIT = 512
 
 
 class Gateway:
@@ -55,8 +53,8 @@ class Gateway:
         self.access = Access(https, https or local)
         self._scheme = urlsplit(config.public_url).scheme.encode()
         self._console = Pool(self, config.control, console=True)
-        self._pools: set[Pool] = {self._console}
-        self._rates = Rates(config.rate_limit) if config.rate_limit > 0 else None
+        self.pools: set[Pool] = {self._console}
+        self.rates = Rates(config.rate_limit) if config.rate_limit > 0 else None
         self._crowd = Crowd(config.connections_per_address) if not config.trusted_proxies else None
         self._repetitions = Repetitions()
         self._tasks: set[asyncio.Task] = set()
@@ -108,7 +106,7 @@ class Gateway:
             door = self.hosts.door(request.host)
             address, scheme = headers.client_of(client.peer, noted, self._scheme, hops)
             lines = headers.forwarded(address, scheme, request.host)
-            bucket = self._rates.bucket(address, door, self.now) if door and self._rates else None
+            bucket = self.rates.bucket(address, door, self.now) if door and self.rates else None
             client.forwarding_key, client.forwarding = key, (door, address, scheme, lines, bucket)
         request.door, request.address, request.scheme, request.suffix, bucket = client.forwarding
         request.outcome = "refused"
@@ -138,10 +136,12 @@ class Gateway:
         route = request.route = self.table.get(request.door)
         allowed, page, state = True, False, None
         target = request.target
-        if route is not None:
+        if route is None:
+            allowed = private.allowed(self, request, private.NOWHERE)
+        else:
             state = route.state
             if route.private:
-                allowed = self._allowed(request, route)
+                allowed = private.allowed(self, request, route)
         own = target.startswith(OWN_PREFIX)
         if not request.use:
             noted = request.noted
@@ -172,9 +172,9 @@ class Gateway:
                 answers.closed(self, request)
             case Outcome.ASK:
                 self._pause(request)
-                self._spawn(self._ask(request, route))
+                self._spawn(self._ask(request, route or private.NOWHERE))
             case Outcome.EXCHANGE:
-                self._exchange(request, route)
+                answers.reply(self, request, 303, b"", private.exchange(self, request, route))
             case Outcome.OWN:
                 self._serve_own(request, route)
             case Outcome.UNKNOWING:
@@ -226,59 +226,10 @@ class Gateway:
     def _route_changed(self, label: bytes) -> None:
         self.waiting.changed(label, self.table.get(label))
 
-    # Private Spaces
-
-    def _allowed(self, request: Request, route: Route) -> bool | None:
-        """May this visitor see a private Space? None: ask the control plane about its token."""
-        self.access.load(self.table.keys)
-        name = f"{route.label.decode()}.{self.hosts.apps_domain}"
-        noted = request.noted
-        origin = b"%b://%b" % (request.scheme, request.host)
-        sign = access.split_sign(request.target)[1]
-        if sign is not None:
-            claims = self.access.sign_claims(sign, route, (name, request.host.decode("latin-1").lower()))
-            if claims is not None:
-                request.signed = claims
-                return True
-        if self.access.cookie_allows(noted.get(b"cookie"), route, name) and access.same_origin(
-            noted, request.method, request.upgrade, origin
-        ):
-            request.signed = {} if sign is not None else None
-            return True
-        token = access.bearer(noted.get(b"x-hf-authorization")) or access.bearer(noted.get(b"authorization"))
-        if token is None or not token.startswith("hf_") or len(token) > _TOKEN_LIMIT:
-            return False
-        if request.allowed is not None:
-            return request.allowed
-        return self.access.token_allows(token, route)
-
     async def _ask(self, request: Request, route: Route) -> None:
-        noted = request.noted
-        token = access.bearer(noted.get(b"x-hf-authorization")) or access.bearer(noted.get(b"authorization")) or ""
-        try:
-            status, body = await self.control.call(
-                "POST", "/internal/authorize", {"token": token, "space": route.space}
-            )
-            verdict = bool(json.loads(body)["allow"]) if status == 200 else None
-        except (Unavailable, ValueError, KeyError, TypeError):
-            verdict = None
-        request.allowed = self.access.token_answer(token, route, verdict)
+        request.allowed = await private.ask(self, request, route)
         self._unpause(request)
         self.dispatch(request)
-
-    def _exchange(self, request: Request, route: Route) -> None:
-        """The signed link becomes a cookie, and the address bar loses the signature."""
-        target = access.split_sign(request.target)[0].decode("latin-1")
-        fields = [
-            f"Location: {request.scheme.decode()}://{request.host.decode('latin-1')}{target}",
-            "Referrer-Policy: no-referrer", "Cache-Control: no-store",
-        ]  # fmt: skip
-        if request.signed:
-            self.access.spend(request.signed)
-            fields.append(
-                f"Set-Cookie: {self.access.cookie(route, f'{route.label.decode()}.{self.hosts.apps_domain}')}"
-            )
-        answers.reply(self, request, 303, b"", fields)
 
     # Forwarding
 
@@ -288,7 +239,7 @@ class Gateway:
 
     def _retire(self, pool: Pool) -> None:
         pool.retire()
-        self._pools.discard(pool)
+        self.pools.discard(pool)
 
     def _forward(self, request: Request, pool: Pool) -> None:
         if pool.busy >= self.config.connections_per_space and not pool.console:
@@ -299,7 +250,7 @@ class Gateway:
             upstream.begin(request)
         else:
             self._pause(request)
-            self._pools.add(pool)
+            self.pools.add(pool)
             self._spawn(self._connect(request, pool))
 
     async def _connect(self, request: Request, pool: Pool) -> None:
@@ -362,19 +313,8 @@ class Gateway:
 
     def upgraded(self, request: Request, upstream: Upstream, rest: bytes) -> None:
         """Both sides agreed on a WebSocket."""
-        client = request.client
-        request.status = 101
-        tunnel = Tunnel(self, client, upstream, request)
-        self.tunnels.add(tunnel)
-        client.request = client.incoming = client.parser = None
-        self.clients.discard(client)
-        if rest:
-            tunnel.app.data_received(rest)
-        if request.early:
-            tunnel.visitor.data_received(request.early)
-            request.early = b""
-        if client.paused:
-            client.transport.resume_reading()
+        self.clients.discard(request.client)
+        self.tunnels.add(begin(self, request, upstream, rest))
 
     def tunnel_ended(self, tunnel: Tunnel) -> None:
         self.tunnels.discard(tunnel)
@@ -386,50 +326,6 @@ class Gateway:
 
     def log(self, request: Request) -> None:
         self.access_log.write(request, monotonic())
-
-    # The clock
-
-    def sweep(self) -> None:
-        """Once a second: timeouts, use by what is under way, rights that have ended."""
-        self.now = now = monotonic()
-        for client in tuple(self.clients):
-            request = client.request
-            if request is not None and request.route is not None and request.upstream is not None:
-                self._sweep_passage(client, request, now)
-            client.sweep(now)
-        for tunnel in tuple(self.tunnels):
-            self._sweep_tunnel(tunnel)
-        for pool in tuple(self._pools):
-            pool.sweep(now)
-            if not pool.idle and not pool.busy:
-                self._pools.discard(pool)
-        if self._rates is not None and int(now) % 10 == 0:
-            self._rates.sweep(now)
-        self.waiting.sweep(now)
-        self.access_log.tick()
-
-    def _sweep_passage(self, client: Client, request: Request, now: float) -> None:
-        route = request.route
-        current = self.table.get(request.door)
-        if current is not route and (current is None or current.epoch != route.epoch):
-            request.outcome = "revoked"
-            client.close()
-        elif request.keeps and now - request.started < _KEEPS_FOR:
-            self.reports.used(route.space)
-        elif request.use & activity.FLOWS and request.sent != request.flowed:
-            request.flowed = request.sent
-            self.reports.used(route.space)
-
-    def _sweep_tunnel(self, tunnel: Tunnel) -> None:
-        route = tunnel.request.route
-        if route is None:
-            return
-        current = self.table.get(route.label)
-        if current is None or current.epoch != route.epoch or current.state == "closed":
-            tunnel.close()
-        elif tunnel.used_at:
-            tunnel.used_at = 0.0
-            self.reports.used(route.space)
 
     def _spawn(self, work: Coroutine) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,95 +1,18 @@
-"""The app's side: pooled connections to one upstream, requests out, answers in, passed on as they come. Owns the upstream's
-protocol and its misbehaviour; whether to forward is decided in `dispatch`.
-
-A pool belongs to one instance of one Space (or to the console), so a connection never serves two Spaces, and a connection on
-which anything was odd is closed rather than kept."""
+"""The app's side of a connection: requests out, answers in, passed on as they come. Owns the upstream's protocol and its
+misbehaviour; whether to forward is decided in `dispatch`, which connections are kept in `pool`. One on which anything was
+odd is closed."""
 
 import asyncio
 
 import httptools
 
-from orchestrator.errors import Unavailable
-from orchestrator.gateway import headers
+from orchestrator.gateway import headers, rewrite
 from orchestrator.gateway.client import UPSTREAM
+from orchestrator.gateway.repetition import pass_again, remember_answer
 from orchestrator.gateway.request import Request
+from orchestrator.gateway.rewrite import Broken
 
-_IDLE_LIMIT = 64  # connections kept open to one upstream
-_IDLE_SECONDS = 3.0  # many servers close theirs after 5 s
-_FRESH_SECONDS = 1.0  # a request that cannot be sent twice takes a connection that was used just now
 _HEADER_LIMIT = 64 * 1024
-_INFORMATIONAL_LIMIT = 20
-_KNOWN_LIMIT = 4096  # bytes of an answer's header that is remembered
-
-
-def _learn(rules: dict[bytes, bool | None], name: bytes) -> bool | None:
-    """The rule for a header name, remembered under the spelling in which it came."""
-    low = name.lower()
-    kept = rules.get(low)
-    if low.startswith(b"x-podium-") and rules is not headers.CONSOLE_RESPONSE:
-        kept = False
-    if len(rules) < 2000 and len(name) < 64:
-        rules[name] = kept
-    return kept
-
-
-class Broken(Exception):
-    """The upstream's answer cannot be passed on; the message says why."""
-
-
-class Pool:
-    """Connections to one upstream. `address`: `host:port` or `unix:/path`; `console`: the control plane, else an app."""
-
-    __slots__ = ("address", "busy", "console", "gate", "idle", "retired")
-
-    def __init__(self, gate: object, address: str, console: bool = False) -> None:
-        self.gate = gate
-        self.address = address
-        self.console = console
-        self.idle: list[Upstream] = []
-        self.busy = 0
-        self.retired = False
-
-    def take(self, request: Request) -> "Upstream | None":
-        """An open idle connection good enough for this request."""
-        idle = self.idle
-        if request.retried:
-            return None
-        now = self.gate.now
-        while idle:
-            upstream = idle.pop()
-            age = now - upstream.idle_since
-            if (
-                age <= _FRESH_SECONDS or age <= _IDLE_SECONDS and request.replayable
-            ) and not upstream.transport.is_closing():
-                return upstream
-            upstream.close()
-        return None
-
-    async def connect(self) -> "Upstream":
-        """A new connection. Raises Unavailable."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self.gate.config.connect_timeout):
-                if self.address.startswith("unix:"):
-                    made = loop.create_unix_connection(lambda: Upstream(self), self.address[5:])
-                else:
-                    host, _, port = self.address.rpartition(":")
-                    made = loop.create_connection(lambda: Upstream(self), host.strip("[]"), int(port))
-                _, upstream = await made
-        except (OSError, TimeoutError) as error:
-            raise Unavailable(f"cannot connect to {self.address}: {error}") from error
-        return upstream
-
-    def sweep(self, now: float) -> None:
-        while self.idle and now - self.idle[0].idle_since > _IDLE_SECONDS:
-            self.idle.pop(0).close()
-
-    def retire(self) -> None:
-        """Its instance is not routed any more: what runs may end, nothing is kept."""
-        self.retired = True
-        for upstream in self.idle:
-            upstream.close()
-        self.idle.clear()
 
 
 class Upstream(asyncio.Protocol):
@@ -102,7 +25,7 @@ class Upstream(asyncio.Protocol):
         "transport",
     )  # fmt: skip
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: object) -> None:
         self.pool = pool
         self.gate = pool.gate
         self.rules = headers.CONSOLE_RESPONSE if pool.console else headers.APP_RESPONSE
@@ -183,7 +106,7 @@ class Upstream(asyncio.Protocol):
         if request is None:  # nobody asked
             self.close()
             return
-        if self.known is not None and self.header_size == 0 and self._is_repetition(request, data):
+        if self.known is not None and self.header_size == 0 and pass_again(self, request, data):
             return
         rest = None
         if not self.ready:
@@ -209,39 +132,15 @@ class Upstream(asyncio.Protocol):
             self.out = []
             request.begun = self.ready
             if self.done and self.header_size == len(data) and len(out) == 2:
-                self._remember(request, out, data)
+                remember_answer(self, request, out, data)
         if rest is not None:
             self.pool.busy -= 1
             self.request = None
             self.gate.upgraded(request, self, rest)
         elif self.done:
-            self._release(request)
+            self.release(request)
         elif not self.ready and self.header_size > 2 * _HEADER_LIMIT:
             self._broken(f"the header of its answer is larger than {_HEADER_LIMIT // 1024} KB")
-
-    def _remember(self, request: Request, out: list[bytes], data: bytes) -> None:
-        """Apps repeat themselves: keep the header of a whole short answer, as it came and as it was passed on."""
-        size = len(data) - len(out[1])
-        plain = (
-            request.keep_alive and request.version == "1.1" and self.reusable and not self.strange and not self.chunked
-        )
-        if plain and size < _KNOWN_LIMIT and request.sent == len(out[1]) and data[size - 4 : size] == b"\r\n\r\n":
-            self.known = (data[:size], out[0], request.sent, self.status, request.route)
-
-    def _is_repetition(self, request: Request, data: bytes) -> bool:
-        """Pass on an answer whose header is, byte for byte, that of the answer before it on this connection: it was parsed
-        and rewritten then, only the body is new, of the same length and all there. False: it is not."""
-        header, rewritten, length, status, route = self.known
-        if len(data) != len(header) + length or not data.startswith(header) or route is not request.route:
-            return False
-        if not request.keep_alive or request.version != "1.1" or request.upgrade or request.method == b"HEAD":
-            return False
-        if self.gate.draining or not request.body_sent:
-            return False
-        request.status, request.sent, request.begun = status, length, True
-        request.client.write(rewritten + data[len(header) :])
-        self._release(request)
-        return True
 
     def on_message_begin(self) -> None:
         if self.done:
@@ -261,7 +160,7 @@ class Upstream(asyncio.Protocol):
         rules = self.rules
         kept = rules.get(name, rules)
         if kept is rules:
-            kept = _learn(rules, name)
+            kept = headers.learn_response(rules, name)
         if kept is None:
             self.lines.append(b"%b: %b\r\n" % (name, value))
         elif kept:
@@ -283,60 +182,15 @@ class Upstream(asyncio.Protocol):
         self.status = status = self.parser.get_status_code()
         request = self.request
         if status < 200:
-            self._informational(request, status)
+            interim = rewrite.interim(self, request, status)
+            if interim:
+                self.out.append(interim)
             return
         request.status = status
         self.ready = True
         if self.header_size > _HEADER_LIMIT and sum(map(len, self.lines)) > _HEADER_LIMIT:
             raise Broken(f"the header of its answer is larger than {_HEADER_LIMIT // 1024} KB")
-        self._answer_head(request, status)
-
-    def _informational(self, request: Request, status: int) -> None:
-        self.informational += 1
-        if self.informational > _INFORMATIONAL_LIMIT or status < 100:
-            raise Broken("it sent too many interim answers")
-        if status == 101:
-            if not request.upgrade:
-                raise Broken("it changed the protocol unasked")
-            request.status = 101
-            self.lines.append(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")
-        if status != 100 and status != 101 and status != 103 or request.version == "1.0":
-            return
-        self.out.append(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, self.reason, b"".join(self.lines)))
-
-    def _answer_head(self, request: Request, status: int) -> None:
-        noted, lines, parser = self.noted, self.lines, self.parser
-        coding = noted.get(b"transfer-encoding")
-        length = noted.get(b"content-length")
-        if coding is not None and coding.lower() != b"chunked":
-            raise Broken(f"its Transfer-Encoding is {coding[:40].decode('latin-1')!r}")
-        self.reusable = parser.should_keep_alive()
-        bodyless = status == 204 or status == 304 or request.method == b"HEAD"
-        tail = b""
-        if length is not None and status != 204:
-            tail = b"Content-Length: %b\r\n" % length
-        elif not bodyless:
-            if request.version == "1.1":
-                self.chunked = True
-                tail = b"Transfer-Encoding: chunked\r\n"
-            else:
-                request.keep_alive = False
-        if request.upgrade:
-            request.keep_alive = False  # what the visitor sends next may not be HTTP
-        if not request.keep_alive or self.gate.draining:
-            request.keep_alive = False
-            tail += b"Connection: close\r\n"
-        elif request.version == "1.0":
-            tail += b"Connection: keep-alive\r\n"
-        connection = noted.get(b"connection", b"")
-        if connection not in headers.PLAIN_CONNECTION:
-            lines = headers.without(lines, headers.named_by_connection(connection))
-        route = request.route
-        if route is not None:
-            if route.overrides is not None:
-                lines = headers.without(lines, route.overrides)
-            tail += route.extra
-        self.out.append(b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, self.reason, b"".join(lines), tail))
+        self.out.append(rewrite.final(self, request, status))
         if request.method == b"HEAD":
             self.done = True
             self.parser, self.chunked = httptools.HttpResponseParser(self), False
@@ -364,13 +218,13 @@ class Upstream(asyncio.Protocol):
         if self.chunked:
             self.out.append(b"0\r\n\r\n")
 
-    def _release(self, request: Request) -> None:
+    def release(self, request: Request) -> None:
         """The answer is through: keep the connection if all went by the book, and go on with the visitor."""
         self.request = request.upstream = None
         pool = self.pool
         pool.busy -= 1
         keep = self.reusable and request.body_sent and not self.strange and not pool.retired
-        if keep and len(pool.idle) < _IDLE_LIMIT and not request.client.stalled:
+        if keep and len(pool.idle) < pool.keeps and not request.client.stalled:
             if self.ready:
                 self._reset()
             self.reused = True
@@ -390,7 +244,7 @@ class Upstream(asyncio.Protocol):
             if self.out:
                 request.client.write(b"".join(self.out))
                 self.out = []
-            self._release(request)
+            self.release(request)
         return None
 
     def _ends_with_connection(self) -> bool:

@@ -50,7 +50,10 @@ APP_RESPONSE: dict[bytes, bool] = {
     ),
 }  # fmt: skip
 
-_OUR_COOKIES = (b"podium-app", b"__Host-podium-app")
+#: Ours: an app neither sees nor sets them. Browsers send the console's to no app; other clients may not be as careful.
+_OUR_COOKIES = frozenset(
+    prefix + name for prefix in (b"", b"__Host-") for name in (b"podium-app", b"podium-session", b"podium-form")
+)
 #: Connection values that name no further header.
 PLAIN_CONNECTION = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close", b"upgrade", b"Upgrade", b""))
 
@@ -66,6 +69,17 @@ def rule(low: bytes) -> int:
         if twin in REQUEST or twin.startswith(_PLATFORM):
             return DROP
     return PASS
+
+
+def learn_response(rules: dict[bytes, bool | None], name: bytes) -> bool | None:
+    """The rule for a response header, remembered under the spelling in which it came."""
+    low = name.lower()
+    kept = rules.get(low)
+    if low.startswith(b"x-podium-") and rules is not CONSOLE_RESPONSE:
+        kept = False
+    if len(rules) < 2000 and len(name) < 64:
+        rules[name] = kept
+    return kept
 
 
 def named_by_connection(value: bytes) -> frozenset[bytes]:
@@ -106,7 +120,7 @@ def credentials(noted: dict[bytes, bytes]) -> bytes:
     lines = b""
     cookie = noted.get(b"cookie")
     if cookie is not None:
-        if b"podium-app" in cookie:
+        if b"podium-" in cookie:
             parts = [p.strip() for p in cookie.split(b";")]
             cookie = b"; ".join(p for p in parts if p.partition(b"=")[0] not in _OUR_COOKIES)
         if cookie:

@@ -29,14 +29,15 @@ def decide(
 ) -> Outcome:
     """The outcome of one request.
 
-    `state`: the route's state, None: there is no such route. `allowed`: may this visitor see it, None: nobody knows yet.
+    `state`: the route's state, None: there is no such route. `allowed`: may this visitor see it, None: nobody knows yet;
+    that is asked for absent ones too.
     `page`: the answer will be looked at by a person. `wakes`: this request may wake the Space. `signed`: it is a navigation
     that carries a signature in its URL. `own`: its path is one of the gateway's. `informed`: routes were heard of at all."""
-    if state is None:
-        return Outcome.MISSING if informed else Outcome.UNKNOWING
+    if state is None and not informed:
+        return Outcome.UNKNOWING
     if allowed is None:
         return Outcome.ASK
-    if not allowed:
+    if state is None or not allowed:
         return Outcome.MISSING
     if signed:
         return Outcome.EXCHANGE

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 
 from orchestrator.gateway.client import Client
+from orchestrator.gateway.clock import sweep
 from orchestrator.gateway.config import GatewayConfig
 from orchestrator.gateway.dispatch import Gateway
 from orchestrator.gateway.feed import Feed, Snapshot
@@ -53,7 +54,7 @@ async def serve(
             Feed(gateway.table, gateway.control).run,
             gateway.reports.run,
             snapshot.run,
-            lambda: _sweep(gateway),
+            lambda: _tick(gateway),
         )
     ]
     gc.collect()
@@ -90,10 +91,10 @@ async def _forever(job: Callable) -> None:
             await asyncio.sleep(1)
 
 
-async def _sweep(gateway: Gateway) -> None:
+async def _tick(gateway: Gateway) -> None:
     while True:
         await asyncio.sleep(1)
-        gateway.sweep()
+        sweep(gateway)
 
 
 async def _drain(gateway: Gateway, servers: list[asyncio.Server]) -> None:

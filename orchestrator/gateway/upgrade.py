@@ -106,3 +106,19 @@ class End(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.other.transport.close()  # after what is still to be sent
         self.tunnel.ended()
+
+
+def begin(gate: object, request: Request, upstream: Upstream, rest: bytes) -> Tunnel:
+    """Take both connections from HTTP. `rest`: bytes that the app sent right behind its 101."""
+    client = request.client
+    request.status = 101
+    tunnel = Tunnel(gate, client, upstream, request)
+    client.request = client.incoming = client.parser = None
+    if rest:
+        tunnel.app.data_received(rest)
+    if request.early:
+        tunnel.visitor.data_received(request.early)
+        request.early = b""
+    if client.paused:
+        client.transport.resume_reading()
+    return tunnel

@@ -166,7 +166,8 @@ def records(out: IO[bytes]) -> Iterator[bytes]:
 
 
 def disk_usage(folder: str) -> int:
-    """Bytes of all files below a folder; what vanishes meanwhile is not counted."""
+    """Bytes of all files below a folder; what vanishes meanwhile is not counted. (The builder counts its own environments:
+    repos and compiler do not know each other.)"""
     total = 0
     for top, _, names in os.walk(folder):
         for name in names:

@@ -31,8 +31,8 @@ class Bell:
             self._thread = threading.Thread(target=self._listen, name="instances", daemon=True)
             self._thread.start()
 
-    def rung(self, instance_id: str, space_id: str = "") -> None:
-        """Something about this instance may have changed."""
+    def rung(self, space_id: str = "") -> None:
+        """Something may have changed; about this Space something has."""
         changed = self._compare()
         for space in changed | ({space_id} - {""}):
             for call in list(self.subscribers):
@@ -63,7 +63,7 @@ class Bell:
             except OSError:
                 return
             if not self._closed:
-                self.rung("")
+                self.rung()
 
     def _compare(self) -> set[str]:
         """Space ids whose instances differ from the last time."""

@@ -286,14 +286,6 @@ class DockerRuntime:
             self._stop_file(known.note.id).unlink(missing_ok=True)
             self._news.ring()
 
-    def stop_all(self, timeout: float = 30.0) -> None:
-        """Stop every instance and wait until they are gone."""
-        for instance_id in list(self._known):
-            self.stop(instance_id)
-        deadline = time.monotonic() + timeout
-        while self._known and time.monotonic() < deadline:
-            time.sleep(0.02)
-
     def forget_space(self, space_id: str) -> None:
         if _SPACE_ID.fullmatch(space_id):
             remove_tree(self._volumes / space_id)

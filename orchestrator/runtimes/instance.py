@@ -210,7 +210,8 @@ def write_json(path: Path, value: object) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove all of it, also directories that their owner has closed. Never follows a link."""
+    """Remove all of it, also directories that their owner has closed. Never follows a link, not even one that an app puts in
+    a directory's place meanwhile: root needs no rights, so it leaves what resists to the next round."""
 
     def unlock(function, name, _error):
         try:
@@ -222,7 +223,7 @@ def remove_tree(path: Path) -> None:
             pass
 
     for _ in range(3):
-        shutil.rmtree(path, onerror=unlock)
+        shutil.rmtree(path, onerror=unlock if os.geteuid() else lambda *_: None)
         if not os.path.lexists(path):
             return
 

@@ -1,6 +1,6 @@
 """The `Runtime` port on one machine: each instance is a child process tree under its own launcher.
 
-Owns: instance directories, users, ports, starting launchers, stopping them, and telling who changed. The launcher
+Owns: which instances there are, users, ports, starting launchers, stopping them, and telling who changed. The launcher
 (`runtime_images/launcher.py`) owns the app; it has a session of its own and outlives Podium, which finds it again by its
 status file. Does not decide when to launch or stop, and reads no setting."""
 
@@ -13,19 +13,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from glob import glob
 from pathlib import Path
 
-from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import hints, sandbox
 from orchestrator.runtimes.bell import Bell
-from orchestrator.runtimes.environ import Seats, app_command, app_environment
-from orchestrator.runtimes.instance import Instance, Note, copy_tree, remove_tree, write_json
+from orchestrator.runtimes.instance import Instance, Note, remove_tree, write_json
+from orchestrator.runtimes.orders import Orders, open_to_others, runs_on
 from orchestrator.runtimes.users import PORTS, Users, free_port
-from runtime_images import launcher, static_server
+from runtime_images import launcher
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SPACE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -43,19 +41,19 @@ class ProcessRuntime:
         self._instances = Path(data).resolve() / "instances"
         self._volumes = self._instances.parent / "volumes"
         self._logs = self._instances.parent / "logs" / "run"
-        self._grace, self._log_limit, self._env, self._ports = grace, log_limit, env or {}, ports
+        self._grace, self._log_limit, self._ports = grace, log_limit, ports
         self._users = Users(self._instances.parent / "users.json") if os.geteuid() == 0 else None
         why_not = "it is switched off" if mode == "none" else sandbox.probe()
         if mode == "bubblewrap" and why_not:
             raise Unavailable(f"PODIUM_SANDBOX is bubblewrap, but {why_not}")
         self.boxed = not why_not  #: whether apps run in bubblewrap
-        self.sandbox_note = why_not  #: why not, in words, for `podium doctor`
         for directory in (self._instances, self._volumes, self._logs):
             directory.mkdir(parents=True, exist_ok=True)
         closed = self.boxed or not self._users
         self._instances.chmod(0o700 if closed else 0o711)
         self._volumes.chmod(0o700 if closed else 0o711)
         self._logs.chmod(0o700)
+        self._orders = Orders(self._instances, self._volumes, self._logs, self.boxed, grace, log_limit, env or {})
         self._lock = threading.RLock()
         self._known: dict[str, Instance] = {}
         self._children: dict[str, subprocess.Popen] = {}
@@ -99,8 +97,8 @@ class ProcessRuntime:
             if not os.path.isdir(directory):
                 raise Unavailable(f"the image is gone: {directory} is not there")
         if self._users and not self.boxed:
-            for directory in (self._instances, *_runs_on(image)):
-                if not _open_to_others(directory):
+            for directory in (self._instances, *runs_on(image)):
+                if not open_to_others(directory):
                     raise Unavailable(
                         f"an app runs as a user of its own, who cannot reach {directory}; install bubblewrap, or move it"
                     )
@@ -109,8 +107,7 @@ class ProcessRuntime:
         """Prepare the directories and start the launcher; the slow part of `launch`."""
         try:
             user = self._users.of(spec.space_id) if self._users else None
-            places = self._prepare(instance, spec, user)
-            order = json.dumps(self._order(instance, spec, places, user)).encode()
+            order = self._orders.prepare(instance, spec, user)
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", launcher.__file__, "/dev/stdin"],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -119,78 +116,13 @@ class ProcessRuntime:
             with self._lock:
                 self._children[instance.id] = child
             with child.stdin as pipe:
-                pipe.write(order)
+                pipe.write(json.dumps(order).encode())
         except OSError as problem:
             if instance.directory.exists():
                 instance.fail(f"Podium could not start the app: {problem.strerror or problem}")
-                self._changed(instance.id)
+                self._changed(spec.space_id)
         finally:
             self._preparing.discard(instance.id)
-
-    def _prepare(self, instance: Instance, spec: LaunchSpec, user: int | None) -> sandbox.Places:
-        volume = self._volumes / spec.space_id
-        volume.mkdir(mode=0o700, exist_ok=True)
-        for directory in (instance.home, instance.tmp, instance.etc):
-            directory.mkdir(mode=0o700 if directory != instance.etc else 0o755, exist_ok=True)
-        instance.app.mkdir(mode=0o700, exist_ok=True)
-        if spec.image.source:
-            copy_tree(Path(spec.image.source), instance.app, user)
-        if self.boxed:
-            (instance.home / "app").symlink_to(sandbox.APP)
-        for name, text in sandbox.account_files(1000 if user is None else user).items():
-            (instance.etc / name).write_text(text)
-            (instance.etc / name).chmod(0o644)
-        if user is not None:
-            for directory in (instance.app, instance.home, instance.tmp, volume):
-                os.chown(directory, user, user)
-                directory.chmod(0o700)
-        tools = (("static_server.py", Path(static_server.__file__)),)
-        return sandbox.Places(
-            instance.app, instance.home, instance.tmp, instance.etc, volume, _runs_on(spec.image), tools
-        )
-
-    def _order(self, instance: Instance, spec: LaunchSpec, places: sandbox.Places, user: int | None) -> dict:
-        """What the launcher is told."""
-        image, hardware, note = spec.image, spec.hardware, instance.note
-        assert note is not None
-        seats = self._seats(image, places)
-        words = app_command(image, note.port, seats)
-        if self.boxed:
-            memory = max(64 * 1024**2, hardware.memory // 2)
-            words = [*sandbox.bubblewrap(places, user, "space", memory, _devices(hardware)), *words]
-        elif user is not None:
-            words = [*sandbox.another_user(user, places.app), *words]
-        wrapped = self.boxed or user is not None
-        return {
-            "id": instance.id,
-            "argv": words,
-            "env": app_environment(image, {**self._env, **spec.env}, note.port, seats),
-            "env_fd": sandbox.ENV_FD if wrapped else 0,
-            "cwd": str(instance.app),
-            "depth": sandbox.DEPTH if self.boxed else 0,
-            "umask": 0o022 if self.boxed else 0o077,
-            "port": note.port,
-            "contract_port": image.port,
-            "ready_path": image.ready_path,
-            "memory": hardware.memory,
-            "processes": hardware.processes,
-            "files": hardware.files,
-            "file_size": hardware.disk,
-            "user_processes": 2 * hardware.processes if user is not None else None,
-            "cgroup": instance.id,
-            "grace": self._grace,
-            "log": str(self._logs / f"{instance.id}.log"),
-            "log_limit": self._log_limit,
-            "status": str(instance.directory / "status.json"),
-            "bell": str(self._instances / ".bell"),
-        }
-
-    def _seats(self, image: Image, places: sandbox.Places) -> Seats:
-        python = _python(image)
-        if self.boxed:
-            server = f"{sandbox.TOOLS}/static_server.py"
-            return Seats(sandbox.HOME, sandbox.TMP, sandbox.DATA, python, server)
-        return Seats(str(places.home), str(places.tmp), str(places.volume), python, static_server.__file__)
 
     # -- list
 
@@ -302,7 +234,7 @@ class ProcessRuntime:
             child = self._children.pop(instance.id, None)
         if child is not None:
             child.wait()
-        self._changed(instance.id, instance.note.space_id if instance.note else "")
+        self._changed(instance.note.space_id if instance.note else "")
 
     def _drained(self, instance: Instance, drain: float) -> bool:
         """Wait. False if the instance was called back, or if Podium ends: whoever adopts the instance finishes this."""
@@ -321,7 +253,7 @@ class ProcessRuntime:
             called_back.set()
             self._known[instance_id].stop_file.unlink(missing_ok=True)
             self._stopping.discard(instance_id)
-            self._changed(instance_id, self._known[instance_id].note.space_id)
+            self._changed(self._known[instance_id].note.space_id)
 
     def _end(self, instance: Instance) -> bool:
         """Ask the launcher to end its app, wait, insist. False if Podium ended meanwhile."""
@@ -330,14 +262,6 @@ class ProcessRuntime:
         if not ended and not self._closed.is_set():
             ended = instance.end_launcher(signal.SIGKILL, 5.0, self._closed.is_set)
         return not self._closed.is_set() or ended
-
-    def stop_all(self, timeout: float = 30.0) -> None:
-        """Stop every instance and wait until they are gone, for a person's Ctrl-C."""
-        for instance_id in list(self._known):
-            self.stop(instance_id)
-        deadline = time.monotonic() + timeout
-        while self._known and time.monotonic() < deadline:
-            time.sleep(0.02)
 
     def forget_space(self, space_id: str) -> None:
         if not _SPACE_ID.fullmatch(space_id):
@@ -355,32 +279,11 @@ class ProcessRuntime:
             self._bell.subscribers.append(changed)
             self._bell.start()
 
-    def _changed(self, instance_id: str, space_id: str = "") -> None:
+    def _changed(self, space_id: str) -> None:
         if self._bell:
-            self._bell.rung(instance_id, space_id)
+            self._bell.rung(space_id)
 
     def close(self) -> None:
         self._closed.set()
         if self._bell:
             self._bell.close()
-
-
-def _runs_on(image: Image) -> tuple[Path, ...]:
-    """The directories, besides the system's, that the app's Python lives in. `{python}` without an environment is our own."""
-    if image.environment:
-        environment = Path(image.environment)
-        return environment, *sandbox.interpreter_roots(environment)
-    root = Path(sys.base_prefix)
-    return () if "{python}" not in image.argv or sandbox.visible(root) else (root,)
-
-
-def _python(image: Image) -> str:
-    return f"{image.environment}/bin/python" if image.environment else os.path.realpath(sys.executable)
-
-
-def _devices(hardware: Hardware) -> list[str]:
-    return [] if hardware.accelerator == "none" else [*glob("/dev/nvidia*"), "/dev/dri", "/dev/kfd"]
-
-
-def _open_to_others(path: Path) -> bool:
-    return all(os.stat(part).st_mode & 0o001 for part in (path, *path.parents))

@@ -111,9 +111,14 @@ class Accounts:
     def _check_password(self, name: str, password: str) -> Owner | None:
         if password.startswith(TOKEN_PREFIX):
             try:
-                user = self._by_token(password).user
+                caller = self._by_token(password)
             except Unauthorized:
                 return None
+            if caller.limit < Role.ADMIN:
+                raise Unauthorized(
+                    "TOKEN_READ_ONLY", "This token may only read; sign in with a password or a token that may write."
+                )
+            user = caller.user
             return user if user and (not name or user.name.lower() == name.lower()) else None
         with self._store.read() as tx:
             user = tx.accounts.owner_named(name)
@@ -141,6 +146,7 @@ class Accounts:
         secret, now = secrets.token_urlsafe(24), self._clock()
         with self._store.write() as tx:
             tx.accounts.add_session(Session(digest(secret), user.id, now, now + LINK_SECONDS, once=True))
+            tx.audit.add(AuditRow(now, "cli", "user.link", user.name))
         return secret
 
     def follow_link(self, secret: str) -> str:
@@ -283,8 +289,9 @@ class Accounts:
         with self._store.read() as tx:
             return [token for token in tx.accounts.tokens_of(user.id) if token.revoked_at is None]
 
-    def revoke_token(self, user: Owner, which: str, actor: str = "cli") -> Token:
-        """Revoke by id, name, secret or last four characters. Raises NotFound `TOKEN`, Conflict `TOKEN_AMBIGUOUS`."""
+    def revoke_token(self, user: Owner, which: str, actor: str = "cli", keep: str = "") -> Token:
+        """Revoke by id, name, secret or last four characters. Ends the user's browser sessions, for whoever had the token could
+        sign in with it; but not the one whose secret is `keep`. Raises NotFound `TOKEN`, Conflict `TOKEN_AMBIGUOUS`."""
         matching = [t for t in self.tokens(user) if which in (t.id, t.name, t.hint) or digest(which) == t.hash]
         if not matching:
             raise NotFound(
@@ -295,6 +302,7 @@ class Accounts:
         now = self._clock()
         with self._store.write() as tx:
             tx.accounts.update_token(matching[0].id, revoked_at=now)
+            tx.accounts.drop_sessions_of(user.id, but=digest(keep))
             tx.audit.add(AuditRow(now, actor, "token.revoke", user.name, {"token": matching[0].name}))
         return matching[0]
 

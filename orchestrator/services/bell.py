@@ -1,8 +1,11 @@
 """Rings between threads of one process: shortens waits, is never needed for correctness (ports.Bell)."""
 
+import asyncio
+import functools
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 
 class LocalBell:
@@ -30,13 +33,25 @@ class LocalBell:
             self._heard[me] = self._rung[topic]
             return rang
 
-    def subscribe(self, topic: str, call: Callable[[], None]) -> Callable[[], None]:
+    @contextmanager
+    def hearing(self, topic: str) -> Iterator[Callable[[float], Awaitable[bool]]]:
+        """For coroutines: `await rung(timeout)` ends at once if the topic was rung since the last call, else at the next ring
+        (True) or after `timeout` seconds (False)."""
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        call = functools.partial(loop.call_soon_threadsafe, heard.set)
+
+        async def rung(timeout: float) -> bool:
+            try:
+                await asyncio.wait_for(heard.wait(), timeout)
+            except TimeoutError:
+                return False
+            heard.clear()
+            return True
+
         with self._condition:
             self._calls[topic].append(call)
-
-        def unsubscribe() -> None:
+        try:
+            yield rung
+        finally:
             with self._condition:
-                if call in self._calls[topic]:
-                    self._calls[topic].remove(call)
-
-        return unsubscribe
+                self._calls[topic].remove(call)

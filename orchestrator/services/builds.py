@@ -7,9 +7,9 @@ import threading
 import time
 from dataclasses import replace
 
-from orchestrator.domain.keys import build_key
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildSeen, BuildState, Fault, FaultKind
+from orchestrator.domain.streams import build_stream
 from orchestrator.errors import Unavailable
 from orchestrator.ports import BuildOrder, BuildResult, Cancelled, Logs, Repos, Store
 from orchestrator.ports import Builds as BuildsPort
@@ -32,11 +32,11 @@ class BuildQueue:
 
     def look(self, space: Space) -> BuildSeen | None:
         """The build of the wanted revision."""
-        wish = space.wish
-        if wish.revision is None:
+        key = space.wish.build_key
+        if key is None:
             return None
         with self._store.read() as tx:
-            build = tx.builds.get(build_key(space.id, wish.revision, wish.rebuilds))
+            build = tx.builds.get(key)
             ahead = tx.builds.ahead_of(build) if build and build.state is BuildState.QUEUED else 0
         return seen(build, ahead) if build else None
 
@@ -44,7 +44,7 @@ class BuildQueue:
         """Queue the build of the wanted revision; earlier ones of the Space are superseded."""
         wish = space.wish
         assert wish.revision is not None
-        key, now = build_key(space.id, wish.revision, wish.rebuilds), self._clock()
+        key, now = wish.build_key, self._clock()
         commit = next(iter(self._repos.log(space.id, wish.revision, limit=1)), None)
         title = commit.title[:200] if commit else ""
         actor = commit.authors[0][:96] if commit and commit.authors else ""
@@ -152,7 +152,7 @@ class BuildWorkers:
 
     def _run(self, build: Build) -> None:
         self._changed(build.space_id)
-        stream, ended = f"build/{build.key}", threading.Event()
+        stream, ended = build_stream(build.key), threading.Event()
         cancelled = threading.Event()
         heart = threading.Thread(target=self._beat, args=(build, ended, cancelled), daemon=True)
         heart.start()

@@ -22,9 +22,9 @@ def read_card(readme: bytes | None) -> Card:
 
     text = (readme or b"").decode("utf-8", "replace")
     try:
-        found = config.parse(text)
+        found = config.parse(frontmatter.decoded(readme or b""))
     except Fault as fault:
-        warning = f"warning: {fault.code}: {fault.sentence()}; the push is stored, but it will not build"
+        warning = f"warning: {fault.code}: {fault.advice()}; the push is stored, but it will not build"
         try:
             values = frontmatter.read(text).values
         except Fault:

@@ -7,6 +7,7 @@ import time
 
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildState, Image
+from orchestrator.domain.streams import build_stream
 from orchestrator.ports import Builds, Logs, Store
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Janitor:
             for build in gone:
                 with self._store.write() as tx:
                     tx.builds.remove(build.key)
-                self._logs.remove(f"build/{build.key}")
+                self._logs.remove(build_stream(build.key))
             images += [build.image for build in kept if build.image]
             if space and space.image:
                 images.append(space.image)

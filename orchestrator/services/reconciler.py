@@ -19,6 +19,7 @@ from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
 from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Seen
 from orchestrator.domain.stage import Stage
+from orchestrator.domain.streams import build_stream
 from orchestrator.errors import PodiumError, Unavailable
 from orchestrator.ports import Builds, LaunchSpec, Logs, Repos, Runtime, Store
 from orchestrator.services.bell import LocalBell
@@ -223,7 +224,7 @@ class Reconciler:
         with self._store.read() as tx:
             builds = tx.builds.of(space.id, 100000)
         for build in builds:
-            self._logs.remove(f"build/{build.key}")
+            self._logs.remove(build_stream(build.key))
         self._runtime.forget_space(space.id)
         self._repos.remove(space.id)
         with self._store.write() as tx:

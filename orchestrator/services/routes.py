@@ -43,17 +43,13 @@ class RouteFeed:
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
         """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds."""
-        loop = asyncio.get_running_loop()
-        rung = asyncio.Event()
-        unsubscribe = self._bell.subscribe("routes", lambda: loop.call_soon_threadsafe(rung.set))
         labels: dict[str, str] = {}  # space id -> label told to this gateway
         seen, quiet = 0, 0.0
-        try:
+        with self._bell.hearing("routes") as rung:
             yield {"reset": True}
             yield {"keys": self._keys}
             synced = False
             while True:
-                rung.clear()
                 changed = await asyncio.to_thread(self._changes, seen)
                 for seq, space_id, label, message in changed:
                     seen = seq
@@ -68,15 +64,11 @@ class RouteFeed:
                 if not synced:
                     synced = True
                     yield {"synced": True}
-                try:
-                    await asyncio.wait_for(rung.wait(), POLL_EVERY)
-                except TimeoutError:
+                if not await rung(POLL_EVERY):
                     quiet += POLL_EVERY
                     if quiet >= PING_EVERY:
                         quiet = 0.0
                         yield {"ping": 1}
-        finally:
-            unsubscribe()
 
     def _changes(self, after: int) -> list[tuple[int, str, str, dict[str, Any] | None]]:
         with self._store.read() as tx:

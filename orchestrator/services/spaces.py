@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.domain.caller import Caller, require
-from orchestrator.domain.keys import build_key, instance_id, launch_key
 from orchestrator.domain.records import AuditRow, Build, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role, Visibility, Wish, check_name, subdomain
@@ -17,7 +16,7 @@ from orchestrator.services.bell import LocalBell
 from orchestrator.services.environment import Environment, check_setting
 
 SDKS = ("gradio", "streamlit", "docker", "static")
-SLEEP_MIN = 5.0  #: seconds
+SLEEP_MIN = 1.0  #: seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +95,6 @@ class Spaces:
     def current_build(self, space: Space) -> Build | None:
         """The newest build, whatever became of it."""
         return next(iter(self.builds(space, 1)), None)
-
-    def run_stream(self, space: Space) -> str:
-        """Name of the log of the wanted instance, or else of the one that serves; "" when there was none."""
-        wish = space.wish
-        with self._store.read() as tx:
-            build = tx.builds.get(build_key(space.id, wish.revision, wish.rebuilds)) if wish.revision else None
-        if build and build.image:
-            key = launch_key(build.image.id, wish.hardware, wish.env_version, wish.restarts)
-            return f"run/{instance_id(space.id, key)}"
-        return f"run/{space.instance}" if space.instance else ""
 
     # ---------------------------------------------------------------------------------------------------- creation
 
@@ -213,7 +202,7 @@ class Spaces:
         require(caller, space, Role.WRITE)
         with self._store.read() as tx:
             good = tx.builds.of(space.id, 100, BuildState.SUCCEEDED)
-            wanted = tx.builds.get(build_key(space.id, space.wish.revision or "", space.wish.rebuilds))
+            wanted = tx.builds.get(space.wish.build_key or "")
         before = (b for b in good if wanted is None or b.number < wanted.number)
         found = next((b for b in good if _names(which, b)) if which else before, None)
         if found is None:

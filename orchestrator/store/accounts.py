@@ -98,8 +98,8 @@ class Accounts:
     def drop_session(self, digest: str) -> bool:
         return bool(self._db.execute(sa.delete(t.sessions).where(t.sessions.c.hash == digest)).rowcount)
 
-    def drop_sessions_of(self, user_id: str) -> None:
-        self._db.execute(sa.delete(t.sessions).where(t.sessions.c.user_id == user_id))
+    def drop_sessions_of(self, user_id: str, but: str = "") -> None:
+        self._db.execute(sa.delete(t.sessions).where(t.sessions.c.user_id == user_id, t.sessions.c.hash != but))
 
 
 def _columns(record: object) -> dict[str, object]:

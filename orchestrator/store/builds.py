@@ -103,10 +103,6 @@ class Builds:
             query = query.where(t.builds.c.state == state.value)
         return [_build(row) for row in self._db.execute(query).mappings()]
 
-    def with_images(self) -> list[Build]:
-        query = sa.select(t.builds).where(t.builds.c.state == BuildState.SUCCEEDED.value)
-        return [_build(row) for row in self._db.execute(query).mappings()]
-
     def remove(self, key: str) -> None:
         self._db.execute(sa.delete(t.builds).where(t.builds.c.key == key))
 

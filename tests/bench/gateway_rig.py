@@ -206,7 +206,7 @@ class Control:
                 self.on_wake(space)
         else:
             self.asked.append((message["token"], message["space"]))
-            reply(writer, json.dumps({"allow": message["token"] in self.members}).encode())
+            reply(writer, json.dumps({"allowed": message["token"] in self.members}).encode())
         return True
 
     async def _feed(self, writer: asyncio.StreamWriter) -> None:

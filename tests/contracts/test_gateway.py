@@ -907,6 +907,8 @@ def test_tokens_of_members(world, secret):
     assert world.get(secret, Authorization="Bearer hf_stranger").status == 404
     assert world.get(secret, Authorization="Bearer nothub").status == 404
     assert world.control.asked.count(("hf_member", "id-acme-secret")) == 1, "the answer is remembered"
+    assert world.get("acme-nobody", Authorization="Bearer hf_member").status == 404
+    assert ("hf_member", "nowhere") in world.control.asked, "an absent Space must take as long as a hidden one"
     body = os.urandom(2 * MB)
     world.control.members.add("hf_second")
     seen = world.get(secret, method="POST", body=body, Authorization="Bearer hf_second").json

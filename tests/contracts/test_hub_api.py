@@ -440,7 +440,7 @@ def test_what_clients_ask_without_being_told_to(console):
         )
         assert empty.json()["errors"] == []
         assert "/api/spaces/{owner}/{name}/runtime" in http.get("/openapi.json").json()["paths"]
-        assert http.get("/docs").status_code == 200
+        assert http.get("/docs").status_code == 404, "no page may run scripts of another site on the console's origin"
 
 
 def test_an_app_is_found_by_its_subdomain_and_opened_with_a_ticket(console):

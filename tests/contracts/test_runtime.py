@@ -75,9 +75,14 @@ class World:
     def status(self, instance_id: str) -> dict:
         return json.loads((self.data / "instances" / instance_id / "status.json").read_text())
 
-    def close(self) -> None:
-        self.runtime.stop_all()
+    def stop_all(self) -> None:
+        for one in self.runtime.list():
+            self.runtime.stop(one.id)
+        eventually(self.gone, 60)
         self.runtime.close()
+
+    def close(self) -> None:
+        self.stop_all()
         assert not (left := processes(str(self.root))), f"left behind: {left}"
 
     def spec(self, code: str, space: str = "abc", instance: str = "", env: dict | None = None, **image) -> LaunchSpec:
@@ -155,8 +160,7 @@ class ContainerWorld(World):
         return f"podium-{self.owner}-{instance_id}"
 
     def close(self) -> None:
-        self.runtime.stop_all()
-        self.runtime.close()
+        self.stop_all()
         left = containers.of_owner(self.owner)
         for name in left:
             containers.docker("rm", "-f", name)

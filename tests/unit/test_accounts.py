@@ -114,6 +114,22 @@ def test_a_user_without_password_cannot_sign_in_by_one(accounts):
         accounts.sign_in("ann", "", "1.2.3.4")
 
 
+def test_a_read_token_does_not_become_a_session_that_may_write(accounts):
+    token = accounts.add_token(accounts.add_user("ann"), "read")
+    with pytest.raises(Unauthorized) as caught:
+        accounts.sign_in("ann", token, "a")
+    assert caught.value.code == "TOKEN_READ_ONLY"
+
+
+def test_revoking_a_token_ends_the_sessions_that_it_may_have_made(accounts):
+    ann = accounts.add_user("ann")
+    token = accounts.add_token(ann, "write", "leaked")
+    theirs, mine = accounts.sign_in("ann", token, "a"), accounts.new_session(ann)
+    accounts.revoke_token(ann, "leaked", "ann", keep=mine)
+    assert accounts.by_session(theirs) is None
+    assert accounts.by_session(mine).name == "ann"
+
+
 def test_sign_in_by_token_belongs_to_the_name(accounts):
     token = accounts.add_token(accounts.add_user("ann"), "write")
     accounts.add_user("bob")

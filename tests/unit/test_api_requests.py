@@ -9,10 +9,10 @@ from starlette.requests import Request
 from orchestrator.api.commits import branch_of, content_of
 from orchestrator.api.envelope import JSON_LIMIT, TEXT_LIMIT, limit_of, routable
 from orchestrator.api.files import _headers, _range, _slice
-from orchestrator.api.logs import kept_alive
 from orchestrator.api.params import cursor_of, read_cursor
 from orchestrator.api.problems import header_text
 from orchestrator.api.readme import first_files, readme
+from orchestrator.api.sse import kept_alive
 from orchestrator.errors import Invalid, TooLarge
 from orchestrator.ports import Change, TreeEntry
 
@@ -178,18 +178,18 @@ def test_silence_is_filled_and_the_source_is_closed():
 
     async def slow():
         try:
-            yield "data: {1}\n\n"
+            yield b"data: {1}\n\n"
             await asyncio.Event().wait()
         finally:
             closed.append(True)
 
-    async def first(count: int) -> list[str]:
+    async def first(count: int) -> list[bytes]:
         stream = kept_alive(slow(), 0.01)
         told = [await anext(stream) for _ in range(count)]
         await stream.aclose()
         return told
 
     told = asyncio.run(first(4))
-    assert told[1] == "data: {1}\n\n"
-    assert all(line.startswith(":") for line in (told[0], *told[2:]))
+    assert told[1] == b"data: {1}\n\n"
+    assert all(line.startswith(b":") for line in (told[0], *told[2:]))
     assert closed == [True]

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.api import views
 from orchestrator.api.fresh import fresh
-from orchestrator.api.logs import instance_to_watch, log_event
+from orchestrator.api.logs import log_event
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.hardware import catalogue
 from orchestrator.domain.keys import instance_id, launch_key
@@ -14,6 +14,7 @@ from orchestrator.domain.records import Build, Setting, Space
 from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Image
 from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
+from orchestrator.domain.streams import run_stream
 from orchestrator.errors import Invalid
 from orchestrator.ports import Commit, LogLine, TreeEntry
 
@@ -217,7 +218,7 @@ def test_an_avatar_cannot_carry_markup():
 
 
 def test_a_log_event_is_one_line_that_the_client_recognises():
-    event = log_event(LogLine(1.0, "two\u2028words"))
+    event = log_event(LogLine(1.0, "two\u2028words")).decode()
     assert event.startswith("data: {") and event.endswith("}\n\n") and len(event.splitlines()) == 2
 
 
@@ -257,8 +258,8 @@ def test_a_stage_that_the_wish_has_outrun_is_not_shown(changes, build, stage):
 
 def test_the_log_that_is_shown_is_that_of_the_wanted_instance():
     wanted = instance_id(SPACE.id, launch_key(IMAGE.id, "cpu-basic", 0, 1))
-    assert instance_to_watch(replace(SPACE, wish=replace(WISH, restarts=1)), IMAGE) == wanted
-    assert instance_to_watch(SPACE, None) == SPACE.instance
+    assert run_stream(replace(SPACE, wish=replace(WISH, restarts=1)), IMAGE) == f"run/{wanted}"
+    assert run_stream(SPACE, None) == f"run/{SPACE.instance}"
     failed = replace(SPACE, instance="", failures=Failures("k" * 24, 3, 1.0))
-    assert instance_to_watch(failed, None) == instance_id(SPACE.id, "k" * 24)
-    assert instance_to_watch(replace(SPACE, instance=""), None) is None
+    assert run_stream(failed, None) == f"run/{instance_id(SPACE.id, 'k' * 24)}"
+    assert run_stream(replace(SPACE, instance=""), None) == ""

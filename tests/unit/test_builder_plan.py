@@ -37,6 +37,13 @@ def make(files: dict[str, str], **more) -> plan.Plan:
     return plan.make(parse(files.get("README.md", "")), Reader(source, Objects(files)), **more)
 
 
+def whole(made: plan.Plan) -> dict[str, object]:
+    """Everything of a Plan that decides what is built and run."""
+    rest = ("sdk", "argv", "env", "port", "ready_path", "packages")
+    told = made.dependencies() | {name: getattr(made, name) for name in rest}
+    return told | {name: list(told[name]) for name in ("argv", "packages")}
+
+
 def test_gradio():
     made = make(
         {
@@ -46,11 +53,11 @@ def test_gradio():
             "packages.txt": "ffmpeg\n",
         }
     )
-    assert made.fingerprint() == {
+    assert whole(made) == {
         "schema": 1,
         "sdk": "gradio",
         "python": "3.12",
-        "requirements": ["gradio[mcp,oauth]==6.31.0", "spaces", "pandas"],
+        "requirements": ["gradio[mcp,oauth]==6.31.0", "uvicorn>=0.14.0", "websockets>=10.4", "spaces", "pandas"],
         "constraints": [],
         "indexes": ["--extra-index-url https://example.org/simple"],
         "prerelease": False,
@@ -61,12 +68,12 @@ def test_gradio():
         "port": 7860,
         "ready_path": "/",
     }
-    assert [line.where for line in made.lines] == ["README.md:3", "ui/main.py", "requirements.txt:2"]
+    assert [line.where for line in made.lines] == ["README.md:3", *["ui/main.py"] * 3, "requirements.txt:2"]
 
 
 def test_streamlit():
     made = make({"README.md": "---\nsdk: streamlit\nsdk_version: 1.67.0\n---\n", "app.py": "import streamlit\n"})
-    assert made.fingerprint() == {
+    assert whole(made) == {
         "schema": 1,
         "sdk": "streamlit",
         "python": "",
@@ -88,7 +95,7 @@ def test_streamlit():
 
 def test_static():
     made = make({"README.md": "---\nsdk: static\n---\n", "index.html": "", "requirements.txt": "==broken"})
-    assert made.fingerprint() == {
+    assert whole(made) == {
         "schema": 1,
         "sdk": "static",
         "python": "",
@@ -124,7 +131,7 @@ def test_recognised_by_files(files, sdk):
 
 def test_equal_inputs_give_equal_plans_and_dependencies_decide_the_environment():
     files = {"README.md": "---\nsdk: gradio\nsdk_version: 6.31.0\n---\n", "app.py": "import gradio"}
-    assert make(files).fingerprint() == make(files).fingerprint()
+    assert whole(make(files)) == whole(make(files))
     assert make({**files, "app.py": "import gradio # changed"}).dependencies() == make(files).dependencies()
     assert make({**files, "requirements.txt": "six"}).dependencies() != make(files).dependencies()
 

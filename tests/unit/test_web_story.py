@@ -10,7 +10,7 @@ from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildState, Failures, Fault, Image
 from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
-from web.story import FIRST_COMMIT, run_stream, story, wanted_build
+from web.story import FIRST_COMMIT, story, wanted_build
 
 ID, SHA, OLD = "a" * 24, "1" * 40, "2" * 40
 SPACE = Space(ID, "ada", "b" * 24, "demo", "ada-demo", Visibility.PUBLIC, Wish(ID, SHA), stage_since=100.0)
@@ -93,11 +93,7 @@ def test_every_stage_has_a_story():
         assert told.words and told.tone in ("good", "busy", "calm", "bad")
 
 
-def test_the_log_of_an_instance_that_only_starts_is_found_by_its_key():
+def test_the_wanted_build_is_that_of_the_wished_revision():
     good = build(BuildState.SUCCEEDED)
-    name = run_stream(SPACE, good)
-    assert name.startswith(f"run/s-{ID}-")
-    assert run_stream(replace(SPACE, wish=replace(SPACE.wish, restarts=1)), good) != name
-    assert run_stream(replace(SPACE, instance="old"), build(BuildState.FAILED)) == "run/old"
-    assert run_stream(SPACE, None) == ""
     assert wanted_build(SPACE, [build(BuildState.SUCCEEDED, OLD), good]) is good
+    assert wanted_build(replace(SPACE, wish=Wish(ID)), [good]) is None

@@ -188,7 +188,7 @@ class Asked:
     ],
 )
 def test_revision_and_path(raw, wanted):
-    assert place(Asked(raw), "tree") == wanted
+    assert place(Asked(raw)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -198,4 +198,4 @@ def test_paths_that_no_repo_has(raw):
     from orchestrator.errors import NotFound
 
     with pytest.raises(NotFound):
-        place(Asked(raw), "blob")
+        place(Asked(raw))
