@@ -180,6 +180,7 @@ def control(settings: Settings) -> Control:
         count=settings.builders,
         timeout=settings.build_timeout,
         changed=reconciler.poke,
+        **({"told": environment.of_build} if settings.runtime == "docker" else {}),
     )
     parts = Parts(
         accounts=people,

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from orchestrator.domain.records import Build, Space
@@ -65,7 +66,8 @@ class BuildQueue:
 
 
 class BuildWorkers:
-    """The builder's side: threads that claim builds and run them through the Builds port."""
+    """The builder's side: threads that claim builds and run them through the Builds port. `told`: variables and secrets of a
+    Space, for builders that hand them to an author's own Dockerfile."""
 
     def __init__(
         self,
@@ -78,11 +80,13 @@ class BuildWorkers:
         count: int,
         timeout: float,
         changed=lambda space_id: None,
+        told: Callable[[str], tuple[Mapping[str, str], Mapping[str, str]]] = lambda space_id: ({}, {}),
         clock=time.time,
     ) -> None:
         self._store = store
         self._repos = repos
         self._builds = builds
+        self._told = told
         self._logs = logs
         self._bell = bell
         self._count = count
@@ -192,6 +196,7 @@ class BuildWorkers:
         with self._store.read() as tx:
             good = tx.builds.of(build.space_id, 1, BuildState.SUCCEEDED)
         last = good[0] if good else None
+        variables, secrets = self._told(build.space_id)
         return BuildOrder(
             build.key,
             build.space_id,
@@ -200,6 +205,8 @@ class BuildWorkers:
             build.fence,
             fresh=build.rebuilds > (last.rebuilds if last else 0),
             previous=last.previous if last else {},
+            variables=variables,
+            secrets=secrets,
         )
 
     def _finish(self, tx, build: Build, result: BuildResult) -> None:
