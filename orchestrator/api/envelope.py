@@ -69,8 +69,8 @@ class Envelope:
         limit = limit_of(path)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if limit is not None and length.isdigit() and int(length) > limit:
-            error = too_large(limit)
-            await problem(413, error.code, error.message, {"Connection": "close"})(scope, receive, stamped)
+            error = too_large(limit, int(length))
+            await problem(413, error.code, error.message)(scope, receive, stamped)  # the server throws the rest away
             return
         try:
             await self._app(scope, receive if limit is None else counted(receive, limit), stamped)
@@ -93,11 +93,14 @@ def counted(receive: Receive, limit: int) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > limit:
-            raise too_large(limit)
+            raise too_large(limit, size)
         return message
 
     return checked
 
 
-def too_large(limit: int) -> TooLarge:
-    return TooLarge("TOO_LARGE", f"The body is too large: at most {limit:,} bytes are accepted here.")
+def too_large(limit: int, size: int) -> TooLarge:
+    """`size`: what was announced, or what came until the limit was passed."""
+    return TooLarge(
+        "TOO_LARGE", f"The body has {size:,} bytes or more, at most {limit:,} are accepted here; send less."
+    )

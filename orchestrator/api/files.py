@@ -80,10 +80,11 @@ async def asked_paths(request: Request) -> list[str]:
     body = await request.body()
     paths: object = None
     try:
-        if request.headers.get("content-type", "").startswith("application/json"):
+        media = request.headers.get("content-type", "")
+        if media.startswith("application/json"):
             told = await request.json()
             paths = told.get("paths") if isinstance(told, dict) else None
-        else:
+        elif not media.startswith("multipart/"):
             fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_PATHS + 10)
             paths = fields.get("paths", []) + fields.get("paths[]", [])
     except (ValueError, RecursionError):

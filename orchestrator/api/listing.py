@@ -1,5 +1,6 @@
 """Lists of Spaces: pages, filters, search. Must be routed before `/api/spaces/{owner}/{name}`."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -56,7 +57,10 @@ def _after(cursor: str | None) -> tuple[float, str] | None:
         return None
     at, space_id = read_cursor(cursor, 2)
     try:
-        return float.fromhex(at), space_id
+        moment = float.fromhex(at)
+        if not math.isfinite(moment):
+            raise ValueError
+        return moment, space_id
     except (ValueError, OverflowError):
         raise Invalid("CURSOR", "this cursor was not made by Podium; start again without one") from None
 

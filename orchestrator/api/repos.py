@@ -103,6 +103,8 @@ def create(body: NewRepo, caller: CallerDep, parts: PartsDep, base: BaseDep):
     try:
         space = parts.spaces.create(caller, _new_space(body))
     except Conflict as error:
+        if error.code != "RepoExists":
+            raise
         known = _known(parts, caller, body)
         raise Conflict(error.code, error.message, **_where(known, base)) from None if known else error
     text = readme(space.name, body.sdk, body.sdk_version or "", body.short_description or "", body.license or "")

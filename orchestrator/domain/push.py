@@ -222,6 +222,6 @@ def notes(updates: tuple[RefUpdate, ...], pushed: Pushed) -> list[str]:
             )
         for path in revision.odd[:_SHOWN]:
             found.append(
-                f"warning: PATH_CHARS: the name {printable(path)!r} has control characters; the build will refuse it"
+                f"warning: PATH_CHARS: the name {printable(path)!r} has control or direction characters; the build will refuse it"
             )
     return found

@@ -82,8 +82,8 @@ def check_name(name: str, what: str = "name") -> str:
         shown = name if len(name) <= 100 and name.isprintable() else ascii(name[:100])
         raise Invalid(
             "NAME",
-            f"{what} {shown!r} cannot be used; write 1 to 96 letters, digits, '-', '_' or '.', starting and ending with a "
-            "letter or digit, without '--' or '..', not ending in '.git'",
+            f"{what} {shown!r} cannot be used; write 1 to 96 letters, digits, '-', '_' or '.', starting with a letter or "
+            "digit, not ending in '-' or '.', without '--' or '..', not ending in '.git'",
         )
     return name
 

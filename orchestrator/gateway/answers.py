@@ -3,6 +3,7 @@
 import html
 import json
 import math
+import re
 import secrets
 import time
 from functools import cache
@@ -32,6 +33,15 @@ _STAGES = {
     "RUNTIME_ERROR": "The app failed to start",
     "DELETING": "Being deleted",
 }
+
+
+_UNSAFE = re.compile(r"[^\x20-\x7e]+")
+#: Stable words for programs, by status, where the answer has none of its own.
+_CODES = {
+    400: "BAD_REQUEST", 405: "METHOD_NOT_ALLOWED", 408: "REQUEST_TIMEOUT", 413: "TOO_LARGE", 414: "URL_TOO_LONG",
+    417: "EXPECTATION", 421: "UNKNOWN_HOST", 429: "TOO_MANY_REQUESTS", 431: "HEADERS_TOO_LARGE", 500: "INTERNAL",
+    502: "APP_FAILED", 503: "UNAVAILABLE", 504: "APP_TIMEOUT",
+}  # fmt: skip
 
 
 @cache
@@ -94,15 +104,19 @@ def notice(
     text: str,
     fields: tuple[str, ...] = (),
     detail: str = "",
+    code: str = "",
     **more: object,
 ) -> None:
-    """One sentence, as a page or as JSON, whichever the sender reads."""
+    """One sentence with a stable `code`, as a page or as JSON, whichever the sender reads."""
+    code = code or _CODES.get(status, "REFUSED")
+    said = f"{title}: {text}" if text else title
+    fields = (*fields, f"X-Error-Code: {code}", f"X-Error-Message: {_UNSAFE.sub(' ', said)[:500].strip()}")
     if request.wants_page:
         embed = request.route is not None and request.route.embed
         body, own = page(gate, "notice", embed, title=title, text=text, detail=detail)
         reply(gate, request, status, body, own + list(fields))
     else:
-        problem(gate, request, status, {"error": f"{title}: {text}" if text else title, **more}, fields)
+        problem(gate, request, status, {"error": said, "code": code, **more}, fields)
 
 
 def refuse(gate: object, request: Request, status: int, message: str) -> None:
@@ -123,7 +137,7 @@ def missing(gate: object, request: Request) -> None:
         here = f"{request.scheme.decode()}://{request.host.decode('latin-1')}/"
         link = f"{gate.config.public_url}/open?to={quote(here, safe='')}"
         body, fields = page(gate, "missing", title="404: nothing to see here", link=link)
-        reply(gate, request, 404, body, fields)
+        reply(gate, request, 404, body, [*fields, "X-Error-Code: RepoNotFound"])
     else:
         problem(gate, request, 404, {"error": "Repository not found"}, ("X-Error-Code: RepoNotFound",))
 
@@ -151,7 +165,8 @@ def closed(gate: object, request: Request) -> None:
     route = request.route
     status = 404 if route.stage == "DELETING" else 503
     notice(
-        gate, request, status, stage_title(route.stage), route.reason, detail=route.title or route.id, stage=route.stage,
+        gate, request, status, stage_title(route.stage), route.reason, detail=route.title or route.id,
+        code=f"SPACE_{route.stage}", stage=route.stage,
     )  # fmt: skip
 
 
@@ -160,7 +175,7 @@ def not_now(gate: object, request: Request, retry: int = _RETRY) -> None:
     route = request.route
     notice(
         gate, request, 503, stage_title(route.stage), route.reason or "The Space is not running at the moment.",
-        (f"Retry-After: {retry}",), detail=route.title or route.id, stage=route.stage,
+        (f"Retry-After: {retry}",), detail=route.title or route.id, code=f"SPACE_{route.stage}", stage=route.stage,
     )  # fmt: skip
 
 
@@ -182,7 +197,9 @@ def failed(gate: object, request: Request, status: int, reason: str) -> None:
     """The upstream did not do its part."""
     route = request.route
     if route is None:
-        notice(gate, request, status, "The control plane failed", f"Trying to serve this, {reason}.")
+        notice(
+            gate, request, status, "The control plane failed", f"Trying to serve this, {reason}.", code="UNAVAILABLE"
+        )
     else:
         name = route.title or route.id
         notice(gate, request, status, f"The app {name} failed", f"Trying to serve this, {reason}.", stage=route.stage)
@@ -190,8 +207,9 @@ def failed(gate: object, request: Request, status: int, reason: str) -> None:
 
 def busy(gate: object, request: Request) -> None:
     notice(
-        gate, request, 503, "This Space is busy", "Too many requests at the same time; try again.", ("Retry-After: 5",)
-    )
+        gate, request, 503, "This Space is busy", "Too many requests at the same time; try again.", ("Retry-After: 5",),
+        code="SPACE_BUSY",
+    )  # fmt: skip
 
 
 def too_fast(gate: object, request: Request, wait: float, rate: float, burst: float) -> None:

@@ -21,6 +21,7 @@ from orchestrator.domain.push import (
     secrets_in,
 )
 from orchestrator.domain.space import MAIN
+from orchestrator.errors import Invalid
 from orchestrator.repos.process import Git, GitFailed
 
 README_LIMIT = 256 * 1024
@@ -28,7 +29,8 @@ _SCAN_ALL = 64 * 1024**2  #: bytes searched in one push
 _LISTED = 5
 _NAMES_LIMIT = 16 * 1024**2  #: bytes of paths of one revision that are compared with each other
 _SIGHTINGS = 1000
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+#: Names that no build takes: control characters, and those that change the direction of what follows them.
+_ODD = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 def inspect(git: Git, git_dir: str, updates: tuple[RefUpdate, ...], quarantine: str, file_limit: int) -> Pushed:
@@ -37,7 +39,7 @@ def inspect(git: Git, git_dir: str, updates: tuple[RefUpdate, ...], quarantine: 
     found = _Objects(file_limit)
     with tempfile.TemporaryFile() as to_scan:
         if tips:
-            found.read(git, git_dir, tips, env, to_scan)
+            _read(found, git, git_dir, tips, env, to_scan)
         to_scan.seek(0)
         sightings = tuple(_sightings(git, git_dir, to_scan.read(), found.paths, env))
     commits = _commits(git, git_dir, tips, env)
@@ -52,6 +54,17 @@ def inspect(git: Git, git_dir: str, updates: tuple[RefUpdate, ...], quarantine: 
         sightings=sightings,
         readme=_readme(git, git_dir, main, env) if main else None,
     )
+
+
+def _read(found: "_Objects", git: Git, git_dir: str, tips: list[str], env: dict[str, str], to_scan: IO[bytes]) -> None:
+    """Raises Invalid `BAD_PACK` when a tip, or what it needs, is neither in the push nor in the repo."""
+    try:
+        found.read(git, git_dir, tips, env, to_scan)
+    except GitFailed as failure:
+        if not re.search("bad object|missing|could not read", failure.detail, re.IGNORECASE):
+            raise
+        message = "the push names objects that it does not bring; push again from a complete clone, nothing was stored"
+        raise Invalid("BAD_PACK", message) from None
 
 
 class _Objects:
@@ -142,7 +155,7 @@ def _revision(git: Git, git_dir: str, commit: str, env: dict[str, str]) -> Revis
         other = folded.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name and len(twins) < _LISTED:
             twins.append((other, name))
-    odd = tuple(name for name in names if _CONTROL.search(name))[:_LISTED]
+    odd = tuple(name for name in names if _ODD.search(name))[:_LISTED]
     return Revision(commit, count, tuple(twins), odd)
 
 

@@ -9,7 +9,8 @@ from orchestrator.errors import Invalid
 PATH_LIMIT = 4096
 PART_LIMIT = 255
 DEPTH_LIMIT = 64
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+#: Control characters, and those that change the direction of what follows them: no build takes such a name.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 #: Code points that HFS+ ignores when it compares names.
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
@@ -21,7 +22,7 @@ def check_path(path: str) -> str:
     if path.startswith("/"):
         raise _bad(path, "it starts with '/'; paths are relative to the repository")
     if _CONTROL.search(path):
-        raise _bad(path, "it has control characters")
+        raise _bad(path, "it has control or direction characters; leave them out")
     if len(path.encode("utf-8")) > PATH_LIMIT or path.count("/") >= DEPTH_LIMIT:
         raise _bad(path, f"it is longer than {PATH_LIMIT} bytes or deeper than {DEPTH_LIMIT} levels")
     for part in path.split("/"):

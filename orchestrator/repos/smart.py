@@ -177,7 +177,7 @@ async def _feed(process: asyncio.subprocess.Process, first: bytes, body: AsyncIt
         async for chunk in body:
             process.stdin.write(chunk)
             await process.stdin.drain()
-    except (BrokenPipeError, ConnectionResetError):
+    except (BrokenPipeError, ConnectionResetError, RuntimeError):  # uvloop's word for a pipe that is closed already
         await _drain(body)
     finally:
         process.stdin.close()

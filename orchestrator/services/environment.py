@@ -46,28 +46,34 @@ class Environment:
 
     def put_in(self, space_id: str, settings: Mapping[str, tuple[str, bool, str]], actor: str) -> None:
         """Several at once, in one restart: name -> (value, secret, description)."""
+        with self._store.write() as tx:
+            self.write(tx, space_id, settings, actor)
+        self._bell.ring("spaces")
+
+    def write(self, tx, space_id: str, settings: Mapping[str, tuple[str, bool, str]], actor: str) -> None:
+        """The same within a transaction; all or nothing is the transaction's."""
         for key, (value, _, description) in settings.items():
             check_setting(key, value, description)
         now = self._clock()
-        with self._store.write() as tx:
-            have = {s.key: s for s in tx.secrets.all(space_id)}
-            for key, (value, secret, description) in settings.items():
-                known = have.get(key)
-                if known and known.secret != secret:
-                    kind, other = ("secret", "variable") if known.secret else ("variable", "secret")
-                    raise Conflict("SECRET_KIND", f"{key} is a {kind} already; delete it before you make it a {other}")
-                stored = self._vault.lock(space_id, key, value) if secret else value
-                have[key] = Setting(key, stored, secret, description, now)
-                tx.secrets.put(space_id, have[key])
-                tx.audit.add(AuditRow(now, actor, "secret.put" if secret else "variable.put", space_id, {"key": key}))
-            if len(have) > COUNT_LIMIT or sum(len(s.value) for s in have.values()) > TOTAL_LIMIT:
-                raise Invalid(
-                    "SECRET_QUOTA",
-                    f"a Space has at most {COUNT_LIMIT} secrets and variables of {TOTAL_LIMIT // 1024} kB together",
-                )
-            if settings:
-                tx.spaces.bump(space_id, "env_version", look_at=now, last_activity=now)
-        self._bell.ring("spaces")
+        have = {s.key: s for s in tx.secrets.all(space_id)}
+        for key, (value, secret, description) in settings.items():
+            known = have.get(key)
+            if known and known.secret != secret:
+                kind, other = ("secret", "variable") if known.secret else ("variable", "secret")
+                raise Conflict("SECRET_KIND", f"{key} is a {kind} already; delete it before you make it a {other}")
+            stored = self._vault.lock(space_id, key, value) if secret else value
+            have[key] = Setting(key, stored, secret, description, now)
+            tx.secrets.put(space_id, have[key])
+            tx.audit.add(AuditRow(now, actor, "secret.put" if secret else "variable.put", space_id, {"key": key}))
+        size = sum(len(s.value) for s in have.values())
+        if len(have) > COUNT_LIMIT or size > TOTAL_LIMIT:
+            raise Invalid(
+                "SECRET_QUOTA",
+                f"a Space has at most {COUNT_LIMIT} secrets and variables of {TOTAL_LIMIT} bytes together, these would be "
+                f"{len(have)} of {size} bytes; delete some or keep large values in files",
+            )
+        if settings:
+            tx.spaces.bump(space_id, "env_version", look_at=now, last_activity=now)
 
     def remove(self, caller: Caller, space: Space, key: str, secret: bool) -> None:
         """Absent: nothing."""
@@ -121,7 +127,15 @@ def check_setting(key: str, value: str, description: str = "") -> None:
         )
     if _RESERVED.fullmatch(key):
         raise Invalid("SECRET_NAME", f"{key} is reserved for the platform; choose another name")
-    if "\0" in value or len(value.encode("utf-8", "surrogatepass")) > VALUE_LIMIT:
-        raise Invalid("SECRET_VALUE", f"the value of {key} must have no NUL and at most {VALUE_LIMIT // 1024} kB")
+    if "\0" in value:
+        raise Invalid("SECRET_VALUE", f"the value of {key} holds a NUL character; leave it out")
+    size = len(value.encode("utf-8", "surrogatepass"))
+    if size > VALUE_LIMIT:
+        raise Invalid(
+            "SECRET_VALUE", f"the value of {key} has {size} bytes, at most {VALUE_LIMIT}; keep large values in files"
+        )
     if len(description) > 1000:
-        raise Invalid("SECRET_DESCRIPTION", f"the description of {key} must have at most 1000 characters")
+        raise Invalid(
+            "SECRET_DESCRIPTION",
+            f"the description of {key} has {len(description)} characters, at most 1000; shorten it",
+        )

@@ -13,7 +13,7 @@ from orchestrator.errors import Conflict, Invalid, NotFound, repo_not_found
 from orchestrator.ports import Repos, Store
 from orchestrator.services.accounts import Accounts, new_id
 from orchestrator.services.bell import LocalBell
-from orchestrator.services.environment import Environment, check_setting
+from orchestrator.services.environment import Environment
 
 SDKS = ("gradio", "streamlit", "docker", "static")
 SLEEP_MIN = 1.0  #: seconds
@@ -107,9 +107,11 @@ class Spaces:
             raise Invalid("SDK", f"unknown sdk {new.sdk[:40]!r}; write one of {', '.join(SDKS)}")
         hardware = self.check_hardware(new.hardware or self._hardware[0])
         sleep_after = self._sleep_after if new.sleep_after is None else new.sleep_after
-        for settings in (new.secrets, new.variables):
-            for key, (value, description) in settings.items():
-                check_setting(key, value, description)
+        both = sorted(set(new.secrets) & set(new.variables))
+        if both:
+            raise Conflict("SECRET_KIND", f"{both[0]} is given as a secret and as a variable; keep one")
+        settings = {key: (value, True, description) for key, (value, description) in new.secrets.items()}
+        settings |= {key: (value, False, description) for key, (value, description) in new.variables.items()}
         now = self._clock()
         with self._store.write() as tx:
             known = tx.spaces.find(owner.name, new.name)
@@ -136,12 +138,10 @@ class Spaces:
                 reason="nothing has been pushed to main yet",
                 last_activity=now,
             )
-            self._repos.create(space.id)
             tx.spaces.add(space, look_at=now)
+            self._environment.write(tx, space.id, settings, caller.name)
             tx.audit.add(AuditRow(now, caller.name, "space.create", space.full_name, {"id": space.id, "sdk": new.sdk}))
-        settings = {key: (value, True, description) for key, (value, description) in new.secrets.items()}
-        settings |= {key: (value, False, description) for key, (value, description) in new.variables.items()}
-        self._environment.put_in(space.id, settings, caller.name)
+            self._repos.create(space.id)
         self._bell.ring("spaces")
         return self.get(space.id) or space
 

@@ -13,7 +13,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop in this thread: others need it back
 def chromium():
     api = pytest.importorskip("playwright.sync_api", reason="the playwright package is not installed")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -93,7 +93,7 @@ ROWS = [
     ("a form", "POST", "/api/repos/create", {"data": {"name": "x"}}, 400, "INVALID"),
     ("JSON of depth 100000", "POST", "/api/repos/create", raw(DEEP), 400, None),
     ("not UTF-8", "POST", "/api/repos/create", raw(b'{"name": "\xff"}'), 400, None),
-    ("multipart without boundary", "POST", f"{SPACE}/paths-info/main", raw(b"x", "multipart/form-data"), 200, None),
+    ("multipart without boundary", "POST", f"{SPACE}/paths-info/main", raw(b"x", "multipart/form-data"), 400, "PATHS"),
     ("5 MB of JSON", "POST", f"{SPACE}/secrets", raw(b" " * 5_000_000), 413, "TOO_LARGE"),
     ("somebody else's", "DELETE", "/api/repos/delete", {"json": {"type": "space", "name": "demo", "organization": "nobody"}}, 404,
      "RepoNotFound"),
