@@ -199,7 +199,7 @@ class ImageMaker(Resolver):
         for option, values in (("--build-arg", {**proxies, **(arguments or {})}), ("--label", labels)):
             command += [word for key, value in (values or {}).items() for word in (option, f"{key}={value}")]
         command += [word for key, file in (secrets or {}).items() for word in ("--secret", f"id={key},src={file}")]
-        command += ["--no-cache"] if self.request.fresh and authors else []
+        command += ["--no-cache"] if self.request.fresh and (authors or secrets) else []  # not our own few files
         progress = Progress(self.say, name)
         outcome = self._timed(phase, [*command, str(context)], progress, bool(authors))
         if outcome.reason:

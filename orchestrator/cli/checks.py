@@ -154,7 +154,11 @@ def judge_docker(runtime: str, trouble: str, root: bool) -> Check:
         return Check("docker", "ok", "the engine answers" + ("" if runtime == "docker" else "; not used"))
     if runtime != "docker":
         return Check("docker", "ok", f"{trouble}; not used", "no `sdk: docker` Spaces")
-    fix = "pip install 'podium[docker]'" if "Python package" in trouble else "install Docker Engine with buildx, and start it"
+    fix = (
+        "pip install 'podium[docker]'"
+        if "Python package" in trouble
+        else "install Docker Engine with buildx, and start it"
+    )
     return Check("docker", "bad", trouble, "PODIUM_RUNTIME=docker cannot build or start apps without", fix)
 
 

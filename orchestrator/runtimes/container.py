@@ -175,6 +175,7 @@ def died(state: Mapping, status: dict, note: Note, tail: list[str]) -> dict | No
     number = code - 128 if 128 < code < 160 else 0
     return {"exit_code": None if number else code, "signal": number, "tail": tail}
 
+
 def give(directory: Path) -> None:
     """A directory that the app's user may write; the one above it is closed to others."""
     directory.mkdir(exist_ok=True)
