@@ -99,6 +99,8 @@ def test_ctrl_c_is_130_and_says_nothing(tmp_path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", code, "hold"],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell that runs the tests in its background makes them, and so their children, deaf to it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     try:
         assert process.stdout.readline() == "here\n"

@@ -304,7 +304,7 @@ ONLINE = [
 
 #: Of the rows that one file decides, a few of each code are pushed. The others are asked of a cheaper door: front matter of
 #: `/api/validate-yaml`, requirements of the builder's reading of them.
-_PUSHED_OF_EACH = 3
+_PUSHED_OF_EACH = 2
 
 
 def _pushed(rows: list[Files]) -> list[Files]:
