@@ -67,8 +67,37 @@ class Build:
             self.warn(misspelt_readme(found))
             made = plan.make(self.config, read, request.docker)
             self.warn(made.warnings)
+            if request.images:
+                return self.pack(plan.open_to_others(made), found, objects)
             self.warn(missing_packages(made.packages))
             return self.assemble(made, found, objects)
+
+    def pack(self, made: Plan, found: source.Source, objects: Objects) -> dict[str, object]:
+        """The image as one of a container engine, where apps run in containers."""
+        from builder.backends.buildkit import ImageMaker
+
+        scratch = self.request.folder("build-tmp") / f"{self.request.key[:32]}-{secrets.token_hex(4)}"
+        scratch.mkdir(parents=True, mode=0o755)
+        try:
+            work = scratch / "work"
+            work.mkdir()
+            maker = ImageMaker(self.request, made, self.began + self.request.bounds.timeout, self.say, work)
+            maker.phases = self.phases
+            base = maker.plan_base(self.config) if made.argv else ""
+            self.warn(maker.warnings)
+            pointers = self.timed("export", lambda: source.export(found, objects, scratch / "files" / "app", scratch))
+            self.warn_of(pointers)
+            files = found.digest(whole=not made.installs)
+            scope = "" if made.argv else self.request.space_id
+            salt = self.request.key if self.request.fresh and not made.argv else ""
+            inputs = [self.request.images.owner, made.sdk, base, files, scope, dict(self.request.variables), salt]
+            reference = maker.app(scratch / "files", base, digest("app image", *inputs), self.config)
+            name = digest("image", reference, made.argv, dict(made.env), made.port, made.ready_path)
+            self.previous = maker.previous
+            version = maker.versions.get(plan.PACKS[made.sdk].PACKAGE, "")
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return {**self.described(name, made, "", "", version, maker.python), "reference": reference}
 
     def assemble(self, made: Plan, found: source.Source, objects: Objects) -> dict[str, object]:
         """Environment, files, and the image that is both."""
@@ -95,9 +124,7 @@ class Build:
             name = digest("image", made.sdk, made.argv, dict(made.env), made.port, made.ready_path, env_id, files)
             target = self.request.folder("apps") / self.request.space_id / name
             pointers = self.timed("export", lambda: source.export(found, objects, target, scratch))
-            if pointers:
-                listed = ", ".join(pointers[:3]) + (" and more" if len(pointers) > 3 else "")
-                self.warn([f"{listed}: Git LFS pointers, not the files; large files are not stored yet"])
+            self.warn_of(pointers)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return self.described(name, made, str(target), environment, version, python)
@@ -123,6 +150,11 @@ class Build:
             "headers": dict(self.config.custom_headers),
             "embeddable": not self.config.disable_embedding,
         }
+
+    def warn_of(self, pointers: tuple[str, ...]) -> None:
+        if pointers:
+            listed = ", ".join(pointers[:3]) + (" and more" if len(pointers) > 3 else "")
+            self.warn([f"{listed}: Git LFS pointers, not the files; large files are not stored yet"])
 
     def timed(self, phase: str, call: Callable):
         began = time.monotonic()

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from builder import dependencies
 from builder.config import Config
@@ -99,6 +99,16 @@ def make(config: Config, read: Reader, docker_allowed: bool = False) -> Plan:
         packages=tuple(dependencies.packages(apt)) if apt is not None else (),
         warnings=(*notices, *wanted.warnings),
     )
+
+
+def open_to_others(plan: Plan) -> Plan:
+    """The Plan for a container: visitors come to the container's own address, so the app must not listen on loopback alone."""
+
+    def opened(word: str) -> str:
+        return re.sub(r"^((?:--[\w.]+=)?)127\.0\.0\.1$", r"\g<1>0.0.0.0", word)
+
+    env = {name: opened(value) for name, value in plan.env.items()}
+    return replace(plan, argv=tuple(map(opened, plan.argv)), env=env)
 
 
 def _sdk_lines(package: str, extra: tuple[str, ...], config: Config, wanted: Requirements) -> list[Line]:

@@ -86,8 +86,9 @@ def run(
     limits: Limits,
     on_line: Callable[[str], None] = lambda line: None,
     uid: int | None = None,
+    clean: Callable[[bytes], str] = clean_line,
 ) -> Outcome:
-    """Run to the end or to a limit. Children go down with it, and with the builder."""
+    """Run to the end or to a limit. Children go down with it, and with the builder. `clean` makes text of a line."""
     parent = os.getpid()
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # what leaves the group stays below us
     others = _below()
@@ -104,7 +105,7 @@ def run(
         process_group=0,
         preexec_fn=lambda: _confine(limits, parent),
     )
-    reader = _Output(on_line)
+    reader = _Output(on_line, clean)
     reason = ""
     try:
         with selectors.DefaultSelector() as ready:
@@ -205,6 +206,7 @@ class _Output:
     """Bytes to clean lines; keeps the newest."""
 
     on_line: Callable[[str], None]
+    clean: Callable[[bytes], str]
     kept: list[str] = field(default_factory=list)
     rest: bytes = b""
     size: int = 0
@@ -218,7 +220,7 @@ class _Output:
         if len(self.rest) > 1 << 18:
             lines, self.rest = [*lines, self.rest], b""
         for raw in lines:
-            self.take(clean_line(raw))
+            self.take(self.clean(raw))
 
     def take(self, line: str) -> None:
         self.kept.append(line)
@@ -229,5 +231,5 @@ class _Output:
 
     def close(self) -> None:
         if self.rest:
-            self.take(clean_line(self.rest))
+            self.take(self.clean(self.rest))
             self.rest = b""

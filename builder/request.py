@@ -29,6 +29,22 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
+class Images:
+    """How images are made where apps run in containers. `base`: Debian with Python, `{python}` in it stands for a minor version;
+    `apt_mirror`: URL with debian/ and debian-security/ below it; `owner`: label of what is made; `caches`: a word that
+    strangers cannot guess, in the names of cache mounts; `network`: of an author's own Dockerfile, default or none;
+    `limit`: bytes of one image; `builder`: of buildx, "" the engine's own."""
+
+    base: str
+    owner: str
+    caches: str
+    apt_mirror: str = ""
+    network: str = "default"
+    limit: int = 20 << 30
+    builder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """`data` is the directory that holds envs/, apps/, cache/ and build-tmp/. `previous` is what the last result of this
     Space said. `sandbox`: auto, bubblewrap or none. `uid`: whom author's code runs as when the builder is root."""
@@ -45,6 +61,9 @@ class Request:
     sandbox: str = "auto"
     uid: int | None = None
     docker: bool = False
+    images: Images | None = None  #: make images with BuildKit rather than environments for processes
+    variables: Mapping[str, str] = field(default_factory=dict)  #: build arguments of an author's own Dockerfile
+    secrets: Mapping[str, str] = field(default_factory=dict)  #: secret mounts of an author's own Dockerfile
     lock_ttl: float = 86400.0  #: seconds that an answer of the resolver is believed
 
     def folder(self, name: str) -> Path:
@@ -60,4 +79,5 @@ def parse(values: dict[str, object]) -> Request:
     index = dict(values.pop("index"))
     index["extra"] = tuple(index["extra"])
     bounds = Bounds(**values.pop("bounds"))
-    return Request(**values, index=Index(**index), bounds=bounds)
+    images = values.pop("images", None)
+    return Request(**values, images=Images(**images) if images else None, index=Index(**index), bounds=bounds)

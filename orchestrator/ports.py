@@ -78,6 +78,8 @@ class BuildOrder:
     fence: int
     fresh: bool = False
     previous: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)  #: build arguments of an author's own Dockerfile
+    secrets: Mapping[str, str] = field(default_factory=dict)  #: its secret mounts; in no image and no log
 
 
 @dataclass(frozen=True, slots=True)

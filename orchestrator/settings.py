@@ -52,6 +52,17 @@ class Settings:
     app_disk: int = _setting(50 * GB, "bytes of disk told to an app on cpu-basic")
     app_processes: int = _setting(512, "processes and threads that an app may have")
     app_files: int = _setting(4096, "files that each process of an app may have open")
+    runtime: str = _setting(
+        "process", "process: apps are processes of this machine; docker: containers of its Docker engine"
+    )
+    docker_runtime: str = _setting("", "the Docker engine's name of another OCI runtime for apps, such as runsc")
+    base_image: str = _setting(
+        "python:{python}-slim-bookworm",
+        "image that Docker builds begin with: Debian with Python; {python} stands for the minor version asked for",
+    )
+    apt_mirror: str = _setting("", "URL with debian/ and debian-security/ below it, for packages.txt in Docker builds")
+    build_network: str = _setting("default", "network of an author's own Dockerfile while it is built: default or none")
+    image_limit: int = _setting(20 * GB, "bytes of the image of an author's own Dockerfile")
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
@@ -91,6 +102,10 @@ class Settings:
             raise Invalid("SETTING", "PODIUM_BUILDS is celery, which needs a Redis; set PODIUM_REDIS_URL")
         if self.build_lease < 1:
             raise Invalid("SETTING", f"PODIUM_BUILD_LEASE is {self.build_lease:g}; write at least 1")
+        if self.runtime not in ("process", "docker"):
+            raise Invalid("SETTING", f"PODIUM_RUNTIME is {self.runtime!r}; write process or docker")
+        if self.build_network not in ("default", "none"):
+            raise Invalid("SETTING", f"PODIUM_BUILD_NETWORK is {self.build_network!r}; write default or none")
         console = urlsplit(self.public_url).hostname or ""
         if not self.is_local and (console == self.apps_domain or console.endswith("." + self.apps_domain)):
             raise Invalid(

@@ -1,7 +1,10 @@
 """Settings -> adapters -> running objects. The only importer of adapters: which shape Podium has is decided here alone."""
 
 import logging
+import os
+import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +15,15 @@ from orchestrator.domain.records import Space
 from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
+from orchestrator.services.environment import Environment
 from orchestrator.services.signing import Signing
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from orchestrator.builds.local import LocalBuilds
     from orchestrator.gateway.config import GatewayConfig
-    from orchestrator.ports import Bell, Logs, Runtime
+    from orchestrator.ports import Bell, Builds, Logs, Runtime
     from orchestrator.services.workers import BuildWorkers
     from orchestrator.store.engine import Store
 
@@ -68,9 +71,51 @@ def hardware(settings: Settings) -> dict[str, Hardware]:
 
 
 def runtime(settings: Settings) -> "Runtime":
+    data = _data(settings)
+    if settings.runtime == "docker":
+        from orchestrator.runtimes.docker import DockerRuntime
+
+        return DockerRuntime(
+            data, _engine_words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit
+        )
     from orchestrator.runtimes.process import ProcessRuntime
 
-    return ProcessRuntime(_data(settings), settings.sandbox, settings.stop_grace, settings.run_log_limit)
+    return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)
+
+
+def compiler(settings: Settings) -> "Builds":
+    """What runs builds on this machine."""
+    from orchestrator.builds.local import LocalBuilds
+
+    data = _data(settings)
+    same = {
+        "timeout": settings.build_timeout,
+        "memory": settings.build_memory,
+        "index_url": settings.index_url,
+        "extra_index_url": settings.extra_index_url,
+        "ca_bundle": settings.ca_bundle,
+        "sandbox": settings.sandbox,
+        "output": settings.build_log_limit,
+        "files": settings.files_limit,
+        "source": settings.app_size_limit,
+    }
+    if settings.runtime != "docker":
+        return LocalBuilds(data, **same)
+    from builder.request import Images
+    from orchestrator.builds.images import ImageBuilds
+
+    owner, caches = _engine_words(data)
+    images = Images(
+        settings.base_image, owner, caches, settings.apt_mirror, settings.build_network, settings.image_limit
+    )
+    return ImageBuilds(data, images, **same)
+
+
+def docker_trouble() -> str:
+    """Empty when apps and builds can use a Docker engine here, else why not, in a few words."""
+    from orchestrator.runtimes.docker_check import trouble
+
+    return trouble()
 
 
 def sandbox_trouble() -> str:
@@ -97,25 +142,9 @@ def bell(settings: Settings) -> "tuple[Bell, tuple]":
     return belfry, (belfry,)
 
 
-def compiler(settings: Settings) -> "LocalBuilds":
-    """What runs builds on this machine."""
-    from orchestrator.builds.local import LocalBuilds
-
-    return LocalBuilds(
-        _data(settings),
-        timeout=settings.build_timeout,
-        memory=settings.build_memory,
-        index_url=settings.index_url,
-        extra_index_url=settings.extra_index_url,
-        ca_bundle=settings.ca_bundle,
-        sandbox=settings.sandbox,
-        output=settings.build_log_limit,
-        files=settings.files_limit,
-        source=settings.app_size_limit,
-    )
-
-
-def workers(settings: Settings, store, repos, builds, keeper, bell, changed, patience: float = 0.0) -> "BuildWorkers":
+def workers(
+    settings: Settings, store, repos, builds, keeper, bell, changed, environment: Environment, patience: float = 0.0
+) -> "BuildWorkers":
     from orchestrator.services.workers import BuildWorkers
 
     return BuildWorkers(
@@ -129,6 +158,7 @@ def workers(settings: Settings, store, repos, builds, keeper, bell, changed, pat
         lease=settings.build_lease,
         patience=patience,
         changed=changed,
+        **({"told": environment.of_build} if settings.runtime == "docker" else {}),
     )
 
 
@@ -144,9 +174,9 @@ def builder(settings: Settings) -> Callable[[], None]:
     store, (belfry, rings) = open_store(settings), bell(settings)
     repos = GitRepos(settings.data / "repos", settings.push_limit)
     builds = compiler(settings)
-    crew = workers(
-        settings, store, repos, builds, logs(settings, belfry), belfry, lambda _: belfry.ring("spaces"), _PATIENCE
-    )
+    keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
+    changed = lambda _: belfry.ring("spaces")  # noqa: E731
+    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, _PATIENCE)
 
     def run() -> None:
         loops = (*rings, crew)
@@ -174,14 +204,12 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
     from orchestrator.services.builds import BuildQueue
-    from orchestrator.services.environment import Environment
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
-    from orchestrator.services.vault import Vault
     from web.routes import create_renderer, create_router
 
     failpoints.enable(*settings.failpoint.split())
@@ -192,7 +220,7 @@ def control(settings: Settings) -> Control:
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
-    environment = Environment(store, Vault.at(data / "keys" / "secrets.key"), belfry)
+    environment = _environment(settings, store, belfry)
     spaces = Spaces(
         store,
         repos,
@@ -225,7 +253,7 @@ def control(settings: Settings) -> Control:
 
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
     else:
-        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke)
+        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment)
     parts = Parts(
         accounts=people,
         spaces=spaces,
@@ -276,6 +304,12 @@ def gateway_config(settings: Settings) -> "GatewayConfig":
     )
 
 
+def _environment(settings: Settings, store: "Store", belfry: "Bell") -> Environment:
+    from orchestrator.services.vault import Vault
+
+    return Environment(store, Vault.at(_data(settings) / "keys" / "secrets.key"), belfry)
+
+
 def _data(settings: Settings) -> Path:
     """The data directory, its contents closed to other users of the machine. Where apps and builds run as users of their own
     and outside of bubblewrap, they must get through to what is theirs, but need not see its neighbours."""
@@ -290,6 +324,17 @@ def _data(settings: Settings) -> Path:
         for path in data.glob("podium.db*"):
             path.chmod(0o600)
     return data
+
+
+def _engine_words(data: Path) -> tuple[str, str]:
+    """Two words that name this data directory to an engine that others use too, made once: one for labels, and one that
+    no stranger can guess, for caches."""
+    place = data / "keys" / "engine"
+    place.parent.mkdir(exist_ok=True, mode=0o700)
+    with suppress(FileExistsError), open(place, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(f"{secrets.token_hex(6)} {secrets.token_hex(16)}\n")
+    owner, caches = place.read_text().split()
+    return owner, caches
 
 
 def _after_push(settings: Settings, space: Space) -> list[str]:

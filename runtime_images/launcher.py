@@ -7,15 +7,17 @@ app started. Does not know Spaces, users, routes or the sandbox: the command lin
 
 Members of the spec (only `argv` is required):
 
-    argv, env, cwd     what to start; the environment is exactly `env`
+    argv, env, cwd     what to start; the environment is exactly `env`, or the launcher's own when there is no `env`
     env_fd             if given, the command gets an empty environment and, on this descriptor, a shell script that exports
                        `env`: what sets up a sandbox must not obey an author's LD_PRELOAD
     depth              processes between the launcher and the app (2 under bubblewrap, else 0)
     port, contract_port, ready_path       where the app must answer; see `Probe`
+    outside            true in a container: it must answer at the container's address, loopback is not enough
     memory, processes, files, file_size, user_processes      limits: bytes, counts, bytes, RLIMIT_NPROC
-    cgroup             name of the control group to try to create for the limits
+    cgroup             name of the control group to try to create for the limits; "." is the one that it runs in
     grace              seconds between SIGTERM and SIGKILL
-    log, log_limit     log file and its cap in bytes; without `log` the app inherits stdout and stderr
+    log, log_limit     log file and its cap in bytes, "-" for clean lines on stdout; without `log` the app inherits
+                       stdout and stderr
     status, bell, id   status file to keep, datagram socket to send `id` to on each change
 
 Signals: SIGTERM or SIGINT stops the app; the launcher exits when nothing of it is left, with the app's exit status
@@ -145,6 +147,20 @@ class LogFile:
         self._lock()
 
 
+class Stdout:
+    """A LogFile's place in a container, whose engine keeps the lines and their times."""
+
+    cap = 10 * MB
+
+    def add(self, texts: "list[str]", at: float) -> None:
+        data = "".join([f"{text}\n" for text in texts]).encode("utf-8", "replace")
+        while data:
+            data = data[os.write(1, data) :]
+
+    def end(self) -> None:
+        pass
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
@@ -154,7 +170,7 @@ class Output:
 
     A bare carriage return (a progress bar) starts the line again; the state of such a line is shown every PARTIAL_AFTER."""
 
-    def __init__(self, log: LogFile, clock: "Callable[[], float]" = time.monotonic) -> None:
+    def __init__(self, log: "LogFile | Stdout", clock: "Callable[[], float]" = time.monotonic) -> None:
         self.log, self._clock = log, clock
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._burst = float(max(log.cap, MB))
@@ -304,7 +320,7 @@ def listening(pids: "list[int]") -> "set[tuple[str, int]]":
         for row in rows:
             if row[3] == "0A":
                 address, port = row[1].split(":")
-                sockets[f"socket:[{row[9]}]"] = (_address(address), int(port, 16))
+                sockets[f"socket:[{row[9]}]"] = (kernel_address(address), int(port, 16))
     found = set()
     for pid in pids:
         try:
@@ -320,7 +336,7 @@ def listening(pids: "list[int]") -> "set[tuple[str, int]]":
     return found
 
 
-def _address(text: str) -> str:
+def kernel_address(text: str) -> str:
     """An address of /proc/net/tcp*: hexadecimal words in the machine's byte order."""
     raw = b"".join(int(text[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(text), 8))
     return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
@@ -423,6 +439,34 @@ class Cgroup:
             return ""
 
 
+class OwnCgroup(Cgroup):
+    """The control group that a container runs in: its limits are set, it is only read."""
+
+    def __init__(self) -> None:
+        self.unified = os.path.exists(f"{self.ROOT}/cgroup.controllers")
+        self.memory = self.ROOT if self.unified else f"{self.ROOT}/memory"
+        self.pids = self.ROOT if self.unified else f"{self.ROOT}/pids"
+
+    def enter(self) -> None:
+        pass
+
+    def members(self) -> "list[int]":
+        return []  # it holds the launcher too, and what a person started beside it
+
+    def remove(self) -> None:
+        pass
+
+
+def own_address() -> str:
+    """The IPv4 address that others reach this container at; loopback when it has no network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("192.0.2.1", 9))  # sends nothing: it only chooses the route
+            return sock.getsockname()[0]
+        except OSError:
+            return "127.0.0.1"
+
+
 # ---------------------------------------------------------------------------------------------------------- probe
 
 
@@ -433,16 +477,16 @@ class Probe:
 
     TIMEOUT = 10.0
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, port: int, path: str, host: str = "127.0.0.1") -> None:
         self.port, self.connected = port, False
         self.deadline = time.monotonic() + self.TIMEOUT
         self._request = (
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: podium-ready\r\nAccept: */*\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: podium-ready\r\nAccept: */*\r\n"
             "Connection: close\r\n\r\n"
         ).encode()
         self._answer = b""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        self._refused = self.socket.connect_ex(("127.0.0.1", port)) not in (0, errno.EINPROGRESS)
+        self._refused = self.socket.connect_ex((host, port)) not in (0, errno.EINPROGRESS)
 
     def events(self) -> int:
         return select.POLLOUT if self._request else select.POLLIN
@@ -516,6 +560,7 @@ class Launcher:
         self.pipe = -1
         self.port = spec.get("port", 0)
         self.cgroup: Cgroup | None = None
+        self.host = own_address() if spec.get("outside") else "127.0.0.1"
         self.probe: Probe | None = None
         self.answered: list[Probe] = []
         self.probe_pause, self.next_probe = 0.025, 0.0
@@ -563,11 +608,16 @@ class Launcher:
 
     def start(self) -> None:
         _libc.prctl(_SUBREAPER, 1, 0, 0, 0)
-        if self.spec.get("cgroup"):
+        if self.spec.get("cgroup") == ".":
+            self.cgroup = OwnCgroup()
+        elif self.spec.get("cgroup"):
             self.cgroup = Cgroup(self.spec["cgroup"], self.spec["memory"], self.spec.get("processes", 512))
         stdout = -1
         if self.spec.get("log"):
-            self.out = Output(LogFile(self.spec["log"], self.spec.get("log_limit", 10 * MB)))
+            stdout_only = self.spec["log"] == "-"
+            self.out = Output(
+                Stdout() if stdout_only else LogFile(self.spec["log"], self.spec.get("log_limit", 10 * MB))
+            )
             self.pipe, stdout = os.pipe()
             os.set_blocking(self.pipe, False)
             try:
@@ -603,7 +653,9 @@ class Launcher:
             self._limit()
             os.umask(self.spec.get("umask", 0o022))
             os.chdir(self.spec.get("cwd", "/"))
-            argv, env = self.spec["argv"], self.spec.get("env", {})
+            argv, env = self.spec["argv"], self.spec.get("env")
+            if env is None:
+                env = {name: value for name, value in os.environ.items() if name != "LAUNCH_SPEC"}
             if fd := self.spec.get("env_fd"):
                 os.dup2(export_script(env), fd)
                 env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -721,7 +773,7 @@ class Launcher:
 
     def _probe(self, ready: "set[int]", now: float) -> None:
         if self.probe is None and now >= self.next_probe:
-            self.probe = Probe(self.port, self.spec.get("ready_path", "/"))
+            self.probe = Probe(self.port, self.spec.get("ready_path", "/"), self.host)
             ready = set()
         if self.probe is not None:
             verdict = self.probe.step(self.probe.socket.fileno() in ready)
@@ -753,10 +805,11 @@ class Launcher:
     def _look_elsewhere(self) -> None:
         """The app does not answer: where does it listen instead?"""
         found = listening(self._pids())
-        if any(port == self.port and address in ("0.0.0.0", "127.0.0.1") for address, port in found):
+        reached = ("0.0.0.0", "::", self.host) if self.spec.get("outside") else ("0.0.0.0", "127.0.0.1")
+        if any(port == self.port and address in reached for address, port in found):
             return self.tell(listening_elsewhere=[])
         contract = self.spec.get("contract_port")
-        if any(port == contract and address in ("0.0.0.0", "127.0.0.1", "::") for address, port in found):
+        if any(port == contract and address in (*reached, "::") for address, port in found):
             self.port = contract  # it insists on the port of the contract, and nobody else has it
             return None
         names = sorted(f"[{a}]:{p}" if ":" in a else f"{a}:{p}" for a, p in found)
@@ -786,7 +839,8 @@ class Launcher:
                 self._end_for("processes", f"killed for processes: has {count} of {limit}")
 
     def _memory_words(self, used: int) -> str:
-        return f"killed for memory: used {used / MB:,.0f} MB of {self.spec['memory'] / MB:,.0f} MB"
+        limit = self.spec.get("memory", used)
+        return f"killed for memory: used {used / MB:,.0f} MB of {limit / MB:,.0f} MB"
 
     def _end_for(self, what: str, words: str) -> None:
         self.killed_for = what

@@ -3,6 +3,7 @@ bundles, the admin's indexes; nothing else). Knows no Plan."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -118,3 +119,16 @@ def _version_of(python: str) -> str:
         return done.stdout.strip()
     except (OSError, subprocess.TimeoutExpired) as error:
         raise TransientError(f"the interpreter {python} does not run: {error}") from None
+
+
+def versions(lock: str) -> dict[str, str]:
+    """Package -> version of a lock."""
+    return dict(re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.MULTILINE))
+
+
+def exports(index: Index) -> str:
+    """Shell lines that tell uv inside of a build what `environment` tells it here. Indexes may hold a password: a secret."""
+    values = {"UV_NO_PROGRESS": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_HTTP_TIMEOUT": "60", "NO_COLOR": "1"}
+    values |= {"UV_DEFAULT_INDEX": index.url} if index.url else {}
+    values |= {"UV_INDEX": " ".join(index.extra)} if index.extra else {}
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())

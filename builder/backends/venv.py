@@ -7,18 +7,16 @@ import os
 import platform
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
-from builder.backends import bytecode, explain, guarded, uv
+from builder.backends import bytecode, guarded, uv
+from builder.backends.lock import Lock, Resolver
 from builder.backends.shelf import disk_bytes, is_whole, mark_of, open_lock
 from builder.errors import Fault, TransientError
 from builder.plan import SCHEMA, Plan, digest
-from builder.process import Box, Limits, Outcome, boxed, can_box, run
 from builder.request import Request
 
 LOCK = ".lock.txt"  #: in an environment: what was installed
@@ -35,23 +33,12 @@ class Environment:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lock:
-    """Resolved requirements. `own_code`: made by the second way, installed in the Space's own class."""
-
-    text: str
-    own_code: bool
-
-
-class Maker:
+class Maker(Resolver):
     """Makes the environment of one build. Holds a shared lock on it until `close`, so that nobody collects it meanwhile."""
 
     def __init__(self, request: Request, plan: Plan, deadline: float, say: Callable[[str], None], work: Path) -> None:
-        self.request, self.plan, self.say, self.work = request, plan, say, work
-        self.deadline = deadline
+        super().__init__(request, plan, deadline, say, work)
         self.envs = request.folder("envs")
-        self.phases: dict[str, float] = {}
-        self.warnings: list[str] = []
         self._held: list[int] = []
 
     def make(self, line: int) -> Environment:
@@ -105,12 +92,6 @@ class Maker:
 
     # -------------------------------------------------------------------------------------------------- finding
 
-    def _declared(self) -> str:
-        index = self.request.index
-        where = [index.url, list(index.extra), platform.machine(), platform.libc_ver(), uv.own_python()]
-        scope = self.request.space_id if self.plan.own_code else ""
-        return digest("declared", self.plan.dependencies(), where, scope)
-
     def _reuse(self, name: str, declared: str) -> Environment | None:
         """The environment `name` if it is whole; holds it."""
         path = self.envs / name
@@ -137,66 +118,15 @@ class Maker:
         finally:
             os.close(handle)
 
-    # ------------------------------------------------------------------------------------------------ resolving
-
-    def _locked(self, declared: str, python: str, version: str) -> _Lock:
-        """The resolver's answer: a remembered one while it is young, else a new one."""
-        folder = self.request.folder("cache") / "locks"
-        names = [f"{declared}.json", f"{declared}-{self.request.space_id}.json"]
-        if not self.request.fresh:
-            for name in names:
-                try:
-                    young = time.time() - (folder / name).stat().st_mtime < self.request.lock_ttl
-                    kept = json.loads((folder / name).read_text())
-                    if young and kept["python"] == python:
-                        return _Lock(kept["text"], kept["own_code"])
-                except (OSError, ValueError, KeyError):
-                    continue
-        lock = self._resolve(python, version)
-        folder.mkdir(parents=True, exist_ok=True)
-        place = folder / names[1 if lock.own_code else 0]
-        fresh = place.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps({"text": lock.text, "own_code": lock.own_code, "python": python}))
-        fresh.rename(place)
-        return lock
-
-    def _resolve(self, python: str, version: str) -> _Lock:
-        self.say(f"--> Resolving {len(self.plan.lines)} requirements")
-        guarded.write(self.work / "requirements.in", [line.text for line in self.plan.lines])
-        guarded.write(self.work / "constraints.in", [line.text for line in self.plan.constraints])
-        if not self.plan.own_code:
-            outcome = self._compile(python, ["--generate-hashes", "--only-binary", ":all:"], own_code=False)
-            if outcome.code == 0:
-                return _Lock(guarded.read(self.work / "lock.txt"), False)
-            if not explain.NO_WHEEL.search(outcome.output):
-                for text in outcome.output.splitlines():
-                    self.say(text)
-                self._fail(outcome, "resolving the requirements", version, python)
-            self.say("--> A package has no ready wheel; it is built from source, for this Space only")
-        index = ["--index-strategy", "unsafe-best-match"] if self.plan.indexes else []
-        index += [word for option in self.plan.indexes for word in option.split(" ", 1)]
-        outcome = self._compile(python, ["--emit-index-url", "--emit-find-links", *index], own_code=True)
-        if outcome.code:
-            self._fail(outcome, "resolving the requirements", version, python)
-        return _Lock(guarded.read(self.work / "lock.txt"), True)
-
-    def _compile(self, python: str, options: list[str], own_code: bool):
-        arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--python", python]
-        arguments += ["--prerelease", "allow"] if self.plan.prerelease else []
-        arguments += ["-c", "constraints.in"] if self.plan.constraints else []
-        return self._uv(
-            "resolve", [*arguments, *options, "-o", "lock.txt", "requirements.in"], own_code, (), python, not own_code
-        )
-
     # ----------------------------------------------------------------------------------------------- installing
 
-    def _install(self, name: str, lock: _Lock, python: str, version: str) -> None:
+    def _install(self, name: str, lock: Lock, python: str, version: str) -> None:
         """Make the environment under its final name (virtual environments know their own path), the marker last."""
         path = self.envs / name
         try:
             shutil.rmtree(path, ignore_errors=True)
             guarded.write(self.work / "lock.txt", [lock.text])
-            versions = dict(re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock.text, re.MULTILINE))
+            versions = uv.versions(lock.text)
             self.say(f"--> Installing {len(versions)} packages")
             path.mkdir(parents=True)
             venv = ["venv", "--no-config", "--no-project", "--quiet", "--clear", "--python", python, str(path)]
@@ -241,73 +171,6 @@ class Maker:
                 f"the packages need {size / 1024**3:.1f} GiB, at most {bound / 1024**3:.1f} GiB are allowed",
             )
 
-    def _own(self, path: Path) -> None:
-        """Give the directories that author's code writes to its user."""
-        if self.request.uid is not None and os.geteuid() == 0:
-            for folder in (path, self.work, self._cache(True)):
-                guarded.hand_over(folder, self.request.uid)
-
     def _disown(self, path: Path) -> None:
         if self.request.uid is not None and os.geteuid() == 0:
             guarded.hand_over(path, 0)
-
-    def _cache(self, own_code: bool) -> Path:
-        """uv's cache. Code of a Space must not write where others read."""
-        cache = self.request.folder("cache")
-        path = cache / "private" / self.request.space_id if own_code else cache / "uv"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def _uv(
-        self,
-        phase: str,
-        arguments: list[str],
-        own_code: bool,
-        writable: tuple[str, ...],
-        python: str,
-        quiet: bool = False,
-    ):
-        """Run uv with the limits of the build; in a sandbox when it may run code of the author's."""
-        began = time.monotonic()
-        cache = self._cache(own_code)
-        env = uv.environment(self.request.index, cache, self.work)
-        command = [uv.binary(), *arguments]
-        uid = None
-        processes = 0
-        if own_code:
-            self._own(self.work)
-            uid = self.request.uid if os.geteuid() == 0 else None
-            if self.request.sandbox != "none" and can_box():
-                prefix = str(Path(python).parent.parent)
-                bundle = (self.request.index.ca_bundle,) if self.request.index.ca_bundle else ()
-                box = Box((prefix, command[0], *bundle), (str(self.work), str(cache), *writable), uid)
-                command, uid, processes = boxed(command, box, str(self.work)), None, self.request.bounds.processes
-            elif self.request.sandbox == "bubblewrap":
-                raise Fault(
-                    "SANDBOX",
-                    "a package must be built from source, which needs bubblewrap; ask the admin to install it",
-                )
-            elif uid is not None:
-                processes = self.request.bounds.processes
-        limits = Limits(self.deadline, self.request.bounds.memory, processes)
-        outcome = run(command, str(self.work), env, limits, (lambda line: None) if quiet else self.say, uid)
-        self.phases[phase] = self.phases.get(phase, 0.0) + round(time.monotonic() - began, 3)
-        return outcome
-
-    def _fail(self, outcome: Outcome, step: str, version: str, python: str) -> NoReturn:
-        bounds = self.request.bounds
-        if outcome.reason:
-            raise explain.limit(outcome.reason, step, bounds.timeout, bounds.memory)
-        cause = explain.explain(outcome.output, [*self.plan.lines, *self.plan.constraints], version)
-        if isinstance(cause, Fault) and cause.code == "REQ_VERSION":
-            cause.message += self._newest(cause.subject, python)
-        raise cause
-
-    def _newest(self, name: str, python: str) -> str:
-        """What the index has instead of a version that it has not; "" when even that is unknown."""
-        guarded.write(self.work / "newest.in", [name])
-        arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--no-deps"]
-        arguments += ["--only-binary", ":all:", "--python", python, "newest.in"]
-        outcome = self._uv("explain", arguments, False, (), python, quiet=True)
-        found = re.search(r"^[\w.-]+==(\S+)", outcome.output, re.MULTILINE)
-        return f"; the newest that fits this Python is {found[1]}" if outcome.code == 0 and found else ""

@@ -71,20 +71,7 @@ class LocalBuilds:
 
     def run(self, order: BuildOrder, log: Callable[[str], None], cancelled: Callable[[], bool]) -> BuildResult:
         """See `ports.Builds.run`."""
-        request = Request(
-            key=order.key,
-            space_id=order.space_id,
-            revision=order.revision,
-            git_dir=order.git_dir,
-            data=str(self.data),
-            fresh=order.fresh,
-            previous=dict(order.previous),
-            index=self.index,
-            bounds=self.bounds,
-            sandbox=self.sandbox,
-            uid=self.uid,
-        )
-        process = self._start(request)
+        process = self._start(self._request(order))
         try:
             for message in self._messages(process, cancelled):
                 if "log" in message:
@@ -99,6 +86,21 @@ class LocalBuilds:
             raise
         self._end(process)
         raise Unavailable(f"the builder ended without a result (exit status {process.returncode})")
+
+    def _request(self, order: BuildOrder) -> Request:
+        return Request(
+            key=order.key,
+            space_id=order.space_id,
+            revision=order.revision,
+            git_dir=order.git_dir,
+            data=str(self.data),
+            fresh=order.fresh,
+            previous=dict(order.previous),
+            index=self.index,
+            bounds=self.bounds,
+            sandbox=self.sandbox,
+            uid=self.uid,
+        )
 
     def close(self) -> None:
         """End all builders, those too that only finish up."""

@@ -31,6 +31,10 @@ AppsDomain = Annotated[
     str | None,
     typer.Option(help="Spaces are at <owner>-<name>.<domain>.  [PODIUM_APPS_DOMAIN, localhost]", show_default=False),
 ]
+Runtime = Annotated[
+    str | None,
+    typer.Option(help="Where apps run: process or docker.  [PODIUM_RUNTIME, process]", show_default=False),
+]
 WithParent = Annotated[bool, typer.Option(help="End when the parent process does.")]
 
 
@@ -51,11 +55,13 @@ def _everywhere(
 
 
 @app.command()
-def up(host: Host = None, port: Port = None, data: Data = None, apps_domain: AppsDomain = None) -> None:
+def up(
+    host: Host = None, port: Port = None, data: Data = None, apps_domain: AppsDomain = None, runtime: Runtime = None
+) -> None:
     """Run Podium on this machine until Ctrl-C."""
     from orchestrator.cli import processes
 
-    processes.up(host=host, port=port, data=data, apps_domain=apps_domain)
+    processes.up(host=host, port=port, data=data, apps_domain=apps_domain, runtime=runtime)
 
 
 @app.command()
@@ -80,12 +86,15 @@ def control(
     port: Port = None,
     data: Data = None,
     apps_domain: AppsDomain = None,
+    runtime: Runtime = None,
     with_parent: WithParent = False,
 ) -> None:
     """Run only the control plane (`up` does this)."""
     from orchestrator.cli import processes
 
-    processes.control(data=data, with_parent=with_parent, host=host, port=port, apps_domain=apps_domain)
+    processes.control(
+        data=data, with_parent=with_parent, host=host, port=port, apps_domain=apps_domain, runtime=runtime
+    )
 
 
 @app.command(rich_help_panel="Parts")

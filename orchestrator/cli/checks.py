@@ -142,6 +142,26 @@ def judge_sandbox(wanted: str, trouble: str, root: bool) -> Check:
     return Check("sandbox", "warn", trouble, cost, fix)
 
 
+def docker(runtime: str) -> Check:
+    from orchestrator import wiring
+
+    return judge_docker(runtime, wiring.docker_trouble(), os.geteuid() == 0)
+
+
+def judge_docker(runtime: str, trouble: str, root: bool) -> Check:
+    """Only where apps are to run in containers is it a fault that they cannot."""
+    if not trouble:
+        return Check("docker", "ok", "the engine answers" + ("" if runtime == "docker" else "; not used"))
+    if runtime != "docker":
+        return Check("docker", "ok", f"{trouble}; not used", "no `sdk: docker` Spaces")
+    fix = (
+        "pip install 'podium[docker]'"
+        if "Python package" in trouble
+        else "install Docker Engine with buildx, and start it"
+    )
+    return Check("docker", "bad", trouble, "PODIUM_RUNTIME=docker cannot build or start apps without", fix)
+
+
 def user(root: bool | None = None) -> Check:
     root = os.geteuid() == 0 if root is None else root
     if root:

@@ -49,6 +49,7 @@ def examine(settings: Settings) -> "list[Check]":
         checks.git,
         checks.git_lfs,
         lambda: checks.sandbox(settings.sandbox),
+        lambda: checks.docker(settings.runtime),
         checks.user,
         lambda: checks.disk(settings.data),
         checks.memory,

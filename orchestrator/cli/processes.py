@@ -24,11 +24,9 @@ _STOP_SECONDS = 15.0
 _PR_SET_PDEATHSIG = 1
 
 
-def up(
-    host: str | None = None, port: int | None = None, data: Path | None = None, apps_domain: str | None = None
-) -> None:
+def up(data: Path | None = None, **overrides: object) -> None:
     """Run Podium on this machine until SIGINT or SIGTERM. Raises Conflict when the data directory or port is in use."""
-    settings = load(host=host, port=port, data=data, apps_domain=apps_domain)
+    settings = load(data=data, **overrides)
     _set_up_logging(settings)
     with _only_one(settings, "up"):
         _check_port(settings)
@@ -118,6 +116,7 @@ class Supervisor:
         settings = self._settings
         command = [sys.executable, "-m", "orchestrator.cli", name, "--with-parent", "--data", str(settings.data)]
         command += ["--host", settings.host, "--port", str(settings.port), "--apps-domain", settings.apps_domain]
+        command += ["--runtime", settings.runtime] if name == "control" else []
         # A session of its own: Ctrl-C reaches us alone, and we stop the children in order.
         self._children[name] = subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
         self._starts[name] = [*self._starts[name][-4:], time.monotonic()]

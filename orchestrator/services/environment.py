@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 from orchestrator.domain.caller import Caller, require
 from orchestrator.domain.hardware import Hardware
@@ -10,7 +11,7 @@ from orchestrator.domain.records import AuditRow, Setting, Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Conflict, Invalid
 from orchestrator.ports import Bell, Store
-from orchestrator.services.vault import Vault
+from orchestrator.services.vault import Undecryptable, Vault
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _RESERVED = re.compile(
@@ -84,6 +85,17 @@ class Environment:
                 tx.audit.add(AuditRow(now, caller.name, action, space.id, {"key": key}))
                 tx.spaces.bump(space.id, "env_version", look_at=now, last_activity=now)
         self._bell.ring("spaces")
+
+    def of_build(self, space_id: str) -> tuple[dict[str, str], dict[str, str]]:
+        """Variables and secrets, apart. A secret that cannot be decrypted any more is left out: the launch says so."""
+        with self._store.read() as tx:
+            settings = tx.secrets.all(space_id)
+        secrets = {}
+        for one in settings:
+            if one.secret:
+                with suppress(Undecryptable):
+                    secrets[one.key] = self._vault.unlock(space_id, one.key, one.value)
+        return {one.key: one.value for one in settings if not one.secret}, secrets
 
     def of_app(self, space: Space, hardware: Hardware, host: str, title: str) -> dict[str, str]:
         """What the author's contract promises (hub-docs, "Spaces environment variables"), variables and secrets, and

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from orchestrator.domain.records import Build
@@ -26,7 +27,8 @@ UNSAID = 5000  #: lines kept while it is not certain that the build is still our
 
 class BuildWorkers:
     """`count`: builds at the same time. `lease`: seconds without a word after which a build is given to another builder.
-    `patience`: seconds that a build is left to be claimed by `drive`, before the threads here claim it themselves."""
+    `patience`: seconds that a build is left to be claimed by `drive`, before the threads here claim it themselves. `told`:
+    variables and secrets of a Space, for builders that hand them to an author's own Dockerfile."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class BuildWorkers:
         lease: float = 45.0,
         patience: float = 0.0,
         changed=lambda space_id: None,
+        told: Callable[[str], tuple[Mapping[str, str], Mapping[str, str]]] = lambda space_id: ({}, {}),
         clock=time.time,
     ) -> None:
         self._store = store
@@ -53,6 +56,7 @@ class BuildWorkers:
         self._lease = lease
         self._patience = patience
         self._changed = changed
+        self._told = told
         self._clock = clock
         self._machine = f"{socket.gethostname()[:30]}/{_processes()}:"
         self._slots = threading.Semaphore(max(1, count))
@@ -171,6 +175,7 @@ class BuildWorkers:
         with self._store.read() as tx:
             good = tx.builds.of(build.space_id, 1, BuildState.SUCCEEDED)
         last = good[0] if good else None
+        variables, secrets = self._told(build.space_id)
         return BuildOrder(
             build.key,
             build.space_id,
@@ -179,6 +184,8 @@ class BuildWorkers:
             build.fence,
             fresh=build.rebuilds > (last.rebuilds if last else 0),
             previous=last.previous if last else {},
+            variables=variables,
+            secrets=secrets,
         )
 
 

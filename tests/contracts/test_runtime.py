@@ -1,4 +1,4 @@
-"""The Runtime port's contract, with real processes: on this machine in bubblewrap and without it."""
+"""The Runtime port's contract, with real processes in bubblewrap and without it, and with containers of a real engine."""
 
 import json
 import os
@@ -21,6 +21,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import sandbox
 from orchestrator.runtimes.process import ProcessRuntime
+from tests import containers
 from tests.support import eventually
 
 MB = 1024**2
@@ -54,8 +55,35 @@ class World:
         self.runtime = self.open()
         self.count = 0
 
-    def open(self) -> ProcessRuntime:
+    def open(self):
         return ProcessRuntime(self.data, self.mode, grace=1.0, ports=range(21000, 22000))
+
+    def image(self, source: Path, argv: tuple[str, ...], **more) -> Image:
+        return Image("sha", "gradio", argv, {"PORT": "{port}"}, source=str(source), **more)
+
+    def without_its_image(self, spec: LaunchSpec) -> LaunchSpec:
+        shutil.rmtree(spec.image.source)
+        return spec
+
+    def code(self) -> str:
+        """How another process opens this world's runtime."""
+        return (
+            "from orchestrator.runtimes.process import ProcessRuntime\n"
+            f"runtime = ProcessRuntime(pathlib.Path({str(self.data)!r}), {self.mode!r}, grace=1.0, ports=range(21000, 22000))\n"
+        )
+
+    def status(self, instance_id: str) -> dict:
+        return json.loads((self.data / "instances" / instance_id / "status.json").read_text())
+
+    def stop_all(self) -> None:
+        for one in self.runtime.list():
+            self.runtime.stop(one.id)
+        eventually(self.gone, 60)
+        self.runtime.close()
+
+    def close(self) -> None:
+        self.stop_all()
+        assert not (left := processes(str(self.root))), f"left behind: {left}"
 
     def spec(self, code: str, space: str = "abc", instance: str = "", env: dict | None = None, **image) -> LaunchSpec:
         self.count += 1
@@ -63,9 +91,10 @@ class World:
         source.mkdir()
         (source / "app.py").write_text(code)
         (source / "server.py").write_text(SERVER)
+        (source / "index.html").write_text("<h1>static</h1>")
         hardware = image.pop("hardware", HARDWARE)
         argv = image.pop("argv", (SYSTEM_PYTHON, "app.py"))
-        made = Image("sha", "gradio", argv, {"PORT": "{port}"}, source=str(source), **image)
+        made = self.image(source, argv, **image)
         return LaunchSpec(instance or f"s-{space}-{self.count}", space, "key", made, hardware, env or {})
 
     def launch(self, code: str, **given) -> str:
@@ -76,16 +105,20 @@ class World:
     def see(self, instance_id: str):
         return next((one for one in self.runtime.list() if one.id == instance_id), None)
 
+    patience = 20  #: seconds until a small app has started or ended
+
     def ready(self, instance_id: str) -> str:
         def answered():
             one = self.see(instance_id)
             assert one, "not listed"
             return one.state is InstanceState.READY and one.address
 
-        return eventually(answered, 20)
+        return eventually(answered, self.patience)
 
     def exited(self, instance_id: str):
-        return eventually(lambda: (one := self.see(instance_id)) and one.state is InstanceState.EXITED and one, 20)
+        return eventually(
+            lambda: (one := self.see(instance_id)) and one.state is InstanceState.EXITED and one, self.patience
+        )
 
     def serve(self, before: str = "", **given) -> str:
         """Launch an app that evaluates what it is asked; returns its address."""
@@ -96,6 +129,45 @@ class World:
 
     def gone(self) -> bool:
         return not self.runtime.list()
+
+
+class ContainerWorld(World):
+    """The same on a Docker engine: each app is an image."""
+
+    patience = 60
+
+    def open(self):
+        from orchestrator.runtimes.docker import DockerRuntime
+
+        self.owner = f"test{os.getpid()}x{self.root.name[-6:].lower()}"
+        return DockerRuntime(self.data, self.owner, grace=1.0)
+
+    def image(self, source: Path, argv: tuple[str, ...], **more) -> Image:
+        reference = containers.image_of(source)
+        return Image("sha", "gradio", argv, {"PORT": "{port}"}, reference=reference, **more)
+
+    def without_its_image(self, spec: LaunchSpec) -> LaunchSpec:
+        return replace(spec, image=replace(spec.image, reference="sha256:" + "0" * 64))
+
+    def code(self) -> str:
+        return (
+            "from orchestrator.runtimes.docker import DockerRuntime\n"
+            f"runtime = DockerRuntime(pathlib.Path({str(self.data)!r}), {self.owner!r}, grace=1.0)\n"
+        )
+
+    def status(self, instance_id: str) -> dict:
+        return json.loads((self.data / "containers" / instance_id / "status.json").read_text())
+
+    def container(self, instance_id: str) -> str:
+        return f"podium-{self.owner}-{instance_id}"
+
+    def close(self) -> None:
+        self.stop_all()
+        left = containers.of_owner(self.owner)
+        for name in left:
+            containers.docker("rm", "-f", name)
+        containers.docker("network", "rm", f"podium-{self.owner}")
+        assert not left, f"left behind: {left}"
 
 
 def ask(address: str, code: str = "") -> str:
@@ -116,19 +188,19 @@ def processes(marker: str) -> list[int]:
     return found
 
 
-@pytest.fixture(params=["bubblewrap", "none"])
+@pytest.fixture(params=["bubblewrap", "none", "docker"])
 def world(request):
     if request.param == "bubblewrap" and (why_not := sandbox.probe()):
         pytest.skip(why_not)
+    if request.param == "docker" and (why_not := containers.trouble()):
+        pytest.skip(why_not)
+    if request.param == "docker" and (only := request.node.get_closest_marker("processes")):
+        pytest.skip(only.args[0])
     root = Path(tempfile.mkdtemp(prefix="podium-test-"))
     root.chmod(0o755)
-    made = World(root, request.param)
+    made = (ContainerWorld if request.param == "docker" else World)(root, request.param)
     yield made
-    for one in made.runtime.list():
-        made.runtime.stop(one.id)
-    eventually(made.gone, 30)
-    made.runtime.close()
-    assert not (left := processes(str(root))), f"left behind: {left}"
+    made.close()
     shutil.rmtree(root)
 
 
@@ -141,7 +213,7 @@ def test_ready_then_stopped_leaves_nothing_but_the_log(world):
     world.runtime.stop(one.id)
     assert world.see(one.id) is None or world.see(one.id).state is InstanceState.STOPPING
     eventually(world.gone)
-    assert not (world.data / "instances" / one.id).exists()
+    assert not list(world.data.glob(f"*/{one.id}*"))
     assert "stopped" in world.log(one.id)
     with pytest.raises(OSError):
         ask(address)
@@ -206,10 +278,11 @@ def test_the_wrong_port_is_named(world):
 
 def test_an_app_that_insists_on_the_contracts_port_gets_it(world):
     address = world.ready(world.launch("from server import serve\nserve(21765)", port=21765))
-    assert address == "127.0.0.1:21765"
+    assert address.endswith(":21765")
     assert ask(address) == "hello"
 
 
+@pytest.mark.processes("a container has a network of its own")
 def test_another_programs_answer_is_not_the_apps(world):
     """Somebody else who listens on the instance's port must not be taken for it."""
     code = (
@@ -322,6 +395,7 @@ def test_secrets_arrive_and_podiums_environment_does_not(world, monkeypatch):
     assert not [name for name in seen if name.startswith("PODIUM_") or "PROXY" in name]
 
 
+@pytest.mark.processes("in containers everybody is 1000 of a world of their own")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give each Space a user of its own")
 def test_each_space_is_a_user_of_its_own(world):
     first, second = world.serve(space="one"), world.serve(space="two")
@@ -382,6 +456,7 @@ def test_a_sandbox_shows_only_itself(world):
     assert ask(address, f"os.path.exists({str(world.data)!r})") == "False"
 
 
+@pytest.mark.processes("an image has its own interpreter")
 def test_an_environment_in_a_closed_place_can_be_used(world):
     """A Python environment whose interpreter only root can reach works inside of the sandbox."""
     if world.mode != "bubblewrap":
@@ -400,18 +475,16 @@ def test_instances_outlive_podium_and_are_adopted(world):
     spec = world.spec("from server import serve\nserve()")
     code = (
         "import sys, time, pathlib\n"
-        "from orchestrator.runtimes.process import ProcessRuntime\n"
         "from orchestrator.ports import LaunchSpec\n"
         "from orchestrator.domain.seen import Image\n"
         "from orchestrator.domain.hardware import Hardware\n"
-        f"runtime = ProcessRuntime(pathlib.Path({str(world.data)!r}), {world.mode!r}, grace=1.0, ports=range(21000, 22000))\n"
+        f"{world.code()}"
         f"runtime.launch({spec!r})\n"
         "time.sleep(600)\n"
     )
     podium = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
     try:
-        status = world.data / "instances" / spec.instance_id / "status.json"
-        eventually(lambda: json.loads(status.read_text())["state"] == "ready", 20)
+        eventually(lambda: world.status(spec.instance_id)["state"] == "ready", 20)
     finally:
         podium.send_signal(signal.SIGKILL)
         podium.wait()
@@ -451,6 +524,7 @@ def test_launching_again_calls_a_draining_instance_back(world):
     eventually(world.gone)
 
 
+@pytest.mark.processes("about launchers of this machine; containers have a test of their own")
 def test_a_killed_launcher_takes_the_app_along_and_is_noticed(world):
     address = world.serve("import subprocess, sys; subprocess.Popen(['sleep', '601'], start_new_session=True)")
     name = world.runtime.list()[0].id
@@ -466,6 +540,7 @@ def test_a_killed_launcher_takes_the_app_along_and_is_noticed(world):
     eventually(world.gone)
 
 
+@pytest.mark.processes("a container is known by its id")
 def test_a_reused_pid_is_not_taken_for_the_launcher(world):
     world.serve()
     name = world.runtime.list()[0].id
@@ -480,6 +555,7 @@ def test_a_reused_pid_is_not_taken_for_the_launcher(world):
     eventually(world.gone)
 
 
+@pytest.mark.processes("a container is known by its labels")
 def test_broken_directories_are_cleaned_up(world):
     broken = world.data / "instances" / "s-broken-1"
     broken.mkdir()
@@ -493,8 +569,7 @@ def test_broken_directories_are_cleaned_up(world):
 
 
 def test_what_cannot_be_launched_is_said_at_once(world):
-    spec = world.spec("")
-    shutil.rmtree(spec.image.source)
+    spec = world.without_its_image(world.spec(""))
     with pytest.raises(Unavailable, match="image is gone"):
         world.runtime.launch(spec)
     with pytest.raises(ValueError):
@@ -509,7 +584,6 @@ def test_a_command_that_is_not_there_is_an_exit(world):
 
 def test_static_files_are_served(world):
     spec = world.spec("", argv=("{python}", "{static_server}", "--port", "{port}", "--root", "."))
-    (Path(spec.image.source) / "index.html").write_text("<h1>static</h1>")
     try:
         world.runtime.launch(spec)
     except Unavailable as why:

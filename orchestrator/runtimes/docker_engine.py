@@ -1,0 +1,133 @@
+"""The door to the `docker` SDK: the calls that the runtime needs, with its exceptions translated. Knows no Space."""
+
+import logging
+from collections.abc import Iterator, Mapping
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import DeviceRequest, LogConfig, Ulimit
+from requests.exceptions import RequestException
+
+from orchestrator.domain.hardware import Hardware
+from orchestrator.errors import Unavailable
+
+log = logging.getLogger("podium.docker")
+_TIMEOUT = 30.0  #: seconds that the engine may take to answer
+_BROKEN = (DockerException, RequestException, OSError)
+
+
+class Engine:
+    """One Docker engine. All methods raise Unavailable when it does not answer or refuses."""
+
+    def __init__(self, owner: str, label: str, runtime: str = "") -> None:
+        self.owner, self.label, self.runtime = owner, label, runtime
+        self.network = f"podium-{owner}"
+        self._api = docker.APIClient(**docker.utils.kwargs_from_env(), version="1.41", timeout=_TIMEOUT)
+
+    def ping(self) -> None:
+        self._call(self._api.ping)
+
+    def has_image(self, reference: str) -> bool:
+        try:
+            self._call(self._api.inspect_image, reference)
+            return True
+        except LookupError:
+            return False
+
+    def make_network(self) -> None:
+        """The network of this Podium's apps: they reach the outside, not each other. Present: nothing."""
+        found = self._call(self._api.networks, names=[self.network])
+        if any(one["Name"] == self.network for one in found):
+            return
+        options = {"com.docker.network.bridge.enable_icc": "false"}
+        try:
+            self._call(
+                self._api.create_network, self.network, "bridge", options=options, check_duplicate=True,
+                labels={self.label: self.owner},
+            )  # fmt: skip
+        except FileExistsError:
+            pass
+
+    def remove_network(self) -> None:
+        try:
+            self._call(self._api.remove_network, self.network)
+        except LookupError:
+            pass
+
+    def create(
+        self, name: str, image: str, env: Mapping[str, str], labels: Mapping[str, str], binds: list[str],
+        hardware: Hardware, limits: Mapping[str, object],
+    ) -> str:  # fmt: skip
+        """A container that is not started yet. Raises FileExistsError when the name is taken, LookupError without image."""
+        gpus = [] if hardware.accelerator == "none" else [DeviceRequest(count=-1, capabilities=[["gpu"]])]
+        host = self._api.create_host_config(
+            binds=binds, network_mode=self.network, device_requests=gpus or None, runtime=self.runtime or None,
+            log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
+            ulimits=[
+                Ulimit(name="nofile", soft=hardware.files, hard=hardware.files), Ulimit(name="core", soft=0, hard=0),
+                Ulimit(name="fsize", soft=hardware.disk, hard=hardware.disk),
+            ],
+            **limits,
+        )  # fmt: skip
+        made = self._call(
+            self._api.create_container, image, name=name, user="1000:1000", environment=dict(env), labels=dict(labels),
+            hostname="app", host_config=host, stop_signal="SIGTERM",
+        )  # fmt: skip
+        return made["Id"]
+
+    def start(self, container: str) -> None:
+        self._call(self._api.start, container)
+
+    def stop(self, container: str, grace: float) -> None:
+        """Ask it to end, insist after `grace` seconds. Returns when it has ended. Absent: nothing."""
+        try:
+            self._call(self._api.stop, container, timeout=max(1, round(grace)))
+        except LookupError:
+            pass
+
+    def remove(self, container: str) -> None:
+        """Take it away, running or not. Absent: nothing."""
+        try:
+            self._call(self._api.remove_container, container, force=True, v=True)
+        except (LookupError, FileExistsError):
+            pass  # 409: it is being removed already
+
+    def inspect(self, container: str) -> dict | None:
+        try:
+            return self._call(self._api.inspect_container, container)
+        except LookupError:
+            return None
+
+    def containers(self) -> list[dict]:
+        """All of this Podium, dead ones too, as `inspect` tells them."""
+        rows = self._call(self._api.containers, all=True, filters={"label": [f"{self.label}={self.owner}"]})
+        return [found for row in rows if (found := self.inspect(row["Id"]))]
+
+    def output(self, container: str, since: float) -> Iterator[bytes]:
+        """What it writes from `since` on, until it ends."""
+        return self._call(self._api.logs, container, stream=True, follow=True, since=since or None)
+
+    def events(self) -> Iterator[dict]:
+        """What happens to this Podium's containers from now on. Ends or raises Unavailable when the engine goes."""
+        filters = {"type": "container", "label": [f"{self.label}={self.owner}"]}
+        stream = self._call(self._api.events, decode=True, filters=filters)
+        try:
+            yield from stream
+        except (*_BROKEN, ValueError) as error:
+            raise Unavailable(f"the Docker engine's events broke off: {type(error).__name__}") from None
+
+    def close(self) -> None:
+        self._api.close()
+
+    def _call(self, method, *words, **options):
+        try:
+            return method(*words, **options)
+        except (NotFound, ImageNotFound) as error:
+            raise LookupError(str(error.explanation)) from None
+        except APIError as error:
+            if error.status_code == 409:
+                raise FileExistsError(str(error.explanation)) from None
+            log.info("docker: %s", error)
+            raise Unavailable(f"the Docker engine refuses: {str(error.explanation)[:300]}") from None
+        except _BROKEN as error:
+            raise Unavailable(f"the Docker engine does not answer ({type(error).__name__})") from None

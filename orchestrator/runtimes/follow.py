@@ -1,0 +1,92 @@
+"""The output of a container, followed into the log file of its instance through the launcher's own cleaner and caps. Owns one
+thread per container, and where to go on after a restart of Podium or of the engine."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from runtime_images.launcher import LogFile, Output
+
+_AGAIN = 0.5  #: seconds until a stream that broke is opened again
+
+
+class Follower:
+    """`open(since)` gives the container's output from that time (epoch seconds) on; `running()` tells whether more may come,
+    `ending()` says at the end how it ended, "" when the output itself says so."""
+
+    def __init__(
+        self, path: Path, cap: int, open: Callable[[float], Iterator[bytes]], running: Callable[[], bool],
+        ending: Callable[[], str],
+    ) -> None:  # fmt: skip
+        self._path, self._open, self._running, self._ending = path, open, running, ending
+        self._out = Output(LogFile(str(path), cap))
+        self._lock = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._follow, name=f"log-{path.stem}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines."""
+        with self._lock:
+            return list(self._out.tail)
+
+    def tick(self) -> None:
+        """Show a line that waits for its newline. To be called now and then."""
+        with self._lock:
+            self._out.tick()
+
+    def join(self, timeout: float) -> None:
+        """Wait until all was written."""
+        self._thread.join(timeout)
+
+    def close(self) -> None:
+        """Podium ends: write no more, say nothing of an end."""
+        self._closed = True
+
+    def _follow(self) -> None:
+        since = _last_time(self._path)
+        if since < 0:
+            return  # it was read to its end before
+        while not self._closed:
+            try:
+                for chunk in self._open(since):
+                    if self._closed:
+                        return
+                    with self._lock:
+                        self._out.feed(chunk)
+                    since = time.time()
+            except Exception:
+                time.sleep(_AGAIN)  # the engine was restarted, or the container is gone
+            if not self._running():
+                break
+        if self._closed:
+            return
+        with self._lock, suppress(OSError):
+            self._out.finish()
+        words = self._ending()  # may ask for the tail
+        with self._lock, suppress(OSError):
+            if words:
+                self._out.say(f"[podium] {words}")
+            self._out.log.end()
+            self._out.log.close()
+
+
+def _last_time(path: Path) -> float:
+    """When the last line in a log was written, 0 when there is none, -1 when the log has ended."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 65536))
+            lines = file.read().splitlines()
+    except OSError:
+        return 0.0
+    if lines and lines[-1].startswith(b"# end"):
+        return -1.0
+    for line in reversed(lines):
+        with suppress(ValueError):
+            return float(line.split(b" ", 1)[0]) + 0.001
+    return 0.0

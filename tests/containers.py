@@ -1,0 +1,68 @@
+"""Docker as tests need it: whether it is here, a base image, images of small apps. Owns no Podium."""
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+RUNTIME = Path(__file__).parents[1] / "runtime_images"
+_BASES = ("debian-python:3.11", "python:3.11-slim-bookworm")
+
+
+def docker(*words: str, check: bool = True) -> str:
+    done = subprocess.run(["docker", *words], capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+    assert not check or done.returncode == 0, f"docker {' '.join(words)}: {done.stdout}{done.stderr}"
+    return done.stdout.strip()
+
+
+@functools.cache
+def trouble() -> str:
+    """Why tests cannot use Docker here, "" when they can."""
+    try:
+        import docker as _  # noqa: F401
+    except ImportError:
+        return "needs the Python package docker"
+    if not shutil.which("docker"):
+        return "needs Docker"
+    asked = ["docker", "info", "--format", "{{.ServerVersion}}"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    if done.returncode or not done.stdout.strip():
+        return "needs a running Docker engine"
+    if subprocess.run(["docker", "buildx", "version"], capture_output=True, timeout=60).returncode:
+        return "needs docker buildx"
+    return "" if base() else f"needs one of the images {', '.join(_BASES)}, or PODIUM_BASE_IMAGE"
+
+
+@functools.cache
+def base() -> str:
+    """A base image that is here, "" if none is."""
+    named = (os.environ.get("PODIUM_BASE_IMAGE", ""), *_BASES)
+    return next((name for name in named if name and docker("image", "ls", "-q", name, check=False)), "")
+
+
+@functools.cache
+def runtime_image() -> str:
+    """Name of the image with the launcher."""
+    name = "podium-test-runtime:1"
+    given = ["--build-arg", f"BASE={base()}", "--label", "podium.test=1", "-t", name]
+    docker("build", "-q", *given, "-f", str(RUNTIME / "python" / "Dockerfile"), str(RUNTIME))
+    return name
+
+
+def image_of(source: Path) -> str:
+    """Id of an image with the files of `source` as the app's."""
+    spare = source.with_name(f"{source.name}.Dockerfile")
+    spare.write_text(f"FROM {runtime_image()}\nCOPY --chown=1000:1000 . /app/\n")
+    return docker("build", "-q", "--label", "podium.test=1", "-f", str(spare), str(source))
+
+
+def of_owner(owner: str, *more: str) -> list[str]:
+    """Containers of a Podium."""
+    return docker("ps", "-aq", *more, "--filter", f"label=podium.data={owner}").split()
+
+
+def apps_of_owner(owner: str) -> list[str]:
+    """Images of apps that a Podium made."""
+    words = ["--filter", f"label=podium.data={owner}", "--filter", "label=podium.kind=app"]
+    return docker("image", "ls", "-q", *words).split()
