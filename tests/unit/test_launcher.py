@@ -155,7 +155,7 @@ def test_several_writers_share_a_capped_file(tmp_path):
     writers = [subprocess.Popen([sys.executable, "-c", code, name], cwd=root) for name in "ab"]
     assert [writer.wait() for writer in writers] == [0, 0]
     shown = texts(path)
-    assert {"a 2999", "b 2999"} <= set(shown[-2000:])
+    assert shown[-1] in ("a 2999", "b 2999")  # the other one may have ended long before
     counted = sum(int(line.split()[2]) if line.startswith("# gap") else 1 for line in shown)
     assert counted == 6000
 
