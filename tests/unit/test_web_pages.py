@@ -426,7 +426,7 @@ def test_settings_change_the_wish(console, ada, make):
     [
         ("secret", {"key": "1x", "value": "y"}, "cannot name a secret"),
         ("secret", {"key": "PATH", "value": "y"}, "reserved"),
-        ("variable", {"key": "A", "value": "x" * 40_000}, "at most 32 kB"),
+        ("variable", {"key": "A", "value": "x" * 40_000}, "at most 32768"),
         ("sleep", {"seconds": "soon"}, "Choose a sleep time"),
         ("sleep", {"seconds": "nan"}, "sleep time"),
         ("visibility", {"visibility": "x"}, "Choose public"),
