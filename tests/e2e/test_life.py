@@ -21,6 +21,7 @@ def test_a_new_version_replaces_the_old_one_without_a_gap(space):
             probe.push(space, version)
             eventually(lambda version=version: probe.ask(space) == version, 120, f"version {version}")
         space.wait("RUNNING")
+        eventually(lambda: prober.bodies[-1] == "3", 10, "the visitor seeing it too")
     assert prober.failures == []
     assert prober.bodies == ["1", "2", "3"], "versions must only go forward"
 
