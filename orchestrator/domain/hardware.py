@@ -1,6 +1,17 @@
-"""The catalogue of hardware flavours: what an instance is given. The one-machine shape has one, sized by settings."""
+"""The catalogue of hardware flavours: what an instance is given, and where it may run. Pure; reading a catalogue's file is elsewhere."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    """A taint of Kubernetes nodes that an instance may ignore; the fields are those of a pod's toleration."""
+
+    key: str
+    value: str = ""
+    effect: str = ""  #: NoSchedule, NoExecute, PreferNoSchedule; "": all
+    operator: str = "Equal"  #: Equal or Exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +27,13 @@ class Hardware:
     processes: int = 512
     files: int = 4096
     exclusive: bool = False
-    accelerator: str = "none"
+    accelerator: str = "none"  #: what people call it ("Nvidia A10G"), `none` without one
+    resource: str = ""  #: a cluster's name of the accelerator ("nvidia.com/gpu")
+    count: int = 0  #: accelerators of one instance
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    runtime_class: str = ""  #: RuntimeClass of its pods, "" for the cluster's own
+    price: float = 0.0  #: of one hour, in `currency` of the catalogue
 
 
 def catalogue(cpu: float, memory: int, disk: int, processes: int = 512, files: int = 4096) -> dict[str, Hardware]:
