@@ -1,4 +1,4 @@
-"""The catalogue of hardware flavours: what an instance is given, and where it may run. Pure; reading a catalogue's file is elsewhere."""
+"""The catalogue of hardware flavours: what an instance is given, and where it may run. Pure; files are read elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
