@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.push import Pushed, RefUpdate
-from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen
+from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -53,6 +53,11 @@ class Runtime(Protocol):
 
     def forget_space(self, space_id: str) -> None:
         """Remove the volume of a deleted Space."""
+
+    def capacity(self) -> tuple[NodeSeen, ...]:
+        """The nodes that run instances, what each may give and who has what of it; () when that cannot be known. Instances
+        that were launched and are on no node yet are in none. May be some seconds old; asked every few seconds, so keep
+        it cheap. Raises Unavailable."""
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         """Call `changed(space_id)` whenever an instance of it became ready, exited or changed its fault. May miss some:
