@@ -148,8 +148,21 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Whether the wanted hardware can be had now. `holders`: instances of the Space itself that have some of it, and would
+    give it back: `free` counts that as free."""
+
+    free: bool
+    reason: str = ""  #: what it waits for, with figures and its place in the queue
+    holders: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     build: BuildSeen | None
     instances: tuple[InstanceSeen, ...]
     last_activity: float  #: epoch seconds of the last real use, push or command
     failures: Failures = Failures()
+    room: Room | None = None  #: of hardware that is counted; None: it is not, or nobody knows
+    queued_at: float | None = None  #: since when it waits for its hardware
+    denied: str = ""  #: why it may not have its hardware, "" when it may

@@ -113,6 +113,10 @@ class Wish:
     sleep_after: float | None = 172800.0  #: seconds without use until it sleeps; None: never
     env_version: int = 0
     restarts: int = 0
+    goes_first: bool = (
+        False  #: the old instance leaves at once, rather than serving on until the wanted hardware is free
+    )
+    hardware_until: float | None = None  #: epoch seconds; then it goes back to the default flavour
 
     @property
     def build_key(self) -> str | None:
