@@ -63,6 +63,10 @@ class Settings:
     apt_mirror: str = _setting("", "URL with debian/ and debian-security/ below it, for packages.txt in Docker builds")
     build_network: str = _setting("default", "network of an author's own Dockerfile while it is built: default or none")
     image_limit: int = _setting(20 * GB, "bytes of the image of an author's own Dockerfile")
+    hardware: str = _setting("", "file of the hardware catalogue (podium hardware example); empty: cpu-basic alone")
+    hardware_webhook: str = _setting(
+        "", "URL that is told by POST of JSON when hardware is asked for, given or refused; empty: nobody"
+    )
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")

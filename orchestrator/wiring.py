@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import __version__
-from orchestrator.domain.hardware import Hardware, catalogue
+from orchestrator.catalogue import flavors
 from orchestrator.domain.records import Space
 from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
@@ -62,12 +62,6 @@ def open_store(settings: Settings) -> "Store":
 
 def accounts(settings: Settings, store: "Store") -> Accounts:
     return Accounts(store, settings.session_days)
-
-
-def hardware(settings: Settings) -> dict[str, Hardware]:
-    return catalogue(
-        settings.app_cpu, settings.app_memory, settings.app_disk, settings.app_processes, settings.app_files
-    )
 
 
 def runtime(settings: Settings) -> "Runtime":
@@ -203,6 +197,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
+    from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
@@ -214,21 +209,22 @@ def control(settings: Settings) -> Control:
 
     failpoints.enable(*settings.failpoint.split())
     data = _data(settings)
-    store, (belfry, rings), flavours = open_store(settings), bell(settings), hardware(settings)
+    flavours = flavors(settings)
+    store, (belfry, rings) = open_store(settings), bell(settings)
     signing = Signing.at(data / "keys")
     people = accounts(settings, store)
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
     environment = _environment(settings, store, belfry)
+    allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after)
     spaces = Spaces(
         store,
         repos,
         people,
         environment,
         belfry,
-        hardware=tuple(flavours),
-        sleep_after=settings.sleep_after,
+        allotment.requests,
         url_of=lambda space: f"{settings.public_url}/spaces/{space.full_name}",
     )
     queue = BuildQueue(store, repos, belfry)
@@ -244,7 +240,7 @@ def control(settings: Settings) -> Control:
         repos,
         keeper,
         belfry,
-        flavours,
+        allotment,
         lambda space: _host(settings, space),
     )
     if settings.builds == "celery":
@@ -265,7 +261,7 @@ def control(settings: Settings) -> Control:
         feed=RouteFeed(store, belfry, signing.public()),
         bell=belfry,
         signing=signing,
-        hardware=flavours,
+        allotment=allotment,
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -277,7 +273,8 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    return Control(app, (*rings, pushes, reconciler, crew, Janitor(store, builds, keeper, settings.keep_builds)))
+    janitor = Janitor(store, builds, keeper, settings.keep_builds)
+    return Control(app, (*rings, pushes, reconciler, crew, allotment.meter, janitor))
 
 
 def gateway_config(settings: Settings) -> "GatewayConfig":

@@ -47,6 +47,7 @@ CALM_AFTER = 600.0  #: seconds of running after which earlier failures are forgi
 BACK_OFF = (2.0, 10.0)  #: seconds to wait after the first and the second failure
 DRAIN = 10.0  #: seconds that a superseded instance may finish its requests
 WITHDRAW = 0.3  #: seconds between closing a route and stopping what served it: the gateways hear of it first
+DENIED = "stopped: "  #: how the reason begins when a Space may not have its hardware
 QUEUE_AGAIN = 5.0  #: seconds after which a Space that waits for hardware is looked at again
 DENIED_AGAIN = 60.0  #: seconds after which a Space that may not have its hardware is
 RESYNC = 30.0  #: seconds after which a busy Space is looked at again even if no bell rang
@@ -117,7 +118,7 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
         rest = stop(seen.instances)
         return Decision(Stage.DELETING, RouteState.CLOSED, "being deleted", rest or (Forget(),), look_at=now + 1)
     if wish.paused or seen.denied:
-        reason = "paused by its owner" if wish.paused else f"stopped: {seen.denied}"
+        reason = "paused by its owner" if wish.paused else DENIED + seen.denied
         return Decision(
             Stage.PAUSED,
             RouteState.CLOSED,

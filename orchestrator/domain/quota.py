@@ -53,7 +53,7 @@ def denial(
 
     `quotas` and `spent` by flavour, `spent` of those that need a quota only. `granted`: an admin gave it to this Space, which
     stands in for a quota that is not there, but not for one that is used up. `joining`: the Space is not on it yet."""
-    mine = [quotas[name] for name in (hardware.name, ALL) if name in quotas]
+    mine = [quotas[name] for name in (hardware.name, *((ALL,) if hardware.metered else ())) if name in quotas]
     if not mine and hardware.metered and not granted:
         return f"{owner} has no quota for {hardware.name}; an admin gives one"
     for quota in mine:

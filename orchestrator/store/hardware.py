@@ -64,6 +64,13 @@ class Hardware:
         ).limit(1)
         return self._db.execute(query).first() is not None
 
+    def revoke(self, space_id: str, keep: str, now: float) -> None:
+        """End what was given to the Space but the flavour `keep`."""
+        c = t.hardware_requests.c
+        query = sa.update(t.hardware_requests).where(c.space_id == space_id, c.flavor != keep)
+        query = query.where(c.state == RequestState.APPROVED.value, c.expires_at.is_(None) | (c.expires_at > now))
+        self._db.execute(query.values(expires_at=now))
+
     def forget(self, space_id: str) -> None:
         self._db.execute(sa.delete(t.hardware_requests).where(t.hardware_requests.c.space_id == space_id))
 
