@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.catalogue import flavors
 from orchestrator.errors import Conflict, Unavailable
 from orchestrator.settings import Settings, load
 
@@ -28,6 +29,7 @@ def up(data: Path | None = None, **overrides: object) -> None:
     """Run Podium on this machine until SIGINT or SIGTERM. Raises Conflict when the data directory or port is in use."""
     settings = load(data=data, **overrides)
     _set_up_logging(settings)
+    flavors(settings)  # a mistake in the catalogue is said here, once
     with _only_one(settings, "up"):
         _check_port(settings)
         Supervisor(settings).run()
