@@ -23,6 +23,11 @@ O = Outcome  # noqa: E741
         (None, {}, O.MISSING),
         (None, {"informed": False}, O.UNKNOWING),
         (None, {"own": True, "page": True}, O.MISSING),
+        (None, {"current": False}, O.LISTEN),
+        (None, {"current": False, "informed": False}, O.LISTEN),
+        (None, {"current": False, "allowed": None}, O.ASK),
+        ("open", {"current": False}, O.FORWARD),
+        ("open", {"current": False, "allowed": False}, O.LISTEN),
         (None, {"allowed": None}, O.ASK),
         (None, {"allowed": None, "informed": False}, O.UNKNOWING),
         ("open", {"allowed": False}, O.MISSING),
@@ -288,7 +293,7 @@ def feed(table: Table, *messages: dict) -> None:
 
 def test_routes_that_are_not_in_a_snapshot_vanish_only_when_it_is_complete():
     changed: list[bytes] = []
-    table = Table("http://localhost", changed.append)
+    table = Table("http://localhost", lambda label, route: changed.append(label))
     feed(table, {"reset": True}, {"put": route("a")}, {"put": route("b")}, {"synced": True})
     assert table.informed and len(table) == 2
     feed(table, {"reset": True}, {"put": route("a")})
