@@ -125,7 +125,7 @@ class Gateway:
     def _serve_console(self, request: Request) -> None:
         if is_internal(request.target):
             request.outcome = "refused"
-            answers.problem(self, request, 404, {"error": "Not found"})
+            answers.nothing(self, request)
             return
         request.outcome = "console"
         self._forward(request, self._console)
@@ -189,7 +189,7 @@ class Gateway:
         if request.path == b"/.podium/progress" and request.method == b"GET" and request.complete:
             self.waiting.watch(request, route)
         else:
-            answers.problem(self, request, 404, {"error": "Not found"})
+            answers.nothing(self, request)
 
     def _fits(self, request: Request) -> bool:
         if request.length > self.config.body_limit:

@@ -53,7 +53,7 @@ class World:
         if space["private"]:
             eventually(lambda: label.encode() in self.gateway.config.snapshot.read_bytes())
         else:
-            eventually(lambda: self.get(label, "/.podium/x").body == b'{"error": "Not found"}')
+            eventually(lambda: self.get(label, "/.podium/x").json.get("code") == "NOT_FOUND")
 
     def get(
         self, label: str, path: str = "/", method: str = "GET", body=None, timeout: float = 20, **fields: str
@@ -956,7 +956,9 @@ def test_a_space_newer_than_the_snapshot_is_waited_for(tmp_path):
         assert world.get("acme-demo").status == 200
         world.control.put("acme-new", address=world.echo.address)
         body = os.urandom(3 * MB)
-        head = b"POST / HTTP/1.1\r\nHost: acme-new.localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        head = b"POST / HTTP/1.1\r\nHost: acme-new.localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(
+            body
+        )
         with (
             world.open(head) as program,
             world.open(b"GET / HTTP/1.1\r\nHost: acme-new.localhost\r\nAccept: text/html\r\n\r\n") as browser,
@@ -978,7 +980,11 @@ def test_nobody_waits_for_news_for_long(tmp_path):
         world.control.stop()
         eventually(lambda: world.gateway.errors().count("lost the route feed"))
         missing, hidden = world.get("acme-none"), world.get("acme-hidden")
-        assert (missing.status, missing.body) == (hidden.status, hidden.body) == (404, b'{"error": "Repository not found"}')
+        assert (
+            (missing.status, missing.body)
+            == (hidden.status, hidden.body)
+            == (404, b'{"error": "Repository not found"}')
+        )
         assert world.page("acme-none").status == 404
     finally:
         world.close()
