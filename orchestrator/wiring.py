@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,9 +65,12 @@ def accounts(settings: Settings, store: "Store") -> Accounts:
 
 
 def hardware(settings: Settings) -> dict[str, Hardware]:
-    return catalogue(
+    found = catalogue(
         settings.app_cpu, settings.app_memory, settings.app_disk, settings.app_processes, settings.app_files
     )
+    if settings.runtime == "kubernetes" and settings.kube_storage and settings.kube_storage_mode != "ReadWriteMany":
+        return {name: replace(one, exclusive=True) for name, one in found.items()}  # the volume has one writer
+    return found
 
 
 def runtime(settings: Settings) -> "Runtime":
@@ -78,6 +81,19 @@ def runtime(settings: Settings) -> "Runtime":
         return DockerRuntime(
             data, _engine_words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit
         )
+    if settings.runtime == "kubernetes":
+        from orchestrator.runtimes.kubernetes import KubernetesRuntime
+        from orchestrator.runtimes.kubernetes_api import Cluster
+        from orchestrator.runtimes.manifests import Options
+
+        options = Options(
+            settings.kube_namespace, settings.kube_dns_policy, tuple(settings.kube_pull_secrets.split()),
+            settings.kube_priority_class, settings.kube_storage, settings.kube_storage_class, settings.kube_storage_mode,
+            settings.kube_share,
+        )  # fmt: skip
+        cluster = Cluster(settings.kube_namespace, settings.kubeconfig, settings.kube_context)
+        owner = _engine_words(data)[0]
+        return KubernetesRuntime(cluster, data, owner, options, settings.stop_grace, settings.run_log_limit)
     from orchestrator.runtimes.process import ProcessRuntime
 
     return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)
