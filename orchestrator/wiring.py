@@ -40,6 +40,7 @@ class Control:
 
     app: "FastAPI"
     loops: tuple
+    ends: tuple[Callable[[], None], ...] = ()  #: what is closed after them
 
     def start(self) -> None:
         for loop in self.loops:
@@ -48,6 +49,8 @@ class Control:
     def stop(self) -> None:
         for loop in reversed(self.loops):
             loop.stop()
+        for end in self.ends:
+            end()
 
 
 def open_store(settings: Settings) -> "Store":
@@ -251,18 +254,10 @@ def control(settings: Settings) -> Control:
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
     pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
     smart = Smart(repos, settings.control_socket, settings.push_limit)
+    host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
-        store,
-        running,
-        builds,
-        queue,
-        environment,
-        repos,
-        keeper,
-        belfry,
-        flavours,
-        lambda space: _host(settings, space),
-    )
+        store, running, builds, queue, environment, repos, keeper, belfry, flavours, host_of
+    )  # fmt: skip
     if settings.builds == "celery":
         from orchestrator.builds.celery import CeleryDoorbell
         from orchestrator.services.calls import BuildCalls
@@ -293,7 +288,8 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    return Control(app, (*rings, pushes, reconciler, crew, Janitor(store, builds, keeper, settings.keep_builds)))
+    loops = (*rings, pushes, reconciler, crew, Janitor(store, builds, keeper, settings.keep_builds))
+    return Control(app, loops, (builds.close, running.close, store.close))
 
 
 def gateway_config(settings: Settings) -> "GatewayConfig":
