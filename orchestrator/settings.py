@@ -158,6 +158,12 @@ class Settings:
         return self.apps_domain == "localhost" or self.apps_domain.endswith(".localhost")
 
     @property
+    def kube(self) -> dict[str, str | float]:
+        """What begins with `kube`, by its name without that."""
+        names = [one.name for one in fields(self) if one.name.startswith("kube")]
+        return {name.removeprefix("kube").removeprefix("_"): getattr(self, name) for name in names}
+
+    @property
     def scheme(self) -> str:
         return urlsplit(self.public_url).scheme
 

@@ -85,18 +85,9 @@ def runtime(settings: Settings) -> "Runtime":
             data, _engine_words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit
         )
     if settings.runtime == "kubernetes":
-        from orchestrator.runtimes.kubernetes import KubernetesRuntime
-        from orchestrator.runtimes.kubernetes_api import Cluster
-        from orchestrator.runtimes.manifests import Options
+        from orchestrator.runtimes.kubernetes import open_runtime
 
-        options = Options(
-            settings.kube_namespace, settings.kube_dns_policy, tuple(settings.kube_pull_secrets.split()),
-            settings.kube_priority_class, settings.kube_storage, settings.kube_storage_class, settings.kube_storage_mode,
-            settings.kube_share,
-        )  # fmt: skip
-        cluster = Cluster(settings.kube_namespace, settings.kubeconfig, settings.kube_context)
-        owner = _engine_words(data)[0]
-        return KubernetesRuntime(cluster, data, owner, options, settings.stop_grace, settings.run_log_limit)
+        return open_runtime(settings.kube, data, _engine_words(data)[0], settings.stop_grace, settings.run_log_limit)
     from orchestrator.runtimes.process import ProcessRuntime
 
     return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)

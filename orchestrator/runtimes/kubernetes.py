@@ -207,3 +207,13 @@ class KubernetesRuntime:
         self._care.close()
         self._news.close()
         self._cluster.close()
+
+
+def open_runtime(
+    told: Mapping[str, str | float], data: Path, owner: str, grace: float, log_limit: int
+) -> KubernetesRuntime:
+    """A runtime from the operator's words: `namespace`, `config` (a path), `context`, and those of `Options`."""
+    cluster = Cluster(str(told["namespace"]), str(told["config"]), str(told["context"]))
+    words = {name: str(told[name]) for name in Options.__slots__ if name not in ("pull_secrets", "share")}
+    options = Options(**words, pull_secrets=tuple(str(told["pull_secrets"]).split()), share=float(told["share"]))
+    return KubernetesRuntime(cluster, data, owner, options, grace, log_limit)
