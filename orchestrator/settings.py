@@ -158,6 +158,11 @@ class Settings:
         return self.apps_domain == "localhost" or self.apps_domain.endswith(".localhost")
 
     @property
+    def one_writer(self) -> bool:
+        """Whether the volume of a Space can be held by one instance at a time only."""
+        return self.runtime == "kubernetes" and self.kube_storage != "" and self.kube_storage_mode != "ReadWriteMany"
+
+    @property
     def kube(self) -> dict[str, str | float]:
         """What begins with `kube`, by its name without that."""
         names = [one.name for one in fields(self) if one.name.startswith("kube")]

@@ -71,9 +71,7 @@ def hardware(settings: Settings) -> dict[str, Hardware]:
     found = catalogue(
         settings.app_cpu, settings.app_memory, settings.app_disk, settings.app_processes, settings.app_files
     )
-    if settings.runtime == "kubernetes" and settings.kube_storage and settings.kube_storage_mode != "ReadWriteMany":
-        return {name: replace(one, exclusive=True) for name, one in found.items()}  # the volume has one writer
-    return found
+    return {name: replace(one, exclusive=True) for name, one in found.items()} if settings.one_writer else found
 
 
 def runtime(settings: Settings) -> "Runtime":
