@@ -2,6 +2,7 @@
 environment; its comment is its documentation, and a test holds the README's table against this list."""
 
 import os
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,9 +54,33 @@ class Settings:
     app_processes: int = _setting(512, "processes and threads that an app may have")
     app_files: int = _setting(4096, "files that each process of an app may have open")
     runtime: str = _setting(
-        "process", "process: apps are processes of this machine; docker: containers of its Docker engine"
+        "process",
+        "process: apps are processes of this machine; docker: containers of its Docker engine; kubernetes: pods of a cluster",
     )
     docker_runtime: str = _setting("", "the Docker engine's name of another OCI runtime for apps, such as runsc")
+    kube_namespace: str = _setting("podium-apps", "namespace of the apps in a Kubernetes cluster; it must be there")
+    kubeconfig: str = _setting(
+        "",
+        "kubeconfig of the cluster; empty: the service account of the pod that Podium runs in, else what kubectl uses",
+    )
+    kube_context: str = _setting("", "context in that kubeconfig; empty: its current one")
+    kube_dns_policy: str = _setting(
+        "Default",
+        "dnsPolicy of apps; Default: the resolver of their node, so that they do not see the cluster's services",
+    )
+    kube_pull_secrets: str = _setting("", "Secrets with the registry's passwords, for pulling, separated by spaces")
+    kube_priority_class: str = _setting("", "PriorityClass of apps; empty: the cluster's default")
+    kube_share: float = _setting(
+        0.25, "part of its CPU, memory and disk that a node must have free for an app; above it apps share what is left"
+    )
+    kube_storage: str = _setting(
+        "", "size of each Space's volume for /data, such as 20Gi; empty: /data lasts as long as the instance"
+    )
+    kube_storage_class: str = _setting("", "StorageClass of those volumes; empty: the cluster's default")
+    kube_storage_mode: str = _setting(
+        "ReadWriteOnce",
+        "access mode of those volumes; with ReadWriteMany the old version serves until the new one answers",
+    )
     base_image: str = _setting(
         "python:{python}-slim-bookworm",
         "image that Docker builds begin with: Debian with Python; {python} stands for the minor version asked for",
@@ -102,8 +127,9 @@ class Settings:
             raise Invalid("SETTING", "PODIUM_BUILDS is celery, which needs a Redis; set PODIUM_REDIS_URL")
         if self.build_lease < 1:
             raise Invalid("SETTING", f"PODIUM_BUILD_LEASE is {self.build_lease:g}; write at least 1")
-        if self.runtime not in ("process", "docker"):
-            raise Invalid("SETTING", f"PODIUM_RUNTIME is {self.runtime!r}; write process or docker")
+        if self.runtime not in ("process", "docker", "kubernetes"):
+            raise Invalid("SETTING", f"PODIUM_RUNTIME is {self.runtime!r}; write process, docker or kubernetes")
+        self._check_kubernetes()
         if self.build_network not in ("default", "none"):
             raise Invalid("SETTING", f"PODIUM_BUILD_NETWORK is {self.build_network!r}; write default or none")
         console = urlsplit(self.public_url).hostname or ""
@@ -114,10 +140,33 @@ class Settings:
                 "give the apps a domain of their own",
             )
 
+    def _check_kubernetes(self) -> None:
+        if self.kube_dns_policy not in ("Default", "ClusterFirst"):
+            found = self.kube_dns_policy
+            raise Invalid("SETTING", f"PODIUM_KUBE_DNS_POLICY is {found!r}; write Default or ClusterFirst")
+        if not 0.01 <= self.kube_share <= 1:
+            raise Invalid("SETTING", f"PODIUM_KUBE_SHARE is {self.kube_share:g}; write a number from 0.01 to 1")
+        if self.kube_storage and not re.fullmatch(r"[1-9][0-9]*(Mi|Gi|Ti|M|G|T)", self.kube_storage):
+            raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE is {self.kube_storage!r}; write a size such as 20Gi")
+        if self.kube_storage_mode not in ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"):
+            found = self.kube_storage_mode
+            raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE_MODE is {found!r}; write ReadWriteOnce or ReadWriteMany")
+
     @property
     def is_local(self) -> bool:
         """True where browsers resolve the apps' domain to this machine by themselves."""
         return self.apps_domain == "localhost" or self.apps_domain.endswith(".localhost")
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether the volume of a Space can be held by one instance at a time only."""
+        return self.runtime == "kubernetes" and self.kube_storage != "" and self.kube_storage_mode != "ReadWriteMany"
+
+    @property
+    def kube(self) -> dict[str, str | float]:
+        """What begins with `kube`, by its name without that."""
+        names = [one.name for one in fields(self) if one.name.startswith("kube")]
+        return {name.removeprefix("kube").removeprefix("_"): getattr(self, name) for name in names}
 
     @property
     def scheme(self) -> str:

@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,9 +68,10 @@ def accounts(settings: Settings, store: "Store") -> Accounts:
 
 
 def hardware(settings: Settings) -> dict[str, Hardware]:
-    return catalogue(
+    found = catalogue(
         settings.app_cpu, settings.app_memory, settings.app_disk, settings.app_processes, settings.app_files
     )
+    return {name: replace(one, exclusive=True) for name, one in found.items()} if settings.one_writer else found
 
 
 def runtime(settings: Settings) -> "Runtime":
@@ -81,6 +82,10 @@ def runtime(settings: Settings) -> "Runtime":
         return DockerRuntime(
             data, _engine_words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit
         )
+    if settings.runtime == "kubernetes":
+        from orchestrator.runtimes.kubernetes import open_runtime
+
+        return open_runtime(settings.kube, data, _engine_words(data)[0], settings.stop_grace, settings.run_log_limit)
     from orchestrator.runtimes.process import ProcessRuntime
 
     return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)

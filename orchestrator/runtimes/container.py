@@ -44,17 +44,17 @@ class Note:
     launcher: bool  #: PID 1 is Podium's launcher, rather than what the author's own image starts
 
     def labels(self, owner: str) -> dict[str, str]:
-        return {LABEL: owner, "podium.space": self.space_id, "podium.note": json.dumps(_members(self))}
+        return {LABEL: owner, "podium.space": self.space_id, "podium.note": written(self)}
 
 
-def _members(note: Note) -> dict[str, object]:
-    return {name: getattr(note, name) for name in Note.__slots__}
+def written(note: Note) -> str:
+    return json.dumps({name: getattr(note, name) for name in Note.__slots__})
 
 
-def read_note(labels: Mapping[str, str]) -> Note | None:
+def read_note(labels: Mapping[str, str], key: str = "podium.note") -> Note | None:
     """The note in a container's labels, None if it is none of ours."""
     try:
-        return Note(**json.loads(labels["podium.note"]))
+        return Note(**json.loads(labels[key]))
     except (KeyError, ValueError, TypeError):
         return None
 
@@ -67,8 +67,9 @@ def note_of(spec: LaunchSpec, grace: float, now: float) -> Note:
     )  # fmt: skip
 
 
-def environment(spec: LaunchSpec, grace: float) -> dict[str, str]:
-    """All variables of the container. The launcher is told in LAUNCH_SPEC, the app gets the rest."""
+def environment(spec: LaunchSpec, grace: float, more: Mapping[str, object] | None = None) -> dict[str, str]:
+    """All variables of the container. The launcher is told in LAUNCH_SPEC, the app gets the rest. `more`: what else the
+    launcher is told."""
     image = spec.image
     if not image.argv:  # the author's own image: its PATH and HOME are its own
         ours = {"PORT": str(image.port), "SPACE_DATA_DIR": "/data"}
@@ -89,6 +90,7 @@ def environment(spec: LaunchSpec, grace: float) -> dict[str, str]:
         "grace": grace,
         "log": "-",
         "status": f"{STATUS}/status.json",
+        **(more or {}),
     }
     return env | {"LAUNCH_SPEC": json.dumps(order)}
 
@@ -135,11 +137,11 @@ def _read(path: Path) -> dict:
         found = json.loads(os.read(handle, STATUS_LIMIT)) if stat.S_ISREG(os.fstat(handle).st_mode) else {}
     finally:
         os.close(handle)
-    return _checked(found) if isinstance(found, dict) else {}
+    return checked(found) if isinstance(found, dict) else {}
 
 
-def _checked(found: dict) -> dict:
-    """The members that we use, where they have the type that we expect."""
+def checked(found: Mapping) -> dict:
+    """The members of a status that we use, where they have the type that we expect; {} when it is none."""
     kinds: dict[str, tuple[type, ...]] = {
         "state": (str,), "reason": (str,), "oom": (bool,), "asked": (bool,), "exit_code": (int, type(None)),
         "signal": (int,), "ready_at": (float, int), "started_at": (float, int), "port": (int,),
