@@ -59,7 +59,7 @@ class Place:
     def is_loopback(self) -> bool:
         """Whether plain HTTP never leaves this machine."""
         bare = self.host.rpartition(":")[0] if re.search(r":\d+$", self.host) else self.host
-        return bare == "localhost" or bare.startswith("127.") or bare == "[::1]"
+        return bool(re.fullmatch(r"localhost|127(\.\d{1,3}){3}|\[::1\]", bare))
 
 
 @dataclass(frozen=True, slots=True)

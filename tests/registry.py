@@ -20,6 +20,9 @@ storage: {{filesystem: {{rootdirectory: {folder}/blobs}}, delete: {{enabled: {de
 http: {{addr: "127.0.0.1:{port}"}}
 {auth}"""
 
+_KINDS = ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.manifest.v1+json")
+_ACCEPT = {"Accept": ", ".join(_KINDS)}
+
 
 def trouble() -> str:
     """Why tests cannot have a registry here, "" when they can."""
@@ -56,9 +59,8 @@ class Registry:
             self._process = None
 
     def manifest(self, repository: str, which: str) -> dict:
-        kinds = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
         url = f"http://127.0.0.1:{self.port}/v2/{repository}/manifests/{which}"
-        return httpx.get(url, headers={"Accept": kinds}).raise_for_status().json()
+        return httpx.get(url, headers=_ACCEPT).raise_for_status().json()
 
     def config(self, repository: str, which: str) -> dict:
         digest = self.manifest(repository, which)["config"]["digest"]
@@ -67,6 +69,13 @@ class Registry:
     def tags(self, repository: str) -> list[str]:
         answer = httpx.get(f"http://127.0.0.1:{self.port}/v2/{repository}/tags/list")
         return (answer.json().get("tags") or []) if answer.status_code == 200 else []
+
+    def digest(self, repository: str, tag: str) -> str:
+        url = f"http://127.0.0.1:{self.port}/v2/{repository}/manifests/{tag}"
+        return httpx.head(url, headers=_ACCEPT).raise_for_status().headers["docker-content-digest"]
+
+    def remove(self, repository: str, digest: str) -> None:
+        httpx.delete(f"http://127.0.0.1:{self.port}/v2/{repository}/manifests/{digest}").raise_for_status()
 
     def lose(self, digest: str) -> None:
         """Forget a blob, as a collection of garbage at the wrong moment does."""

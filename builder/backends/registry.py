@@ -19,16 +19,17 @@ _TAGS = 100_000  #: that are read of one repository
 
 
 class Registry:
-    """For several threads."""
+    """`patience`: seconds until what is small has succeeded, tries included; `wait`: for one answer. For several threads."""
 
     def __init__(
-        self, name: str, config: str = "", plain: bool = False, bundle: str = "", patience: float = PATIENCE
-    ) -> None:
+        self, name: str, config: str = "", plain: bool = False, bundle: str = "", patience: float = PATIENCE,
+        wait: float = 10.0,
+    ) -> None:  # fmt: skip
         try:
             self.place = oci.place(name)
         except ValueError as error:
             raise TransientError(f"{error}; see PODIUM_REGISTRY") from None
-        self._session = Session(self.place, config, plain, bundle)
+        self._session = Session(self.place, config, plain, bundle, min(wait, patience))
         self._patience = patience
 
     def close(self) -> None:

@@ -51,7 +51,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    url: str
 
     def words(self) -> str:
         """What it says about a failure, to be shown."""
@@ -64,11 +63,14 @@ class Answer:
 
 
 class Session:
-    """`config`: file of credentials; `plain`: HTTP without TLS is wanted; `bundle`: file of CA certificates. For several
-    threads. Raises TransientError for whatever is wrong with the registry, or with what the admin says of it."""
+    """`config`: file of credentials; `plain`: HTTP without TLS is wanted; `bundle`: file of CA certificates; `wait`: seconds for
+    an answer to begin. For several threads. Raises TransientError for whatever is wrong with the registry, or with what the
+    admin says of it."""
 
-    def __init__(self, place: Place, config: str = "", plain: bool = False, bundle: str = "") -> None:
-        self.place = place
+    def __init__(
+        self, place: Place, config: str = "", plain: bool = False, bundle: str = "", wait: float = _ANSWER
+    ) -> None:
+        self.place, self.wait = place, wait
         self.base = f"{'http' if plain or place.is_loopback else 'https'}://{place.host}"
         self._config, self._bundle = config, bundle
         self._credential: Credential | None = None
@@ -130,16 +132,17 @@ class Session:
         headers: Mapping[str, str] | None = None,
         body: bytes | Callable[[], Iterable[bytes]] | None = None,
         limit: int = _SMALL,
-        answer: float = _ANSWER,
+        answer: float = 0.0,
     ) -> Answer:
         """One try. `path`: below /v2/, or a whole URL that the registry named. Raises Again for what may pass by itself,
         TransientError for a refusal; other statuses are the caller's."""
-        with self.stream(method, path, scopes, headers, body, answer) as got:
-            return Answer(got.status, _lower(got.headers), _limited(got, limit, answer), "")
+        with self.stream(method, path, scopes, headers, body, answer or self.wait) as got:
+            return Answer(got.status, _lower(got.headers), _limited(got, limit, answer or self.wait))
 
     @contextmanager
-    def stream(self, method, path, scopes, headers=None, body=None, answer=_ANSWER):
+    def stream(self, method, path, scopes, headers=None, body=None, answer=0.0):
         """As `ask`, the answer's body not read yet: an httpcore.Response."""
+        answer = answer or self.wait
         url = path if "://" in path else f"{self.base}/v2/{path}"
         for fresh in (False, True):
             with self._lock:
@@ -234,7 +237,7 @@ def _judged(place: Place, got: httpcore.Response, answer: float) -> httpcore.Res
         after = _lower(got.headers).get("retry-after", "")
         raise Again(f"answers {got.status}", float(after) if after.isdigit() else 0.0)
     if got.status in (401, 403):
-        told = Answer(got.status, {}, _limited(got, _SMALL, answer), "")
+        told = Answer(got.status, {}, _limited(got, _SMALL, answer))
         raise TransientError(f"the registry {place.host} refuses us: {told.words()}; see PODIUM_REGISTRY_CONFIG")
     return got
 
