@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from orchestrator.errors import Invalid
 
+#: As `builder.oci.place` reads it, which says what was wrong; here it is only refused early.
+_REGISTRY = re.compile(r"(localhost|\[::1\]|[\w-]+(?=:)|[\w.-]*\.[\w.-]+)(:\d{1,5})?(/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 MB = 1024**2
 GB = 1024**3
 
@@ -88,6 +90,19 @@ class Settings:
     apt_mirror: str = _setting("", "URL with debian/ and debian-security/ below it, for packages.txt in Docker builds")
     build_network: str = _setting("default", "network of an author's own Dockerfile while it is built: default or none")
     image_limit: int = _setting(20 * GB, "bytes of the image of an author's own Dockerfile")
+    builder: str = _setting(
+        "", "name of a buildx builder (drivers docker, remote, kubernetes); empty: the engine's own"
+    )
+    registry: str = _setting(
+        "", "HOST[:PORT]/PATH where images are kept, for several machines and fast pushes; empty: in the Docker engine"
+    )
+    registry_config: str = _setting(
+        "",
+        "file in the form of Docker's config.json with the registry's passwords; empty: the one that docker itself reads",
+    )
+    registry_http: int = _setting(
+        0, "1: the registry has no TLS; a registry on this machine (localhost, 127.…) needs no 1"
+    )
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
@@ -132,6 +147,7 @@ class Settings:
         self._check_kubernetes()
         if self.build_network not in ("default", "none"):
             raise Invalid("SETTING", f"PODIUM_BUILD_NETWORK is {self.build_network!r}; write default or none")
+        self._check_registry()
         console = urlsplit(self.public_url).hostname or ""
         if not self.is_local and (console == self.apps_domain or console.endswith("." + self.apps_domain)):
             raise Invalid(
@@ -151,6 +167,22 @@ class Settings:
         if self.kube_storage_mode not in ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"):
             found = self.kube_storage_mode
             raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE_MODE is {found!r}; write ReadWriteOnce or ReadWriteMany")
+
+    def _check_registry(self) -> None:
+        if self.registry_http not in (0, 1):
+            raise Invalid("SETTING", f"PODIUM_REGISTRY_HTTP is {self.registry_http}; write 0 or 1")
+        if not self.registry:
+            return
+        if not _REGISTRY.fullmatch(self.registry):
+            raise Invalid(
+                "SETTING",
+                f"PODIUM_REGISTRY is {self.registry!r}; write HOST[:PORT]/PATH without https://, the path in lower case, "
+                "such as registry.example.org/podium",
+            )
+        if self.runtime == "process":
+            raise Invalid(
+                "SETTING", "PODIUM_REGISTRY is set, but apps are processes and have no images; set PODIUM_RUNTIME"
+            )
 
     @property
     def is_local(self) -> bool:

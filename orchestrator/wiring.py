@@ -1,15 +1,12 @@
 """Settings -> adapters -> running objects. The only importer of adapters: which shape Podium has is decided here alone."""
 
 import logging
-import os
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator import __version__
+from orchestrator import __version__, image_settings
 from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.records import Space
 from orchestrator.errors import Invalid
@@ -80,12 +77,13 @@ def runtime(settings: Settings) -> "Runtime":
         from orchestrator.runtimes.docker import DockerRuntime
 
         return DockerRuntime(
-            data, _engine_words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit
-        )
+            data, image_settings.words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit,
+            lambda host: image_settings.login(settings, host),
+        )  # fmt: skip
     if settings.runtime == "kubernetes":
         from orchestrator.runtimes.kubernetes import open_runtime
 
-        return open_runtime(settings.kube, data, _engine_words(data)[0], settings.stop_grace, settings.run_log_limit)
+        return open_runtime(settings.kube, data, image_settings.words(data)[0], settings.stop_grace, settings.run_log_limit)
     from orchestrator.runtimes.process import ProcessRuntime
 
     return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)
@@ -107,16 +105,13 @@ def compiler(settings: Settings) -> "Builds":
         "files": settings.files_limit,
         "source": settings.app_size_limit,
     }
-    if settings.runtime != "docker":
+    if settings.runtime == "process":
         return LocalBuilds(data, **same)
-    from builder.request import Images
-    from orchestrator.builds.images import ImageBuilds
-
-    owner, caches = _engine_words(data)
-    images = Images(
-        settings.base_image, owner, caches, settings.apt_mirror, settings.build_network, settings.image_limit
-    )
-    return ImageBuilds(data, images, **same)
+    if settings.registry:
+        from orchestrator.builds.pushed import PushedBuilds as Kind
+    else:
+        from orchestrator.builds.images import ImageBuilds as Kind
+    return Kind(data, image_settings.images(settings, data), **same)
 
 
 def docker_trouble() -> str:
@@ -325,17 +320,6 @@ def _data(settings: Settings) -> Path:
         for path in data.glob("podium.db*"):
             path.chmod(0o600)
     return data
-
-
-def _engine_words(data: Path) -> tuple[str, str]:
-    """Two words that name this data directory to an engine that others use too, made once: one for labels, and one that
-    no stranger can guess, for caches."""
-    place = data / "keys" / "engine"
-    place.parent.mkdir(exist_ok=True, mode=0o700)
-    with suppress(FileExistsError), open(place, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(f"{secrets.token_hex(6)} {secrets.token_hex(16)}\n")
-    owner, caches = place.read_text().split()
-    return owner, caches
 
 
 def _after_push(settings: Settings, space: Space) -> list[str]:
