@@ -103,6 +103,10 @@ class Settings:
     registry_http: int = _setting(
         0, "1: the registry has no TLS; a registry on this machine (localhost, 127.…) needs no 1"
     )
+    hardware: str = _setting("", "file of the hardware catalogue (podium hardware example); empty: cpu-basic alone")
+    hardware_webhook: str = _setting(
+        "", "URL that is told by POST of JSON when hardware is asked for, given or refused; empty: nobody"
+    )
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator import __version__, image_settings
-from orchestrator.domain.hardware import Hardware, catalogue
+from orchestrator.catalogue import flavors
 from orchestrator.domain.records import Space
 from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
@@ -64,13 +64,6 @@ def accounts(settings: Settings, store: "Store") -> Accounts:
     return Accounts(store, settings.session_days)
 
 
-def hardware(settings: Settings) -> dict[str, Hardware]:
-    found = catalogue(
-        settings.app_cpu, settings.app_memory, settings.app_disk, settings.app_processes, settings.app_files
-    )
-    return {name: replace(one, exclusive=True) for name, one in found.items()} if settings.one_writer else found
-
-
 def runtime(settings: Settings) -> "Runtime":
     data = _data(settings)
     if settings.runtime == "docker":
@@ -83,7 +76,9 @@ def runtime(settings: Settings) -> "Runtime":
     if settings.runtime == "kubernetes":
         from orchestrator.runtimes.kubernetes import open_runtime
 
-        return open_runtime(settings.kube, data, image_settings.words(data)[0], settings.stop_grace, settings.run_log_limit)
+        return open_runtime(
+            settings.kube, data, image_settings.words(data)[0], settings.stop_grace, settings.run_log_limit
+        )
     from orchestrator.runtimes.process import ProcessRuntime
 
     return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)
@@ -206,6 +201,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
+    from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
@@ -217,21 +213,22 @@ def control(settings: Settings) -> Control:
 
     failpoints.enable(*settings.failpoint.split())
     data = _data(settings)
-    store, (belfry, rings), flavours = open_store(settings), bell(settings), hardware(settings)
+    flavours = flavors(settings)
+    store, (belfry, rings) = open_store(settings), bell(settings)
     signing = Signing.at(data / "keys")
     people = accounts(settings, store)
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
     environment = _environment(settings, store, belfry)
+    allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after)
     spaces = Spaces(
         store,
         repos,
         people,
         environment,
         belfry,
-        hardware=tuple(flavours),
-        sleep_after=settings.sleep_after,
+        allotment.requests,
         url_of=lambda space: f"{settings.public_url}/spaces/{space.full_name}",
     )
     queue = BuildQueue(store, repos, belfry)
@@ -240,7 +237,7 @@ def control(settings: Settings) -> Control:
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
-        store, running, builds, queue, environment, repos, keeper, belfry, flavours, host_of
+        store, running, builds, queue, environment, repos, keeper, belfry, allotment, host_of
     )  # fmt: skip
     if settings.builds == "celery":
         from orchestrator.builds.celery import CeleryDoorbell
@@ -260,7 +257,7 @@ def control(settings: Settings) -> Control:
         feed=RouteFeed(store, belfry, signing.public()),
         bell=belfry,
         signing=signing,
-        hardware=flavours,
+        allotment=allotment,
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -272,7 +269,8 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    loops = (*rings, pushes, reconciler, crew, Janitor(store, builds, keeper, settings.keep_builds))
+    janitor = Janitor(store, builds, keeper, settings.keep_builds)
+    loops = (*rings, pushes, reconciler, crew, allotment.meter, janitor)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 
