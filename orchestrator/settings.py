@@ -36,6 +36,13 @@ class Settings:
         "",
         "directory of sockets and locks; of its own for each of several control planes on one data; empty: <data>/run",
     )
+    keys: str = _setting("", "directory of the keys; empty: <data>/keys, where they are made on first use")
+    control_listen: str = _setting(
+        "", "address:port where the control plane listens too, for gateways on other machines; empty: nowhere"
+    )
+    control_url: str = _setting(
+        "", "http://HOST:PORT of a control plane on another machine, for the gateway; empty: the one on this data"
+    )
     redis_url: str = _setting(
         "", "Redis that carries news between processes on several machines; empty: each looks every few seconds"
     )
@@ -152,6 +159,10 @@ class Settings:
         if self.build_network not in ("default", "none"):
             raise Invalid("SETTING", f"PODIUM_BUILD_NETWORK is {self.build_network!r}; write default or none")
         self._check_registry()
+        if self.control_listen:
+            host_port("PODIUM_CONTROL_LISTEN", self.control_listen)
+        if self.control_url:
+            control_address(self.control_url)
         console = urlsplit(self.public_url).hostname or ""
         if not self.is_local and (console == self.apps_domain or console.endswith("." + self.apps_domain)):
             raise Invalid(
@@ -222,9 +233,34 @@ class Settings:
         return Path(self.run).resolve() if self.run else self.data / "run"
 
     @property
+    def key_directory(self) -> Path:
+        return Path(self.keys).resolve() if self.keys else self.data / "keys"
+
+    @property
     def control_socket(self) -> Path:
         """Unix socket of the control plane; apps in a sandbox cannot see it."""
         return self.run_directory / "control.sock"
+
+
+def host_port(variable: str, text: str) -> tuple[str, int]:
+    """`host:port`, an IPv6 address in brackets. Raises Invalid `SETTING`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise Invalid("SETTING", f"{variable} is {text!r}; write ADDRESS:PORT, such as 0.0.0.0:9000")
+    return host.strip("[]"), int(port)
+
+
+def control_address(url: str) -> str:
+    """`host:port` of `control_url`. Raises Invalid `SETTING`."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme != "http" or not parts.hostname or not port or extra:
+        raise Invalid("SETTING", f"PODIUM_CONTROL_URL is {url!r}; write http://HOST:PORT")
+    return f"[{parts.hostname}]:{port}" if ":" in parts.hostname else f"{parts.hostname}:{port}"
 
 
 def load(**overrides: object) -> Settings:

@@ -19,7 +19,6 @@ from orchestrator.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from orchestrator.gateway.config import GatewayConfig
     from orchestrator.ports import Bell, Builds, Logs, Runtime
     from orchestrator.services.workers import BuildWorkers
     from orchestrator.store.engine import Store
@@ -215,7 +214,7 @@ def control(settings: Settings) -> Control:
     data = _data(settings)
     flavours = flavors(settings)
     store, (belfry, rings) = open_store(settings), bell(settings)
-    signing = Signing.at(data / "keys")
+    signing = Signing.at(settings.key_directory)
     people = accounts(settings, store)
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
@@ -274,34 +273,11 @@ def control(settings: Settings) -> Control:
     return Control(app, loops, (builds.close, running.close, store.close))
 
 
-def gateway_config(settings: Settings) -> "GatewayConfig":
-    from orchestrator.gateway.config import GatewayConfig
-
-    data = _data(settings)
-    loopback = settings.host in ("127.0.0.1", "::1", "localhost")
-    hosts = ("127.0.0.1", "::1") if loopback else (settings.host,)
-    access_log = None if settings.access_log == "-" else Path(settings.access_log or data / "logs" / "access.log")
-    return GatewayConfig(
-        listen=tuple((host, settings.port) for host in hosts),
-        control=f"unix:{settings.control_socket}",
-        feed_token=Signing.at(data / "keys").feed_token,
-        apps_domain=settings.apps_domain,
-        public_url=settings.public_url,
-        snapshot=settings.run_directory / "routes.json",
-        access_log=access_log,
-        trusted_proxies=settings.trusted_proxies,
-        rate_limit=settings.rate_limit,
-        body_limit=settings.body_limit,
-        header_timeout=settings.header_timeout,
-        response_timeout=settings.response_timeout,
-        hold_timeout=settings.hold_timeout,
-    )
-
-
 def _environment(settings: Settings, store: "Store", belfry: "Bell") -> Environment:
     from orchestrator.services.vault import Vault
 
-    return Environment(store, Vault.at(_data(settings) / "keys" / "secrets.key"), belfry)
+    _data(settings)
+    return Environment(store, Vault.at(settings.key_directory / "secrets.key"), belfry)
 
 
 def _data(settings: Settings) -> Path:

@@ -8,13 +8,14 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from orchestrator.errors import Unavailable
-from orchestrator.gateway import activity, answers, headers, private
+from orchestrator.gateway import activity, answers, headers, health, private
 from orchestrator.gateway.access import Access
 from orchestrator.gateway.accesslog import AccessLog
 from orchestrator.gateway.activity import Repetitions, Reports
 from orchestrator.gateway.client import HELD, Client
 from orchestrator.gateway.config import GatewayConfig
 from orchestrator.gateway.control import Control
+from orchestrator.gateway.feed import Feed
 from orchestrator.gateway.forward import Upstream
 from orchestrator.gateway.hosts import CONSOLE, Hosts, is_internal
 from orchestrator.gateway.limits import Crowd, Rates
@@ -44,6 +45,7 @@ class Gateway:
         self.control = Control(config.control, config.feed_token)
         self.waiting = Waiting(self.dispatch, config.held_per_space)
         self.table = Table(config.public_url, self.waiting.changed, self._retire, self.waiting.listened)
+        self.feed = Feed(self.table, self.control)
         self.reports = Reports(self.control)
         self.access_log = AccessLog(config.access_log, config.access_log_size)
         self.clients: set[Client] = set()
@@ -126,6 +128,10 @@ class Gateway:
         if is_internal(request.target):
             request.outcome = "refused"
             answers.nothing(self, request)
+            return
+        if request.target.startswith(OWN_PREFIX):
+            request.outcome = "own"
+            health.answer(self, request)
             return
         request.outcome = "console"
         self._forward(request, self._console)
