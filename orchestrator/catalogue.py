@@ -1,5 +1,6 @@
 """Settings -> the hardware catalogue. Owns reading the operator's file; its format is `domain/hardware_file.py`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.domain.hardware import Hardware, catalogue
@@ -11,6 +12,12 @@ from orchestrator.settings import Settings
 def flavors(settings: Settings) -> dict[str, Hardware]:
     """The flavours by name, the default first: those of PODIUM_HARDWARE or, without it, cpu-basic alone. Raises Invalid
     `HARDWARE_FILE` with file and line."""
+    found = _read(settings)
+    # The volume of a Space comes with its instance: where it has one writer, so have all flavours.
+    return {name: replace(one, exclusive=True) for name, one in found.items()} if settings.one_writer else found
+
+
+def _read(settings: Settings) -> dict[str, Hardware]:
     if not settings.hardware:
         return catalogue(
             settings.app_cpu, settings.app_memory, settings.app_disk, settings.app_processes, settings.app_files

@@ -56,5 +56,5 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
     for router in (*extra_routers, *_ROUTERS):
         app.include_router(router)
     problems.install(app, page)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, page=page)
     return app

@@ -46,13 +46,17 @@ class Note:
     share: Share = Share()
 
     def labels(self, owner: str) -> dict[str, str]:
-        return {LABEL: owner, "podium.space": self.space_id, "podium.note": json.dumps(asdict(self))}
+        return {LABEL: owner, "podium.space": self.space_id, "podium.note": written(self)}
 
 
-def read_note(labels: Mapping[str, str]) -> Note | None:
+def written(note: Note) -> str:
+    return json.dumps(asdict(note))
+
+
+def read_note(labels: Mapping[str, str], key: str = "podium.note") -> Note | None:
     """The note in a container's labels, None if it is none of ours."""
     try:
-        kept = json.loads(labels["podium.note"])
+        kept = json.loads(labels[key])
         return Note(**{**kept, "share": Share.read(kept.get("share", {}))})
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
@@ -66,8 +70,11 @@ def note_of(spec: LaunchSpec, grace: float, now: float, share: Share = Share()) 
     )  # fmt: skip
 
 
-def environment(spec: LaunchSpec, grace: float, share: Share = Share()) -> dict[str, str]:
-    """All variables of the container. The launcher is told in LAUNCH_SPEC, the app gets the rest."""
+def environment(
+    spec: LaunchSpec, grace: float, share: Share = Share(), more: Mapping[str, object] | None = None
+) -> dict[str, str]:
+    """All variables of the container. The launcher is told in LAUNCH_SPEC, the app gets the rest. `more`: what else the
+    launcher is told."""
     image = spec.image
     if not image.argv:  # the author's own image: its PATH and HOME are its own
         ours = {"PORT": str(image.port), "SPACE_DATA_DIR": "/data", **told(share, boxed=True)}
@@ -88,6 +95,7 @@ def environment(spec: LaunchSpec, grace: float, share: Share = Share()) -> dict[
         "grace": grace,
         "log": "-",
         "status": f"{STATUS}/status.json",
+        **(more or {}),
     }
     return env | {"LAUNCH_SPEC": json.dumps(order)}
 
@@ -134,11 +142,11 @@ def _read(path: Path) -> dict:
         found = json.loads(os.read(handle, STATUS_LIMIT)) if stat.S_ISREG(os.fstat(handle).st_mode) else {}
     finally:
         os.close(handle)
-    return _checked(found) if isinstance(found, dict) else {}
+    return checked(found) if isinstance(found, dict) else {}
 
 
-def _checked(found: dict) -> dict:
-    """The members that we use, where they have the type that we expect."""
+def checked(found: Mapping) -> dict:
+    """The members of a status that we use, where they have the type that we expect; {} when it is none."""
     kinds: dict[str, tuple[type, ...]] = {
         "state": (str,), "reason": (str,), "oom": (bool,), "asked": (bool,), "exit_code": (int, type(None)),
         "signal": (int,), "ready_at": (float, int), "started_at": (float, int), "port": (int,),

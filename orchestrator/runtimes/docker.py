@@ -46,11 +46,13 @@ class _Known:
 
 class DockerRuntime:
     """`owner` tells this Podium's containers from those of others on the same engine. `runtime`: the engine's name of another
-    OCI runtime (runsc). Raises Unavailable when the engine does not answer."""
+    OCI runtime (runsc); `login`: user and password for a registry's host, as the engine takes them. Raises Unavailable when
+    the engine does not answer."""
 
     def __init__(
-        self, data: Path, owner: str, runtime: str = "", grace: float = 10.0, log_limit: int = 10 * 1024**2
-    ) -> None:
+        self, data: Path, owner: str, runtime: str = "", grace: float = 10.0, log_limit: int = 10 * 1024**2,
+        login: Callable[[str], dict[str, str]] | None = None,
+    ) -> None:  # fmt: skip
         self._data = Path(data).resolve()
         self._places, self._volumes = self._data / "containers", self._data / "volumes"
         self._logs = self._data / "logs" / "run"
@@ -58,7 +60,7 @@ class DockerRuntime:
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o700)
         self._grace, self._log_limit = grace, log_limit
-        self._engine = Engine(owner, container.LABEL, runtime)
+        self._engine = Engine(owner, container.LABEL, runtime, login)
         self._known: dict[str, _Known] = {}
         self._lock = threading.RLock()
         self._closed = threading.Event()
@@ -78,7 +80,8 @@ class DockerRuntime:
             if known:
                 self._call_back(known)
                 return
-        if not spec.image.reference or not self._engine.has_image(spec.image.reference):
+        by_digest = "@" in spec.image.reference  # in a registry: had from there when it is needed
+        if not by_digest and not (spec.image.reference and self._engine.has_image(spec.image.reference)):
             raise Unavailable(f"the image is gone: {spec.image.reference or spec.image.id}")
         with self._lock:
             if spec.instance_id in self._known:
@@ -96,6 +99,7 @@ class DockerRuntime:
             place, volume = self._places / note.id, self._volumes / note.space_id
             for directory in (place, volume):
                 container.give(directory)
+            self._engine.wait_for_image(spec.image.reference, lambda why: self._hold(known, why))
             binds = [f"{place}:{container.STATUS}:rw", f"{volume}:/data:rw"]
             with suppress(FileExistsError):  # an earlier attempt of ours made it and never heard so
                 self._engine.create(
@@ -110,6 +114,12 @@ class DockerRuntime:
             known.preparing = False
         self._refresh(known)
         self._news.ring()
+
+    def _hold(self, known: _Known, why: str) -> bool:
+        """Note what an instance waits for. False when it is to stop."""
+        known.seen = {"reason": why}
+        self._news.ring()
+        return not (known.stopping or self._closed.is_set())
 
     def _name(self, instance_id: str) -> str:
         return f"{self._engine.network}-{instance_id}"
