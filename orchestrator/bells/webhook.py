@@ -1,5 +1,5 @@
 """Tells a URL of the operator's what happened, by POST of JSON: a chat, a mail gateway, a script. Shortens the wait for people
-only; what happened is in the database, so a notice may be lost: after three attempts, when too many wait, or with this process."""
+only; what happened is in the database, so a notice may be lost: after three attempts, when many wait, or with this process."""
 
 import logging
 import queue
