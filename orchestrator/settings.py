@@ -36,6 +36,13 @@ class Settings:
         "",
         "directory of sockets and locks; of its own for each of several control planes on one data; empty: <data>/run",
     )
+    keys: str = _setting("", "directory of the keys; empty: <data>/keys, where they are made on first use")
+    control_listen: str = _setting(
+        "", "address:port where the control plane listens too, for gateways on other machines; empty: nowhere"
+    )
+    control_url: str = _setting(
+        "", "http://HOST:PORT of a control plane on another machine, for the gateway; empty: the one on this data"
+    )
     redis_url: str = _setting(
         "", "Redis that carries news between processes on several machines; empty: each looks every few seconds"
     )
@@ -56,9 +63,33 @@ class Settings:
     app_processes: int = _setting(512, "processes and threads that an app may have")
     app_files: int = _setting(4096, "files that each process of an app may have open")
     runtime: str = _setting(
-        "process", "process: apps are processes of this machine; docker: containers of its Docker engine"
+        "process",
+        "process: apps are processes of this machine; docker: containers of its Docker engine; kubernetes: pods of a cluster",
     )
     docker_runtime: str = _setting("", "the Docker engine's name of another OCI runtime for apps, such as runsc")
+    kube_namespace: str = _setting("podium-apps", "namespace of the apps in a Kubernetes cluster; it must be there")
+    kubeconfig: str = _setting(
+        "",
+        "kubeconfig of the cluster; empty: the service account of the pod that Podium runs in, else what kubectl uses",
+    )
+    kube_context: str = _setting("", "context in that kubeconfig; empty: its current one")
+    kube_dns_policy: str = _setting(
+        "Default",
+        "dnsPolicy of apps; Default: the resolver of their node, so that they do not see the cluster's services",
+    )
+    kube_pull_secrets: str = _setting("", "Secrets with the registry's passwords, for pulling, separated by spaces")
+    kube_priority_class: str = _setting("", "PriorityClass of apps; empty: the cluster's default")
+    kube_share: float = _setting(
+        0.25, "part of its CPU, memory and disk that a node must have free for an app; above it apps share what is left"
+    )
+    kube_storage: str = _setting(
+        "", "size of each Space's volume for /data, such as 20Gi; empty: /data lasts as long as the instance"
+    )
+    kube_storage_class: str = _setting("", "StorageClass of those volumes; empty: the cluster's default")
+    kube_storage_mode: str = _setting(
+        "ReadWriteOnce",
+        "access mode of those volumes; with ReadWriteMany the old version serves until the new one answers",
+    )
     base_image: str = _setting(
         "python:{python}-slim-bookworm",
         "image that Docker builds begin with: Debian with Python; {python} stands for the minor version asked for",
@@ -78,6 +109,10 @@ class Settings:
     )
     registry_http: int = _setting(
         0, "1: the registry has no TLS; a registry on this machine (localhost, 127.…) needs no 1"
+    )
+    hardware: str = _setting("", "file of the hardware catalogue (podium hardware example); empty: cpu-basic alone")
+    hardware_webhook: str = _setting(
+        "", "URL that is told by POST of JSON when hardware is asked for, given or refused; empty: nobody"
     )
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
@@ -118,11 +153,16 @@ class Settings:
             raise Invalid("SETTING", "PODIUM_BUILDS is celery, which needs a Redis; set PODIUM_REDIS_URL")
         if self.build_lease < 1:
             raise Invalid("SETTING", f"PODIUM_BUILD_LEASE is {self.build_lease:g}; write at least 1")
-        if self.runtime not in ("process", "docker"):
-            raise Invalid("SETTING", f"PODIUM_RUNTIME is {self.runtime!r}; write process or docker")
+        if self.runtime not in ("process", "docker", "kubernetes"):
+            raise Invalid("SETTING", f"PODIUM_RUNTIME is {self.runtime!r}; write process, docker or kubernetes")
+        self._check_kubernetes()
         if self.build_network not in ("default", "none"):
             raise Invalid("SETTING", f"PODIUM_BUILD_NETWORK is {self.build_network!r}; write default or none")
         self._check_registry()
+        if self.control_listen:
+            host_port("PODIUM_CONTROL_LISTEN", self.control_listen)
+        if self.control_url:
+            control_address(self.control_url)
         console = urlsplit(self.public_url).hostname or ""
         if not self.is_local and (console == self.apps_domain or console.endswith("." + self.apps_domain)):
             raise Invalid(
@@ -130,6 +170,18 @@ class Settings:
                 f"the console {console!r} must not be inside apps_domain {self.apps_domain!r}: apps could set its cookies; "
                 "give the apps a domain of their own",
             )
+
+    def _check_kubernetes(self) -> None:
+        if self.kube_dns_policy not in ("Default", "ClusterFirst"):
+            found = self.kube_dns_policy
+            raise Invalid("SETTING", f"PODIUM_KUBE_DNS_POLICY is {found!r}; write Default or ClusterFirst")
+        if not 0.01 <= self.kube_share <= 1:
+            raise Invalid("SETTING", f"PODIUM_KUBE_SHARE is {self.kube_share:g}; write a number from 0.01 to 1")
+        if self.kube_storage and not re.fullmatch(r"[1-9][0-9]*(Mi|Gi|Ti|M|G|T)", self.kube_storage):
+            raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE is {self.kube_storage!r}; write a size such as 20Gi")
+        if self.kube_storage_mode not in ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"):
+            found = self.kube_storage_mode
+            raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE_MODE is {found!r}; write ReadWriteOnce or ReadWriteMany")
 
     def _check_registry(self) -> None:
         if self.registry_http not in (0, 1):
@@ -153,6 +205,17 @@ class Settings:
         return self.apps_domain == "localhost" or self.apps_domain.endswith(".localhost")
 
     @property
+    def one_writer(self) -> bool:
+        """Whether the volume of a Space can be held by one instance at a time only."""
+        return self.runtime == "kubernetes" and self.kube_storage != "" and self.kube_storage_mode != "ReadWriteMany"
+
+    @property
+    def kube(self) -> dict[str, str | float]:
+        """What begins with `kube`, by its name without that."""
+        names = [one.name for one in fields(self) if one.name.startswith("kube")]
+        return {name.removeprefix("kube").removeprefix("_"): getattr(self, name) for name in names}
+
+    @property
     def scheme(self) -> str:
         return urlsplit(self.public_url).scheme
 
@@ -170,9 +233,34 @@ class Settings:
         return Path(self.run).resolve() if self.run else self.data / "run"
 
     @property
+    def key_directory(self) -> Path:
+        return Path(self.keys).resolve() if self.keys else self.data / "keys"
+
+    @property
     def control_socket(self) -> Path:
         """Unix socket of the control plane; apps in a sandbox cannot see it."""
         return self.run_directory / "control.sock"
+
+
+def host_port(variable: str, text: str) -> tuple[str, int]:
+    """`host:port`, an IPv6 address in brackets. Raises Invalid `SETTING`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise Invalid("SETTING", f"{variable} is {text!r}; write ADDRESS:PORT, such as 0.0.0.0:9000")
+    return host.strip("[]"), int(port)
+
+
+def control_address(url: str) -> str:
+    """`host:port` of `control_url`. Raises Invalid `SETTING`."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme != "http" or not parts.hostname or not port or extra:
+        raise Invalid("SETTING", f"PODIUM_CONTROL_URL is {url!r}; write http://HOST:PORT")
+    return f"[{parts.hostname}]:{port}" if ":" in parts.hostname else f"{parts.hostname}:{port}"
 
 
 def load(**overrides: object) -> Settings:

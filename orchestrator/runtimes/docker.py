@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState
+from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, hints, look
+from orchestrator.runtimes import container, hints, look, machine
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.docker_engine import Engine
 from orchestrator.runtimes.follow import Follower
@@ -86,7 +86,8 @@ class DockerRuntime:
         with self._lock:
             if spec.instance_id in self._known:
                 return
-            note = container.note_of(spec, self._grace, time.time())
+            share = machine.share_of(spec.hardware, (one.note.share for one in self._known.values()))
+            note = container.note_of(spec, self._grace, time.time(), share)
             known = _Known(note, self._name(note.id), self._status(note), preparing=True)
             self._known[note.id] = known
         threading.Thread(target=self._start, args=(known, spec), name=f"launch-{note.id}", daemon=True).start()
@@ -102,8 +103,8 @@ class DockerRuntime:
             binds = [f"{place}:{container.STATUS}:rw", f"{volume}:/data:rw"]
             with suppress(FileExistsError):  # an earlier attempt of ours made it and never heard so
                 self._engine.create(
-                    known.name, spec.image.reference, container.environment(spec, self._grace),
-                    note.labels(self._engine.owner), binds, spec.hardware,
+                    known.name, spec.image.reference, container.environment(spec, self._grace, note.share),
+                    note.labels(self._engine.owner), binds, spec.hardware, note.share,
                     container.limits(spec.hardware, spec.image),
                 )  # fmt: skip
             self._engine.start(known.name)
@@ -239,6 +240,7 @@ class DockerRuntime:
         return InstanceSeen(
             note.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
             known.address if ready_at else "", fault, note.startup_timeout, known.called_back is not None,
+            hardware=note.share.hardware,
         )  # fmt: skip
 
     # -- stop
@@ -301,6 +303,10 @@ class DockerRuntime:
             remove_tree(self._volumes / space_id)
 
     # -- news
+
+    def capacity(self) -> tuple[NodeSeen, ...]:
+        notes = [known.note for known in list(self._known.values())]
+        return (machine.node({(note.id, note.space_id): note.share for note in notes}),)
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         self._news.subscribers.append(changed)

@@ -13,6 +13,7 @@ from requests.exceptions import RequestException
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.errors import Unavailable
+from orchestrator.runtimes.machine import NVIDIA, Share, devices
 
 log = logging.getLogger("podium.docker")
 _TIMEOUT = 30.0  #: seconds that the engine may take to answer
@@ -112,12 +113,15 @@ class Engine:
 
     def create(
         self, name: str, image: str, env: Mapping[str, str], labels: Mapping[str, str], binds: list[str],
-        hardware: Hardware, limits: Mapping[str, object],
+        hardware: Hardware, share: Share, limits: Mapping[str, object],
     ) -> str:  # fmt: skip
         """A container that is not started yet. Raises FileExistsError when the name is taken, LookupError without image."""
-        gpus = [] if hardware.accelerator == "none" else [DeviceRequest(count=-1, capabilities=[["gpu"]])]
+        nvidia = [str(number) for number in share.gpus] if share.resource == NVIDIA else []
+        gpus = [DeviceRequest(device_ids=nvidia, capabilities=[["gpu"]])] if nvidia else []
+        nodes = [] if nvidia else [f"{device}:{device}:rw" for device in devices(share)]
         host = self._api.create_host_config(
-            binds=binds, network_mode=self.network, device_requests=gpus or None, runtime=self.runtime or None,
+            binds=binds, network_mode=self.network, device_requests=gpus or None, devices=nodes or None,
+            runtime=self.runtime or None,
             log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
             ulimits=[
                 Ulimit(name="nofile", soft=hardware.files, hard=hardware.files), Ulimit(name="core", soft=0, hard=0),
