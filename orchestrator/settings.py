@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from orchestrator.errors import Invalid
 
+#: As `builder.oci.place` reads it, which says what was wrong; here it is only refused early.
+_REGISTRY = re.compile(r"(localhost|\[::1\]|[\w-]+(?=:)|[\w.-]*\.[\w.-]+)(:\d{1,5})?(/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 MB = 1024**2
 GB = 1024**3
 
@@ -33,6 +35,13 @@ class Settings:
     run: str = _setting(
         "",
         "directory of sockets and locks; of its own for each of several control planes on one data; empty: <data>/run",
+    )
+    keys: str = _setting("", "directory of the keys; empty: <data>/keys, where they are made on first use")
+    control_listen: str = _setting(
+        "", "address:port where the control plane listens too, for gateways on other machines; empty: nowhere"
+    )
+    control_url: str = _setting(
+        "", "http://HOST:PORT of a control plane on another machine, for the gateway; empty: the one on this data"
     )
     redis_url: str = _setting(
         "", "Redis that carries news between processes on several machines; empty: each looks every few seconds"
@@ -88,6 +97,23 @@ class Settings:
     apt_mirror: str = _setting("", "URL with debian/ and debian-security/ below it, for packages.txt in Docker builds")
     build_network: str = _setting("default", "network of an author's own Dockerfile while it is built: default or none")
     image_limit: int = _setting(20 * GB, "bytes of the image of an author's own Dockerfile")
+    builder: str = _setting(
+        "", "name of a buildx builder (drivers docker, remote, kubernetes); empty: the engine's own"
+    )
+    registry: str = _setting(
+        "", "HOST[:PORT]/PATH where images are kept, for several machines and fast pushes; empty: in the Docker engine"
+    )
+    registry_config: str = _setting(
+        "",
+        "file in the form of Docker's config.json with the registry's passwords; empty: the one that docker itself reads",
+    )
+    registry_http: int = _setting(
+        0, "1: the registry has no TLS; a registry on this machine (localhost, 127.…) needs no 1"
+    )
+    hardware: str = _setting("", "file of the hardware catalogue (podium hardware example); empty: cpu-basic alone")
+    hardware_webhook: str = _setting(
+        "", "URL that is told by POST of JSON when hardware is asked for, given or refused; empty: nobody"
+    )
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
@@ -132,6 +158,11 @@ class Settings:
         self._check_kubernetes()
         if self.build_network not in ("default", "none"):
             raise Invalid("SETTING", f"PODIUM_BUILD_NETWORK is {self.build_network!r}; write default or none")
+        self._check_registry()
+        if self.control_listen:
+            host_port("PODIUM_CONTROL_LISTEN", self.control_listen)
+        if self.control_url:
+            control_address(self.control_url)
         console = urlsplit(self.public_url).hostname or ""
         if not self.is_local and (console == self.apps_domain or console.endswith("." + self.apps_domain)):
             raise Invalid(
@@ -151,6 +182,22 @@ class Settings:
         if self.kube_storage_mode not in ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"):
             found = self.kube_storage_mode
             raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE_MODE is {found!r}; write ReadWriteOnce or ReadWriteMany")
+
+    def _check_registry(self) -> None:
+        if self.registry_http not in (0, 1):
+            raise Invalid("SETTING", f"PODIUM_REGISTRY_HTTP is {self.registry_http}; write 0 or 1")
+        if not self.registry:
+            return
+        if not _REGISTRY.fullmatch(self.registry):
+            raise Invalid(
+                "SETTING",
+                f"PODIUM_REGISTRY is {self.registry!r}; write HOST[:PORT]/PATH without https://, the path in lower case, "
+                "such as registry.example.org/podium",
+            )
+        if self.runtime == "process":
+            raise Invalid(
+                "SETTING", "PODIUM_REGISTRY is set, but apps are processes and have no images; set PODIUM_RUNTIME"
+            )
 
     @property
     def is_local(self) -> bool:
@@ -186,9 +233,34 @@ class Settings:
         return Path(self.run).resolve() if self.run else self.data / "run"
 
     @property
+    def key_directory(self) -> Path:
+        return Path(self.keys).resolve() if self.keys else self.data / "keys"
+
+    @property
     def control_socket(self) -> Path:
         """Unix socket of the control plane; apps in a sandbox cannot see it."""
         return self.run_directory / "control.sock"
+
+
+def host_port(variable: str, text: str) -> tuple[str, int]:
+    """`host:port`, an IPv6 address in brackets. Raises Invalid `SETTING`."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise Invalid("SETTING", f"{variable} is {text!r}; write ADDRESS:PORT, such as 0.0.0.0:9000")
+    return host.strip("[]"), int(port)
+
+
+def control_address(url: str) -> str:
+    """`host:port` of `control_url`. Raises Invalid `SETTING`."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 80
+    except ValueError:
+        port = 0
+    extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme != "http" or not parts.hostname or not port or extra:
+        raise Invalid("SETTING", f"PODIUM_CONTROL_URL is {url!r}; write http://HOST:PORT")
+    return f"[{parts.hostname}]:{port}" if ":" in parts.hostname else f"{parts.hostname}:{port}"
 
 
 def load(**overrides: object) -> Settings:

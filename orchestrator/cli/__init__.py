@@ -119,6 +119,17 @@ def builder(data: Data = None, with_parent: WithParent = False) -> None:
     processes.builder(data=data, with_parent=with_parent)
 
 
+@app.command(rich_help_panel="Parts")
+def migrate(
+    data: Data = None,
+    wait: Annotated[float, typer.Option(help="Seconds that the database may take to answer.")] = 0.0,
+) -> None:
+    """Bring the database up to date and exit (`up` and `control` do this by themselves)."""
+    from orchestrator.cli import processes
+
+    processes.migrate(data, wait)
+
+
 app.add_typer(people.users, name="user")
 app.add_typer(people.orgs, name="org")
 app.add_typer(people.tokens, name="token")

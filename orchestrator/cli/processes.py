@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.errors import Conflict, Unavailable
+from orchestrator.cli.listening import listening
+from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.settings import Settings, load
 
 log = logging.getLogger("podium")
@@ -28,13 +29,17 @@ def up(data: Path | None = None, **overrides: object) -> None:
     """Run Podium on this machine until SIGINT or SIGTERM. Raises Conflict when the data directory or port is in use."""
     settings = load(data=data, **overrides)
     _set_up_logging(settings)
+    if settings.control_url:
+        raise Invalid(
+            "SETTING", "PODIUM_CONTROL_URL is for `podium gateway` alone; `podium up` has a control plane of its own"
+        )
     with _only_one(settings, "up"):
         _check_port(settings)
         Supervisor(settings).run()
 
 
 def control(data: Path | None = None, with_parent: bool = False, **overrides: object) -> None:
-    """Run the control plane on its Unix socket in the data directory."""
+    """Run the control plane on its Unix socket in the run directory, and at `control_listen`."""
     import uvicorn
 
     from orchestrator import wiring
@@ -43,12 +48,10 @@ def control(data: Path | None = None, with_parent: bool = False, **overrides: ob
         _die_with_parent()
     settings = load(data=data, **overrides)
     _set_up_logging(settings)
-    with _only_one(settings, "control"):
+    with _only_one(settings, "control"), listening(settings) as sockets:
         parts = wiring.control(settings)
-        settings.control_socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         config = uvicorn.Config(
             parts.app,
-            uds=str(settings.control_socket),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -57,23 +60,27 @@ def control(data: Path | None = None, with_parent: bool = False, **overrides: ob
             timeout_graceful_shutdown=3,
             h11_max_incomplete_event_size=64 * 1024,
         )
+        # uvicorn ends on these signals and then sends them to whoever had them before: without us that ends the process
+        # with its loops still running.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         parts.start()
         try:
-            uvicorn.Server(config).run()
+            uvicorn.Server(config).run(sockets=sockets)
         finally:
             parts.stop()
 
 
 def gateway(data: Path | None = None, with_parent: bool = False, **overrides: object) -> None:
     """Run the gateway."""
-    from orchestrator import wiring
+    from orchestrator.gateway.configure import configure
     from orchestrator.gateway.server import run
 
     if with_parent:
         _die_with_parent()
     settings = load(data=data, **overrides)
     _set_up_logging(settings)
-    run(wiring.gateway_config(settings))
+    run(configure(settings))
 
 
 def builder(data: Path | None = None, with_parent: bool = False) -> None:
@@ -85,6 +92,23 @@ def builder(data: Path | None = None, with_parent: bool = False) -> None:
     settings = load(data=data)
     _set_up_logging(settings)
     wiring.builder(settings)()
+
+
+def migrate(data: Path | None, wait: float) -> None:
+    """Bring the database up to date; it may be `wait` seconds away still. Raises Unavailable when it is longer."""
+    from orchestrator import wiring
+
+    settings = load(data=data)
+    _set_up_logging(settings)
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            wiring.open_store(settings).close()
+            return
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 class Supervisor:
@@ -191,7 +215,9 @@ class Supervisor:
 @contextlib.contextmanager
 def _only_one(settings: Settings, what: str) -> Iterator[None]:
     """Hold the lock file of this data directory. Raises Conflict `DATA_IN_USE`."""
-    data, directory = settings.data, settings.run_directory
+    # Several control planes on one data have a run directory each, but SQLite has one writer.
+    data = settings.data
+    directory = settings.run_directory if settings.database_url else data / "run"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(directory / f"{what}.lock", "w") as file:
         for _ in range(50):
@@ -203,7 +229,9 @@ def _only_one(settings: Settings, what: str) -> Iterator[None]:
                 time.sleep(0.1)
         else:
             raise Conflict(
-                "DATA_IN_USE", f"another Podium uses the data directory {data}; stop it, or give --data another one"
+                "DATA_IN_USE",
+                f"another Podium uses the data directory {data}; stop it, give --data another one, or let several share it "
+                "with PODIUM_DATABASE_URL and a PODIUM_RUN each",
             )
         yield
 

@@ -13,6 +13,10 @@ _LINE_LIMIT = 1024 * 1024
 _ANSWER_LIMIT = 1024 * 1024
 
 
+class Refused(Unavailable):
+    """It answers, and does not know our token, or is no control plane."""
+
+
 class _Answer:
     """Callbacks of the response parser: collects status and body."""
 
@@ -53,7 +57,8 @@ class Control:
             raise Unavailable(f"no answer to {path} within {self._timeout} s") from None
 
     async def lines(self, path: str, silence: float) -> AsyncIterator[bytes]:
-        """Lines of an endless answer. Raises Unavailable when it ends, is no 200, or is silent for `silence` seconds."""
+        """Lines of an endless answer. Raises Unavailable when it ends, is no 200, or is silent for `silence` seconds;
+        Refused when it is kept from us."""
         rest = b""
         pieces = self._exchange("GET", path, None)
         try:
@@ -65,6 +70,8 @@ class Control:
                     raise Unavailable(f"{path} ended") from None
                 except TimeoutError:
                     raise Unavailable(f"{path} was silent for {silence} s") from None
+                if status == 404:
+                    raise Refused(f"{path} at {self._address} is not there for us")
                 if status != 200:
                     raise Unavailable(f"{path} answered {status}")
                 *whole, rest = (rest + piece).split(b"\n")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from orchestrator.errors import Unavailable
-from orchestrator.gateway.control import Control
+from orchestrator.gateway.control import Control, Refused
 from orchestrator.gateway.routes import Table
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 _SILENCE = 15.0  # the control plane pings every 5 s
 _BACK_OFF = (0.1, 2.0)
 _SAVE_AFTER = 0.5
+_REFUSED = (
+    "the control plane does not accept our token: keys/feed.token must be the same here and there, and PODIUM_CONTROL_URL must "
+    "be a control plane's"
+)
 _SLICE = 500  # routes written down between two turns of the event loop
 
 
@@ -29,6 +33,7 @@ class Feed:
         self._table = table
         self._control = control
         self.connected = False
+        self.trouble = "the list of Spaces is not loaded yet"  #: in words, why not connected; "" when it is
 
     async def run(self) -> None:
         wait = _BACK_OFF[0]
@@ -38,15 +43,24 @@ class Feed:
                     self._table.apply(line)
                     if not self.connected:
                         log.info("subscribed to the route feed")
-                        self.connected = True
+                        self.connected, self.trouble = True, ""
                         wait = _BACK_OFF[0]
             except Unavailable as error:
-                if self.connected:
-                    log.warning("lost the route feed: %s", error)
+                self._say(error)
             self.connected = False
             self._table.interrupted()
             await asyncio.sleep(wait)
             wait = min(wait * 2, _BACK_OFF[1])
+
+    def _say(self, error: Unavailable) -> None:
+        """Once for each trouble, not for each attempt."""
+        if isinstance(error, Refused):
+            trouble, level = _REFUSED, logging.ERROR
+        else:
+            trouble, level = "the control plane does not answer", logging.WARNING
+        if trouble != self.trouble:
+            self.trouble = trouble
+            log.log(level, "no route feed: %s (%s)", trouble, error)
 
 
 class Snapshot:

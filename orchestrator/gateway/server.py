@@ -14,7 +14,7 @@ from orchestrator.gateway.client import Client
 from orchestrator.gateway.clock import sweep
 from orchestrator.gateway.config import GatewayConfig
 from orchestrator.gateway.dispatch import Gateway
-from orchestrator.gateway.feed import Feed, Snapshot
+from orchestrator.gateway.feed import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ async def serve(
     work = [
         loop.create_task(_forever(job))
         for job in (
-            Feed(gateway.table, gateway.control).run,
+            gateway.feed.run,
             gateway.reports.run,
             snapshot.run,
             lambda: _tick(gateway),

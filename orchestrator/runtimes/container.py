@@ -10,13 +10,14 @@ import os
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Image
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes.environ import Seats, app_command, app_environment
+from orchestrator.runtimes.machine import Share, told
 
 MB = 1024**2
 USER = 1000  #: whom apps run as, in every image
@@ -42,39 +43,43 @@ class Note:
     grace: float
     memory: int
     launcher: bool  #: PID 1 is Podium's launcher, rather than what the author's own image starts
+    share: Share = Share()
 
     def labels(self, owner: str) -> dict[str, str]:
         return {LABEL: owner, "podium.space": self.space_id, "podium.note": written(self)}
 
 
 def written(note: Note) -> str:
-    return json.dumps({name: getattr(note, name) for name in Note.__slots__})
+    return json.dumps(asdict(note))
 
 
 def read_note(labels: Mapping[str, str], key: str = "podium.note") -> Note | None:
     """The note in a container's labels, None if it is none of ours."""
     try:
-        return Note(**json.loads(labels[key]))
-    except (KeyError, ValueError, TypeError):
+        kept = json.loads(labels[key])
+        return Note(**{**kept, "share": Share.read(kept.get("share", {}))})
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
 
 
-def note_of(spec: LaunchSpec, grace: float, now: float) -> Note:
+def note_of(spec: LaunchSpec, grace: float, now: float, share: Share = Share()) -> Note:
     image = spec.image
     return Note(
         spec.instance_id, spec.space_id, spec.launch_key, image.port, image.ready_path, now, image.startup_timeout, grace,
-        spec.hardware.memory, bool(image.argv),
+        spec.hardware.memory, bool(image.argv), share,
     )  # fmt: skip
 
 
-def environment(spec: LaunchSpec, grace: float, more: Mapping[str, object] | None = None) -> dict[str, str]:
+def environment(
+    spec: LaunchSpec, grace: float, share: Share = Share(), more: Mapping[str, object] | None = None
+) -> dict[str, str]:
     """All variables of the container. The launcher is told in LAUNCH_SPEC, the app gets the rest. `more`: what else the
     launcher is told."""
     image = spec.image
     if not image.argv:  # the author's own image: its PATH and HOME are its own
-        ours = {"PORT": str(image.port), "SPACE_DATA_DIR": "/data"}
+        ours = {"PORT": str(image.port), "SPACE_DATA_DIR": "/data", **told(share, boxed=True)}
         return dict(spec.env) | ours
-    env = app_environment(image, spec.env, image.port, _SEATS)
+    env = app_environment(image, {**spec.env, **told(share, boxed=True)}, image.port, _SEATS)
     if image.python_version:
         env |= {"VIRTUAL_ENV": VENV, "PATH": f"{VENV}/bin:{env['PATH']}"}
     order = {

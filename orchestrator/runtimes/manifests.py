@@ -60,7 +60,7 @@ def secret(name: str, owner: str, spec: LaunchSpec, grace: float) -> dict:
         "status": "-", "last_words": LAST_WORDS, "ended": f"{container.STATUS}/ended",
         "processes": spec.hardware.processes, "files": spec.hardware.files, "file_size": spec.hardware.disk,
     }  # fmt: skip
-    env = container.environment(spec, grace, more)
+    env = container.environment(spec, grace, more=more)
     data = {name: base64.b64encode(value.encode("utf-8", "surrogateescape")).decode() for name, value in env.items()}
     return {
         "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": True, "data": data,

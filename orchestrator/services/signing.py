@@ -27,8 +27,10 @@ class Signing:
         """The keys in a directory, made on first use."""
         return cls(
             key_file(directory / "sign.pem", _new_private_pem),
-            key_file(directory / "cookie.key", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32))).decode(),
-            key_file(directory / "feed.token", lambda: secrets.token_urlsafe(32).encode()).decode(),
+            key_file(directory / "cookie.key", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)))
+            .decode()
+            .strip(),
+            key_file(directory / "feed.token", lambda: secrets.token_urlsafe(32).encode()).decode().strip(),
         )
 
     def public(self) -> dict[str, str]:
