@@ -74,28 +74,28 @@ class Build:
 
     def pack(self, made: Plan, found: source.Source, objects: Objects) -> dict[str, object]:
         """The image as one of a container engine, where apps run in containers."""
-        from builder.backends.buildkit import ImageMaker
+        from builder.layer import AppFiles
 
         scratch = self.request.folder("build-tmp") / f"{self.request.key[:32]}-{secrets.token_hex(4)}"
         scratch.mkdir(parents=True, mode=0o755)
+        maker = image_maker(self.request, made, self.began + self.request.bounds.timeout, self.say, scratch / "work")
         try:
-            work = scratch / "work"
-            work.mkdir()
-            maker = ImageMaker(self.request, made, self.began + self.request.bounds.timeout, self.say, work)
+            maker.work.mkdir()
             maker.phases = self.phases
             base = maker.plan_base(self.config) if made.argv else ""
             self.warn(maker.warnings)
-            pointers = self.timed("export", lambda: source.export(found, objects, scratch / "files" / "app", scratch))
-            self.warn_of(pointers)
+            self.warn_of(source.pointers(found, objects))
             files = found.digest(whole=not made.installs)
             scope = "" if made.argv else self.request.space_id
             salt = self.request.key if self.request.fresh and not made.argv else ""
             inputs = [self.request.images.owner, made.sdk, base, files, scope, dict(self.request.variables), salt]
-            reference = maker.app(scratch / "files", base, digest("app image", *inputs), self.config)
+            tag = digest("app image", *inputs)
+            reference = maker.app(AppFiles(found, objects, scratch, self.timed), base, tag, self.config)
             name = digest("image", reference, made.argv, dict(made.env), made.port, made.ready_path)
             self.previous = maker.previous
             version = maker.versions.get(plan.PACKS[made.sdk].PACKAGE, "")
         finally:
+            maker.close()
             shutil.rmtree(scratch, ignore_errors=True)
         return {**self.described(name, made, "", "", version, maker.python), "reference": reference}
 
@@ -202,6 +202,17 @@ def missing_packages(names: tuple[str, ...]) -> list[str]:
         f"packages.txt: {', '.join(lacking)} not installed on this machine; its admin types: "
         f"apt-get install {' '.join(lacking)}"
     ]
+
+
+def image_maker(request: Request, *more):
+    """What makes images: in the Docker engine, or with a registry. Imported late, because apps as processes need neither."""
+    if request.images.registry:
+        from builder.backends.pushed import PushedMaker
+
+        return PushedMaker(request, *more)
+    from builder.backends.buildkit import ImageMaker
+
+    return ImageMaker(request, *more)
 
 
 def load(text: bytes) -> dict[str, object]:

@@ -114,6 +114,8 @@ def run(
             while not reader.ended:
                 if ready.select(0.5):
                     reader.feed(os.read(process.stdout.fileno(), 1 << 16))
+                elif process.poll() is not None:  # a child of it, about to be ended too, may keep the pipe open
+                    break
                 now = time.monotonic()
                 if now >= limits.deadline:
                     reason = "timeout"

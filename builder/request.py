@@ -33,7 +33,9 @@ class Images:
     """How images are made where apps run in containers. `base`: Debian with Python, `{python}` in it stands for a minor version;
     `apt_mirror`: URL with debian/ and debian-security/ below it; `owner`: label of what is made; `caches`: a word that
     strangers cannot guess, in the names of cache mounts; `network`: of an author's own Dockerfile, default or none;
-    `limit`: bytes of one image; `builder`: of buildx, "" the engine's own."""
+    `limit`: bytes of one image; `builder`: of buildx, "" the engine's own; `registry`: where images are kept
+    (HOST[:PORT]/PATH), "" in the engine; `registry_config`: file with its passwords, "" what docker has; `registry_http`: it
+    has no TLS."""
 
     base: str
     owner: str
@@ -42,6 +44,9 @@ class Images:
     network: str = "default"
     limit: int = 20 << 30
     builder: str = ""
+    registry: str = ""
+    registry_config: str = ""
+    registry_http: bool = False
 
 
 @dataclass(frozen=True, slots=True)

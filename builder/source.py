@@ -178,7 +178,7 @@ def export(source: Source, objects: Objects, target: Path, scratch: Path) -> tup
     Raises Fault PATH_UNSAFE when two names need the same place, TransientError when the disk fails."""
     if target.is_dir():
         os.utime(target)
-        return _pointers(source, objects)
+        return pointers(source, objects)
     work = scratch / f"export-{secrets.token_hex(8)}"
     try:
         work.mkdir(parents=True)
@@ -194,7 +194,7 @@ def export(source: Source, objects: Objects, target: Path, scratch: Path) -> tup
         except OSError:
             if not target.is_dir():
                 raise
-        return _pointers(source, objects)
+        return pointers(source, objects)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         name = shown(str(error.filename).removeprefix(str(work)).lstrip("/"))
         raise Fault(
@@ -216,7 +216,7 @@ def _write(root: Path, path: str, entry: Entry, objects: Objects) -> None:
         objects.copy(entry.oid, file)
 
 
-def _pointers(source: Source, objects: Objects) -> tuple[str, ...]:
+def pointers(source: Source, objects: Objects) -> tuple[str, ...]:
     """Paths of Git LFS pointers: small files of the size that pointers have."""
     small = ((path, entry) for path, entry in source.files.items() if 100 <= entry.size < POINTER_LIMIT)
     return tuple(path for path, entry in small if objects.read(entry, len(POINTER)) == POINTER)

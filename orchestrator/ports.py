@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.push import Pushed, RefUpdate
-from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen
+from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -53,6 +53,11 @@ class Runtime(Protocol):
 
     def forget_space(self, space_id: str) -> None:
         """Remove the volume of a deleted Space."""
+
+    def capacity(self) -> tuple[NodeSeen, ...]:
+        """The nodes that run instances, what each may give and who has what of it; () when that cannot be known. Instances
+        that were launched and are on no node yet are in none. May be some seconds old; asked every few seconds, so keep
+        it cheap. Raises Unavailable."""
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         """Call `changed(space_id)` whenever an instance of it became ready, exited or changed its fault. May miss some:
@@ -269,8 +274,8 @@ class Store(Protocol):
     """The database. A write is durable when its block ends without an error; inside, everything or nothing. No network
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
-    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`) and their methods are
-    those of the files of the same names in `store/`, on the values of `domain/records.py`."""
+    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`)
+    and their methods are those of the files of the same names in `store/`, on the values of `domain/records.py`."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

@@ -2,12 +2,15 @@
 environment; its comment is its documentation, and a test holds the README's table against this list."""
 
 import os
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from orchestrator.errors import Invalid
 
+#: As `builder.oci.place` reads it, which says what was wrong; here it is only refused early.
+_REGISTRY = re.compile(r"(localhost|\[::1\]|[\w-]+(?=:)|[\w.-]*\.[\w.-]+)(:\d{1,5})?(/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 MB = 1024**2
 GB = 1024**3
 
@@ -60,9 +63,33 @@ class Settings:
     app_processes: int = _setting(512, "processes and threads that an app may have")
     app_files: int = _setting(4096, "files that each process of an app may have open")
     runtime: str = _setting(
-        "process", "process: apps are processes of this machine; docker: containers of its Docker engine"
+        "process",
+        "process: apps are processes of this machine; docker: containers of its Docker engine; kubernetes: pods of a cluster",
     )
     docker_runtime: str = _setting("", "the Docker engine's name of another OCI runtime for apps, such as runsc")
+    kube_namespace: str = _setting("podium-apps", "namespace of the apps in a Kubernetes cluster; it must be there")
+    kubeconfig: str = _setting(
+        "",
+        "kubeconfig of the cluster; empty: the service account of the pod that Podium runs in, else what kubectl uses",
+    )
+    kube_context: str = _setting("", "context in that kubeconfig; empty: its current one")
+    kube_dns_policy: str = _setting(
+        "Default",
+        "dnsPolicy of apps; Default: the resolver of their node, so that they do not see the cluster's services",
+    )
+    kube_pull_secrets: str = _setting("", "Secrets with the registry's passwords, for pulling, separated by spaces")
+    kube_priority_class: str = _setting("", "PriorityClass of apps; empty: the cluster's default")
+    kube_share: float = _setting(
+        0.25, "part of its CPU, memory and disk that a node must have free for an app; above it apps share what is left"
+    )
+    kube_storage: str = _setting(
+        "", "size of each Space's volume for /data, such as 20Gi; empty: /data lasts as long as the instance"
+    )
+    kube_storage_class: str = _setting("", "StorageClass of those volumes; empty: the cluster's default")
+    kube_storage_mode: str = _setting(
+        "ReadWriteOnce",
+        "access mode of those volumes; with ReadWriteMany the old version serves until the new one answers",
+    )
     base_image: str = _setting(
         "python:{python}-slim-bookworm",
         "image that Docker builds begin with: Debian with Python; {python} stands for the minor version asked for",
@@ -70,6 +97,23 @@ class Settings:
     apt_mirror: str = _setting("", "URL with debian/ and debian-security/ below it, for packages.txt in Docker builds")
     build_network: str = _setting("default", "network of an author's own Dockerfile while it is built: default or none")
     image_limit: int = _setting(20 * GB, "bytes of the image of an author's own Dockerfile")
+    builder: str = _setting(
+        "", "name of a buildx builder (drivers docker, remote, kubernetes); empty: the engine's own"
+    )
+    registry: str = _setting(
+        "", "HOST[:PORT]/PATH where images are kept, for several machines and fast pushes; empty: in the Docker engine"
+    )
+    registry_config: str = _setting(
+        "",
+        "file in the form of Docker's config.json with the registry's passwords; empty: the one that docker itself reads",
+    )
+    registry_http: int = _setting(
+        0, "1: the registry has no TLS; a registry on this machine (localhost, 127.…) needs no 1"
+    )
+    hardware: str = _setting("", "file of the hardware catalogue (podium hardware example); empty: cpu-basic alone")
+    hardware_webhook: str = _setting(
+        "", "URL that is told by POST of JSON when hardware is asked for, given or refused; empty: nobody"
+    )
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
@@ -109,10 +153,12 @@ class Settings:
             raise Invalid("SETTING", "PODIUM_BUILDS is celery, which needs a Redis; set PODIUM_REDIS_URL")
         if self.build_lease < 1:
             raise Invalid("SETTING", f"PODIUM_BUILD_LEASE is {self.build_lease:g}; write at least 1")
-        if self.runtime not in ("process", "docker"):
-            raise Invalid("SETTING", f"PODIUM_RUNTIME is {self.runtime!r}; write process or docker")
+        if self.runtime not in ("process", "docker", "kubernetes"):
+            raise Invalid("SETTING", f"PODIUM_RUNTIME is {self.runtime!r}; write process, docker or kubernetes")
+        self._check_kubernetes()
         if self.build_network not in ("default", "none"):
             raise Invalid("SETTING", f"PODIUM_BUILD_NETWORK is {self.build_network!r}; write default or none")
+        self._check_registry()
         if self.control_listen:
             host_port("PODIUM_CONTROL_LISTEN", self.control_listen)
         if self.control_url:
@@ -125,10 +171,49 @@ class Settings:
                 "give the apps a domain of their own",
             )
 
+    def _check_kubernetes(self) -> None:
+        if self.kube_dns_policy not in ("Default", "ClusterFirst"):
+            found = self.kube_dns_policy
+            raise Invalid("SETTING", f"PODIUM_KUBE_DNS_POLICY is {found!r}; write Default or ClusterFirst")
+        if not 0.01 <= self.kube_share <= 1:
+            raise Invalid("SETTING", f"PODIUM_KUBE_SHARE is {self.kube_share:g}; write a number from 0.01 to 1")
+        if self.kube_storage and not re.fullmatch(r"[1-9][0-9]*(Mi|Gi|Ti|M|G|T)", self.kube_storage):
+            raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE is {self.kube_storage!r}; write a size such as 20Gi")
+        if self.kube_storage_mode not in ("ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"):
+            found = self.kube_storage_mode
+            raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE_MODE is {found!r}; write ReadWriteOnce or ReadWriteMany")
+
+    def _check_registry(self) -> None:
+        if self.registry_http not in (0, 1):
+            raise Invalid("SETTING", f"PODIUM_REGISTRY_HTTP is {self.registry_http}; write 0 or 1")
+        if not self.registry:
+            return
+        if not _REGISTRY.fullmatch(self.registry):
+            raise Invalid(
+                "SETTING",
+                f"PODIUM_REGISTRY is {self.registry!r}; write HOST[:PORT]/PATH without https://, the path in lower case, "
+                "such as registry.example.org/podium",
+            )
+        if self.runtime == "process":
+            raise Invalid(
+                "SETTING", "PODIUM_REGISTRY is set, but apps are processes and have no images; set PODIUM_RUNTIME"
+            )
+
     @property
     def is_local(self) -> bool:
         """True where browsers resolve the apps' domain to this machine by themselves."""
         return self.apps_domain == "localhost" or self.apps_domain.endswith(".localhost")
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether the volume of a Space can be held by one instance at a time only."""
+        return self.runtime == "kubernetes" and self.kube_storage != "" and self.kube_storage_mode != "ReadWriteMany"
+
+    @property
+    def kube(self) -> dict[str, str | float]:
+        """What begins with `kube`, by its name without that."""
+        names = [one.name for one in fields(self) if one.name.startswith("kube")]
+        return {name.removeprefix("kube").removeprefix("_"): getattr(self, name) for name in names}
 
     @property
     def scheme(self) -> str:

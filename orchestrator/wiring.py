@@ -1,16 +1,13 @@
 """Settings -> adapters -> running objects. The only importer of adapters: which shape Podium has is decided here alone."""
 
 import logging
-import os
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator import __version__
-from orchestrator.domain.hardware import Hardware, catalogue
+from orchestrator import __version__, image_settings
+from orchestrator.catalogue import flavors
 from orchestrator.domain.records import Space
 from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
@@ -39,6 +36,7 @@ class Control:
 
     app: "FastAPI"
     loops: tuple
+    ends: tuple[Callable[[], None], ...] = ()  #: what is closed after them
 
     def start(self) -> None:
         for loop in self.loops:
@@ -47,6 +45,8 @@ class Control:
     def stop(self) -> None:
         for loop in reversed(self.loops):
             loop.stop()
+        for end in self.ends:
+            end()
 
 
 def open_store(settings: Settings) -> "Store":
@@ -63,19 +63,20 @@ def accounts(settings: Settings, store: "Store") -> Accounts:
     return Accounts(store, settings.session_days)
 
 
-def hardware(settings: Settings) -> dict[str, Hardware]:
-    return catalogue(
-        settings.app_cpu, settings.app_memory, settings.app_disk, settings.app_processes, settings.app_files
-    )
-
-
 def runtime(settings: Settings) -> "Runtime":
     data = _data(settings)
     if settings.runtime == "docker":
         from orchestrator.runtimes.docker import DockerRuntime
 
         return DockerRuntime(
-            data, _engine_words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit
+            data, image_settings.words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit,
+            lambda host: image_settings.login(settings, host),
+        )  # fmt: skip
+    if settings.runtime == "kubernetes":
+        from orchestrator.runtimes.kubernetes import open_runtime
+
+        return open_runtime(
+            settings.kube, data, image_settings.words(data)[0], settings.stop_grace, settings.run_log_limit
         )
     from orchestrator.runtimes.process import ProcessRuntime
 
@@ -98,16 +99,13 @@ def compiler(settings: Settings) -> "Builds":
         "files": settings.files_limit,
         "source": settings.app_size_limit,
     }
-    if settings.runtime != "docker":
+    if settings.runtime == "process":
         return LocalBuilds(data, **same)
-    from builder.request import Images
-    from orchestrator.builds.images import ImageBuilds
-
-    owner, caches = _engine_words(data)
-    images = Images(
-        settings.base_image, owner, caches, settings.apt_mirror, settings.build_network, settings.image_limit
-    )
-    return ImageBuilds(data, images, **same)
+    if settings.registry:
+        from orchestrator.builds.pushed import PushedBuilds as Kind
+    else:
+        from orchestrator.builds.images import ImageBuilds as Kind
+    return Kind(data, image_settings.images(settings, data), **same)
 
 
 def docker_trouble() -> str:
@@ -202,6 +200,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
+    from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
@@ -213,39 +212,32 @@ def control(settings: Settings) -> Control:
 
     failpoints.enable(*settings.failpoint.split())
     data = _data(settings)
-    store, (belfry, rings), flavours = open_store(settings), bell(settings), hardware(settings)
+    flavours = flavors(settings)
+    store, (belfry, rings) = open_store(settings), bell(settings)
     signing = Signing.at(settings.key_directory)
     people = accounts(settings, store)
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
     environment = _environment(settings, store, belfry)
+    allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after)
     spaces = Spaces(
         store,
         repos,
         people,
         environment,
         belfry,
-        hardware=tuple(flavours),
-        sleep_after=settings.sleep_after,
+        allotment.requests,
         url_of=lambda space: f"{settings.public_url}/spaces/{space.full_name}",
     )
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
     pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
     smart = Smart(repos, settings.control_socket, settings.push_limit)
+    host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
-        store,
-        running,
-        builds,
-        queue,
-        environment,
-        repos,
-        keeper,
-        belfry,
-        flavours,
-        lambda space: _host(settings, space),
-    )
+        store, running, builds, queue, environment, repos, keeper, belfry, allotment, host_of
+    )  # fmt: skip
     if settings.builds == "celery":
         from orchestrator.builds.celery import CeleryDoorbell
         from orchestrator.services.calls import BuildCalls
@@ -264,7 +256,7 @@ def control(settings: Settings) -> Control:
         feed=RouteFeed(store, belfry, signing.public()),
         bell=belfry,
         signing=signing,
-        hardware=flavours,
+        allotment=allotment,
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -276,7 +268,9 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    return Control(app, (*rings, pushes, reconciler, crew, Janitor(store, builds, keeper, settings.keep_builds)))
+    janitor = Janitor(store, builds, keeper, settings.keep_builds)
+    loops = (*rings, pushes, reconciler, crew, allotment.meter, janitor)
+    return Control(app, loops, (builds.close, running.close, store.close))
 
 
 def _environment(settings: Settings, store: "Store", belfry: "Bell") -> Environment:
@@ -300,17 +294,6 @@ def _data(settings: Settings) -> Path:
         for path in data.glob("podium.db*"):
             path.chmod(0o600)
     return data
-
-
-def _engine_words(data: Path) -> tuple[str, str]:
-    """Two words that name this data directory to an engine that others use too, made once: one for labels, and one that
-    no stranger can guess, for caches."""
-    place = data / "keys" / "engine"
-    place.parent.mkdir(exist_ok=True, mode=0o700)
-    with suppress(FileExistsError), open(place, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(f"{secrets.token_hex(6)} {secrets.token_hex(16)}\n")
-    owner, caches = place.read_text().split()
-    return owner, caches
 
 
 def _after_push(settings: Settings, space: Space) -> list[str]:

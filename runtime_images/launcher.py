@@ -18,7 +18,11 @@ Members of the spec (only `argv` is required):
     grace              seconds between SIGTERM and SIGKILL
     log, log_limit     log file and its cap in bytes, "-" for clean lines on stdout; without `log` the app inherits
                        stdout and stderr
-    status, bell, id   status file to keep, datagram socket to send `id` to on each change
+    status, bell, id   status file to keep, datagram socket to send `id` to on each change; status "-": tell it on stdout,
+                       each time as one line that begins with the character \\x1e, which no line of the app has
+    last_words         file to leave the last status in, cut to LAST_WORDS_LIMIT bytes: a cluster reads no more
+    ended              file to leave when the app has ended. Where it is there at the start, nothing is started: the app of a
+                       container is not run a second time because a cluster starts containers again
 
 Signals: SIGTERM or SIGINT stops the app; the launcher exits when nothing of it is left, with the app's exit status
 (128 + signal as shells have it). If the launcher itself is killed, the kernel kills the app (PR_SET_PDEATHSIG).
@@ -47,6 +51,7 @@ LINE_LIMIT = 16 * KB  #: characters of a line that are kept
 HEAD_LINES = 200  #: first lines of a log, which survive its cap
 TAIL_LINES = 50  #: last lines told in the status when the app exits
 LAST_WORDS = 32 * KB  #: bytes of a flood that are kept in case they are the last
+LAST_WORDS_LIMIT = 4000  #: bytes; Kubernetes keeps 4096 of a container's termination message
 LOG_RATE = 1 * MB  #: bytes of output per second kept in the long run
 DRAIN_RATE = 50 * MB  #: bytes of output per second read at all; beyond that the app waits
 PARTIAL_AFTER = 2.0  #: seconds until a line without its newline is shown
@@ -78,13 +83,15 @@ class LogFile:
     Several processes may append: each write holds a lock on the file. Past `cap` bytes the file is replaced by its first
     HEAD_LINES lines, a gap, and its newest half; a line's index (gaps counted) never changes."""
 
+    digits = 3  #: of a second
+
     def __init__(self, path: str, cap: int) -> None:
         self.path, self.cap = path, max(cap, 4 * KB)
         self._fd = -1
 
     def add(self, texts: "list[str]", at: float) -> None:
         """Append lines that happened at `at`. Raises OSError when the disk will not take them."""
-        stamp = f"{at:.3f} "
+        stamp = f"{at:.{self.digits}f} "
         self._write("".join([f"{stamp}{text}\n" for text in texts]).encode("utf-8", "replace"))
 
     def end(self) -> None:
@@ -440,12 +447,14 @@ class Cgroup:
 
 
 class OwnCgroup(Cgroup):
-    """The control group that a container runs in: its limits are set, it is only read."""
+    """The control group that a container runs in: its limits are set, it is only read. Kubernetes sets none on processes."""
 
     def __init__(self) -> None:
         self.unified = os.path.exists(f"{self.ROOT}/cgroup.controllers")
         self.memory = self.ROOT if self.unified else f"{self.ROOT}/memory"
         self.pids = self.ROOT if self.unified else f"{self.ROOT}/pids"
+        if self._read(self.pids, "pids.max").strip() == "max":
+            self.pids = ""
 
     def enter(self) -> None:
         pass
@@ -581,6 +590,8 @@ class Launcher:
         path = self.spec.get("status")
         if not path:
             return
+        if path == "-":
+            return self._tell_aloud()
         try:
             with open(f"{path}.new", "w", opener=_private) as file:
                 json.dump(self.status, file)
@@ -588,6 +599,31 @@ class Launcher:
         except OSError:
             pass
         self.ring()
+
+    def _tell_aloud(self) -> None:
+        told = {name: value for name, value in self.status.items() if name != "tail"}
+        try:
+            os.write(1, f"\x1e{json.dumps(told)}\n".encode())
+        except OSError:
+            pass
+
+    def _leave_last_words(self) -> None:
+        """The status with as many of the last lines as there is room for."""
+        if not (path := self.spec.get("last_words")):
+            return
+        told = dict(self.status, tail=[], cgroups=[])
+        room = LAST_WORDS_LIMIT - len(json.dumps(told))
+        for line in reversed(self.status["tail"]):
+            line = line if len(line) <= 400 else f"{line[:300]} ... {line[-95:]}"
+            room -= len(json.dumps(line)) + 2
+            if room < 0:
+                break
+            told["tail"].insert(0, line)
+        try:
+            with open(path, "w") as file:
+                json.dump(told, file)
+        except OSError:
+            pass
 
     def ring(self) -> None:
         bell = self.spec.get("bell")
@@ -909,12 +945,15 @@ class Launcher:
             state="exited", exited_at=time.time(), exit_code=None if number else code, signal=number, oom=out_of_memory,
             reason=reason, asked=self.stop_asked, tail=list(self.out.tail) if self.out else [],
         )  # fmt: skip
+        self._leave_last_words()
         self._note(ending(self.status))
-        if self.out:
-            try:
+        try:
+            if self.spec.get("ended"):
+                os.close(os.open(self.spec["ended"], os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            if self.out:
                 self.out.log.end()
-            except OSError:
-                pass
+        except OSError:
+            pass
         return 128 + number if number else code
 
 
@@ -941,7 +980,17 @@ def main() -> int:
     else:
         with open(sys.argv[1], encoding="utf-8") as file:
             spec = json.load(file)
+    if spec.get("ended") and os.path.exists(spec["ended"]):
+        return rest()
     return Launcher(spec).run()
+
+
+def rest() -> int:
+    """The app has ended before: wait to be taken away."""
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    signal.sigwait(signals)
+    return 0
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ import uvicorn
 
 from orchestrator.api.app import create_app
 from orchestrator.api.parts import Parts
-from orchestrator.domain.hardware import catalogue
+from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.push import PushLimits
 from orchestrator.domain.space import Role
 from orchestrator.logs.files import FileLogs
 from orchestrator.repos.git import GitRepos
 from orchestrator.services.accounts import Accounts
+from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
@@ -28,6 +29,7 @@ from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
 from orchestrator.services.vault import Vault
 from orchestrator.store.engine import Store
+from tests.memory import MemoryRuntime
 from tests.support import bearer, eventually, free_port
 
 MB = 1024**2
@@ -40,17 +42,26 @@ class Console:
     """`parts` as wiring makes them, on data of its own. Ada owns things, Bob is a stranger with an account, acme is an
     organisation in which Ada may write."""
 
-    def __init__(self, data: Path, **changed: object) -> None:
+    def __init__(self, data: Path, flavors: dict[str, Hardware] | None = None, **changed: object) -> None:
+        self.notices: list[dict] = []
         self.store = Store(f"sqlite:///{data}/podium.db")
         self.store.migrate()
         bell, signing = LocalBell(), Signing.at(data / "keys")
         repos = GitRepos(data / "repos", 200 * MB)
         accounts = Accounts(self.store)
         environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
+        self.runtime = MemoryRuntime()
+        allotment = Allotment.of(
+            self.store,
+            bell,
+            self.runtime,
+            flavors or catalogue(2, 4 * 1024**3, 10 * 1024**3),
+            notify=self.notices.append,
+        )
         self.parts = replace(
             Parts(
                 accounts,
-                Spaces(self.store, repos, accounts, environment, bell),
+                Spaces(self.store, repos, accounts, environment, bell, allotment.requests),
                 environment,
                 Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)),
                 repos,
@@ -59,7 +70,7 @@ class Console:
                 RouteFeed(self.store, bell, signing.public()),
                 bell,
                 signing,
-                catalogue(2, 4 * 1024**3, 10 * 1024**3),
+                allotment,
                 "http://localhost:8000",
                 lambda label: f"http://{label}.localhost:8000",
                 "9.9",

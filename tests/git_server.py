@@ -29,10 +29,12 @@ def make(data: Path, port: int, limits: dict[str, int]):
     from fastapi import FastAPI
 
     from orchestrator.api import git, problems
+    from orchestrator.domain.hardware import catalogue
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
     from orchestrator.services.accounts import Accounts
+    from orchestrator.services.allotment import Allotment
     from orchestrator.services.bell import LocalBell
     from orchestrator.services.environment import Environment
     from orchestrator.services.git_access import GitAccess
@@ -40,13 +42,16 @@ def make(data: Path, port: int, limits: dict[str, int]):
     from orchestrator.services.spaces import Spaces
     from orchestrator.services.vault import Vault
     from orchestrator.store.engine import Store
+    from tests.memory import MemoryRuntime
 
     data.mkdir(parents=True, exist_ok=True)
     store, bell = Store(f"sqlite:///{data}/podium.db"), LocalBell()
     store.migrate()
     accounts = Accounts(store)
     repos = GitRepos(data / "repos", limits["push"])
-    spaces = Spaces(store, repos, accounts, Environment(store, Vault.at(data / "keys" / "secrets.key"), bell), bell)
+    requests = Allotment.of(store, bell, MemoryRuntime(), catalogue(2, 1024**3, 1024**3)).requests
+    environment = Environment(store, Vault.at(data / "keys" / "secrets.key"), bell)
+    spaces = Spaces(store, repos, accounts, environment, bell, requests)
     url = f"http://127.0.0.1:{port}"
     lines_of = lambda space: [f"Space: {url}/spaces/{space.full_name}"]  # noqa: E731
     pushes = Pushes(store, repos, bell, PushLimits(**limits), lines_of=lines_of)

@@ -12,6 +12,10 @@ class MemoryRuntime:
         self.specs: dict[str, LaunchSpec] = {}
         self.forgotten: list[str] = []
         self.now = 0.0
+        self.nodes = ()
+
+    def capacity(self):
+        return self.nodes
 
     def launch(self, spec):
         if spec.instance_id not in self.instances:

@@ -15,7 +15,8 @@ LABEL = "podium.data"  #: of everything that a Podium made: which data directory
 _PASSED = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY",
            "BUILDX_BUILDER", "BUILDX_CONFIG", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
            "http_proxy", "https_proxy", "no_proxy")  # fmt: skip
-_ASK = (
+#: Python code: version, machine and C library as JSON; no double quotes, it is put between such.
+ASK = (
     "import json,platform,sys;print(json.dumps(['.'.join(map(str,sys.version_info[:3])),platform.machine(),"
     "platform.libc_ver()[1]]))"
 )
@@ -103,7 +104,7 @@ def base(name: str, cache: Path) -> Base:
     except (OSError, ValueError, TypeError):
         pass
     asked = ("run", "--rm", "--network", "none", "--user", "1000:1000", "--entrypoint", "python3", about["Id"])
-    done = docker(*asked, "-I", "-S", "-c", _ASK, timeout=120.0)
+    done = docker(*asked, "-I", "-S", "-c", ASK, timeout=120.0)
     if done.returncode:
         why = shown((done.stderr.strip().splitlines() or ["no reason given"])[-1], 300)
         raise TransientError(f"the base image {name} has no working python3 ({why}); see PODIUM_BASE_IMAGE")

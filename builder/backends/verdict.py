@@ -28,6 +28,11 @@ _NO_IMAGE = re.compile(
 )
 
 
+def architecture() -> str:
+    """What images call the processor of this machine."""
+    return _ENGINE_ARCH.get(machine(), machine())
+
+
 def limit(reason: str, phase: str, bounds: Bounds) -> Fault:
     """The fault of a build that was ended for its time or memory."""
     return explain.limit(reason, phase, bounds.timeout, bounds.memory)
@@ -119,6 +124,6 @@ def check_image(about: Mapping, size_limit: int, name: str) -> None:
         raise Fault(
             "IMAGE_SIZE", words, name, 0, "start from a smaller image, and remove caches in the step that fills them"
         )
-    arch, here = about.get("Architecture", ""), _ENGINE_ARCH.get(machine(), machine())
+    arch, here = about.get("Architecture", ""), architecture()
     if arch and arch != here:
         raise Fault("DOCKER_ARCH", f"the image is for {shown(arch)}; this machine is {here}", name)

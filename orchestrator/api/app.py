@@ -9,6 +9,7 @@ from orchestrator.api import (
     commits,
     environment,
     files,
+    hardware,
     internal,
     later,
     listing,
@@ -26,6 +27,7 @@ _ROUTERS = (
     internal.router,
     internal.internal,
     people.router,
+    hardware.router,
     listing.router,
     spaces.reserved,
     repos.router,
@@ -54,5 +56,5 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
     for router in (*extra_routers, *_ROUTERS):
         app.include_router(router)
     problems.install(app, page)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, page=page)
     return app

@@ -4,12 +4,13 @@ something of ours breaks. Plain ASGI, so that streams pass untouched."""
 import logging
 import re
 import secrets
+from contextlib import suppress
 from urllib.parse import unquote_to_bytes
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.api.problems import problem
+from orchestrator.api.problems import Page, problem, shown
 from orchestrator.errors import TooLarge
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,11 @@ def limit_of(path: str) -> int | None:
 
 
 class Envelope:
-    def __init__(self, app: ASGIApp) -> None:
+    """`page` makes a page of an error for people's browsers, as in `problems`."""
+
+    def __init__(self, app: ASGIApp, page: Page | None = None) -> None:
         self._app = app
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -81,7 +85,10 @@ class Envelope:
             if started:
                 raise
             message = f"Podium made a mistake with this request; tell its admin the number {request_id}."
-            await problem(500, "INTERNAL", message, requestId=request_id)(scope, receive, stamped)
+            answer = problem(500, "INTERNAL", message, requestId=request_id)
+            with suppress(Exception):  # what made the mistake may be what pages are made of
+                answer = shown(self._page, Request(scope), answer, "INTERNAL", message)
+            await answer(scope, receive, stamped)
 
 
 def counted(receive: Receive, limit: int) -> Receive:

@@ -1,10 +1,11 @@
-"""Secrets and variables of a Space. Values of secrets are never answered."""
+"""Secrets and variables of a Space: the same three verbs for both. Values of secrets are never answered."""
 
 from fastapi import APIRouter
 
 from orchestrator.api import views
 from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.api.params import Body, ChangeableDep
+from orchestrator.api.parts import Parts
 from orchestrator.api.spaces import SPACE
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import Space
@@ -22,42 +23,26 @@ class SettingKey(Body):
     key: str
 
 
-def _all(parts, caller: Caller, space: Space, secret: bool) -> dict[str, views.Json]:
-    return {one.key: views.setting(one) for one in parts.environment.all(caller, space, secret)}
+def _routes(name: str, secret: bool) -> None:
+    path = f"{SPACE}/{name}s"
+
+    def answer(parts: Parts, caller: Caller, space: Space) -> dict[str, views.Json]:
+        return {one.key: views.setting(one) for one in parts.environment.all(caller, space, secret)}
+
+    @router.get(path, name=f"{name}s", summary=f"All {name}s")
+    def all_of(space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+        return answer(parts, caller, space)
+
+    @router.post(path, name=f"put_{name}", summary=f"Add or replace a {name}; the app starts again with it")
+    def put(body: SettingBody, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+        parts.environment.put(caller, space, body.key, body.value, secret, body.description or "")
+        return answer(parts, caller, space)
+
+    @router.delete(path, name=f"delete_{name}", summary=f"Remove a {name}; the app starts again without it")
+    def delete(body: SettingKey, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+        parts.environment.remove(caller, space, body.key, secret)
+        return answer(parts, caller, space)
 
 
-@router.get(SPACE + "/secrets")
-def secrets(space: ChangeableDep, caller: CallerDep, parts: PartsDep):
-    """Names, descriptions and dates; never a value."""
-    return _all(parts, caller, space, True)
-
-
-@router.post(SPACE + "/secrets")
-def put_secret(body: SettingBody, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
-    """Add or replace one; the app starts again with it."""
-    parts.environment.put(caller, space, body.key, body.value, True, body.description or "")
-    return _all(parts, caller, space, True)
-
-
-@router.delete(SPACE + "/secrets")
-def delete_secret(body: SettingKey, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
-    parts.environment.remove(caller, space, body.key, True)
-    return _all(parts, caller, space, True)
-
-
-@router.get(SPACE + "/variables")
-def variables(space: ChangeableDep, caller: CallerDep, parts: PartsDep):
-    return _all(parts, caller, space, False)
-
-
-@router.post(SPACE + "/variables")
-def put_variable(body: SettingBody, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
-    """Add or replace one; the app starts again with it."""
-    parts.environment.put(caller, space, body.key, body.value, False, body.description or "")
-    return _all(parts, caller, space, False)
-
-
-@router.delete(SPACE + "/variables")
-def delete_variable(body: SettingKey, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
-    parts.environment.remove(caller, space, body.key, False)
-    return _all(parts, caller, space, False)
+_routes("secret", True)
+_routes("variable", False)

@@ -4,7 +4,7 @@ it only tells a sighting that the wish has outrun from one that still holds."""
 
 from dataclasses import replace
 
-from orchestrator.domain.decide import RouteState
+from orchestrator.domain.decide import DENIED, RouteState
 from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
 from orchestrator.domain.seen import BuildSeen, BuildState
@@ -39,6 +39,8 @@ def _holds(space: Space, build: BuildSeen | None) -> bool:
             return space.instance == instance_id(space.id, key)
         case Stage.RUNTIME_ERROR:
             return space.failures.launch_key == key
+        case Stage.PAUSED:  # nobody paused it, so it is over or it may not have its hardware
+            return space.reason.startswith(DENIED) and space.last_activity <= space.stage_since
         case Stage.SLEEPING:
             return space.last_activity <= space.stage_since
     return False

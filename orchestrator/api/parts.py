@@ -1,13 +1,13 @@
 """What the API is made of: services and plain values, put together by wiring.py. No route reads settings or makes an adapter."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from orchestrator.domain.hardware import Hardware
 from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
+from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.pushes import Pushes
@@ -31,7 +31,7 @@ class Parts:
     feed: RouteFeed
     bell: Bell
     signing: Signing
-    hardware: Mapping[str, Hardware]
+    allotment: Allotment
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

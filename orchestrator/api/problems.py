@@ -5,6 +5,7 @@ import logging
 import math
 import re
 from collections.abc import Callable
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -105,13 +106,16 @@ def allowed_methods(request: Request) -> list[str]:
     return [method for method in _METHODS if has(method)]
 
 
+def shown(page: Page | None, request: Request, answer: Response, code: str, message: str) -> Response:
+    """The answer as a page where a browser asks outside of /api and `page` makes one."""
+    wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+    made = page(request, answer.status_code, code, message) if page and wants_page else None
+    return made or answer
+
+
 def install(app: FastAPI, page: Page | None = None) -> None:
     """Register the handlers. `page` is asked first for people's browsers outside of /api."""
-
-    def told(request: Request, answer: Response, code: str, message: str) -> Response:
-        wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
-        shown = page(request, answer.status_code, code, message) if page and wants_page else None
-        return shown or answer
+    told = partial(shown, page)
 
     async def caller_error(request: Request, error: errors.CallerError) -> Response:
         return told(request, of_caller(error), error.code, error.message)

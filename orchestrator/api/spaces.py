@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from orchestrator.api import views
+from orchestrator.api import hardware_views, views
 from orchestrator.api.fresh import fresh
 from orchestrator.api.identity import CallerDep, PartsDep, SignedInDep
 from orchestrator.api.params import Body, ChangeableDep, Segment, SpaceDep, listed
@@ -27,15 +27,25 @@ class SleepTime(Body):
 class HardwareWish(Body):
     flavor: str
     sleep_seconds: float | None = Field(None, alias="sleepTimeSeconds")
+    note: str = Field("", description="why, for the admin who decides")
+    goes_first: bool | None = Field(
+        None, alias="goesFirst", description="the old instance leaves at once, rather than serving until there is room"
+    )
 
 
 def _runtime(parts, space: Space) -> views.Json:
     return views.runtime(fresh(space, parts.queue.look(space)), parts.app_url(space.label))
 
 
+def _asked(parts, space: Space) -> views.Json:
+    """The last request for hardware, for those who may change the Space."""
+    request = parts.allotment.requests.latest(space)
+    return {"hardwareRequest": hardware_views.hardware_request(request, space) if request else None}
+
+
 @reserved.get("/api/spaces/hardware")
 def catalogue(parts: PartsDep):
-    return [views.hardware(flavor) for flavor in parts.hardware.values()]
+    return [hardware_views.hardware(flavor) for flavor in parts.allotment.flavors.values()]
 
 
 @reserved.get("/api/spaces/templates")
@@ -111,10 +121,12 @@ def hardware(space: SpaceDep, parts: PartsDep):
 
 @router.post(SPACE + "/hardware")
 def ask_hardware(body: HardwareWish, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
-    changed = parts.spaces.set_hardware(caller, space, body.flavor)
-    if body.sleep_seconds is not None:
-        changed = parts.spaces.set_sleep(caller, space, body.sleep_seconds)
-    return _runtime(parts, changed)
+    """Move the Space to this flavour, or ask for it where an admin must decide: then the flavour that is `requested` in the
+    answer is not the `current` one, and `hardwareRequest` tells more."""
+    asked = parts.allotment.requests.choose(caller, space, body.flavor, body.note, body.sleep_seconds)
+    if body.goes_first is not None and body.goes_first != asked.wish.goes_first:
+        asked = parts.allotment.requests.set_goes_first(caller, asked, body.goes_first)
+    return _runtime(parts, asked) | _asked(parts, asked)
 
 
 @router.get(SPACE + "/metrics")

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.decide import RouteState
-from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.records import Build, Owner, Setting, Space, Token
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
@@ -40,8 +39,8 @@ def runtime(space: Space, app_url: str) -> Json:
     shown: Json = {
         "stage": space.stage.value,
         "hardware": {
-            "current": space.wish.hardware if serves and not static else None,
-            "requested": None if static else space.wish.hardware,
+            "current": (space.running_hardware or space.wish.hardware) if serves and not static else None,
+            "requested": None if static else space.hardware_asked or space.wish.hardware,
         },
         "storage": None,
         "gcTimeout": None if space.wish.sleep_after is None else int(space.wish.sleep_after),
@@ -145,21 +144,6 @@ def _texts(value: object) -> list[str]:
 def sibling(entry: TreeEntry, blobs: bool) -> Json:
     told: Json = {"rfilename": entry.path}
     return told | {"size": entry.size, "blobId": entry.oid} if blobs else told
-
-
-def hardware(flavor: Hardware) -> Json:
-    """A row of the catalogue. A machine of one's own costs nothing per hour."""
-    return {
-        "name": flavor.name,
-        "prettyName": flavor.pretty_name,
-        "cpu": f"{flavor.cpu:g} vCPU",
-        "ram": f"{flavor.memory / 1024**3:g} GB",
-        "ephemeralStorage": f"{flavor.disk / 1024**3:g} GB",
-        "accelerator": None,
-        "unitCostMicroUSD": 0,
-        "unitCostUSD": 0,
-        "unitLabel": "hour",
-    }
 
 
 def build(one: Build, serving: str | None) -> Json:

@@ -51,7 +51,7 @@ class ImageBuilds(LocalBuilds):
         before, freed, bases = time.time() - self.grace, 0, set()
         apps = engine.images(self.images.owner, "podium.kind=app")
         for about in apps:
-            if about["Id"] in keep or _made(about) > before:
+            if keep & {about["Id"], *(about.get("RepoDigests") or ())} or _made(about) > before:
                 bases.add(engine.labels_of(about).get("podium.deps", ""))
             else:
                 freed += _removed(about)

@@ -46,6 +46,14 @@ def role_on(caller: Caller, space: Space, code: bool = False) -> Role:
     return max(role_in(caller, space.owner_id), Role.NONE if hidden else Role.READ)
 
 
+def require_admin(caller: Caller) -> None:
+    """Nothing for an admin of this Podium with a credential that may write. Raises Unauthorized, Forbidden `ADMIN`."""
+    if caller.user is None:
+        raise Unauthorized("AUTH_REQUIRED", "Sign in first: this needs an admin's access token.")
+    if not caller.is_admin or caller.limit < Role.ADMIN:
+        raise Forbidden("ADMIN", f"{caller.name} may not do this; it is for admins of this Podium.")
+
+
 def require(caller: Caller, space: Space, needed: Role, code: bool = False) -> None:
     """Nothing, or: NotFound for those who may not even see it (a private Space and an absent one look the same),
     Unauthorized for a stranger who must say who they are, Forbidden otherwise."""

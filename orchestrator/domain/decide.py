@@ -2,7 +2,7 @@
 
     #  when                                         stage                    route            do
     1  deleted                                      DELETING                 closed           stop all; nothing left: forget
-    2  paused                                       PAUSED                   closed           stop all
+    2  paused, or may not have its hardware         PAUSED                   closed           stop all
     3  no revision / no app file / bad config       NO_APP_FILE CONFIG_ERROR old or closed    stop the rest
     4  no build, or lost                            BUILDING*                old or wait      start build
     5  build queued or running                      BUILDING*                old or wait
@@ -13,10 +13,14 @@
     10 wanted instance starting                     APP_STARTING*            old or wait      stop stale
     11 failed 3 times under this key                RUNTIME_ERROR            old or closed    stop stale
     12 failed, back-off not over                    APP_STARTING*            old or wait      look again then
-    13 exclusive hardware is held                   APP_STARTING             wait             stop all first
+    13 no room on its hardware                      APP_STARTING*            old or wait      wait in the queue
+       an earlier instance holds what is exclusive  APP_STARTING             wait             stop all first
     14 otherwise                                    APP_STARTING*            old or wait      launch
 
     * RUNNING_… while an older instance serves. "Stop stale" stops whatever is not wanted and does not serve.
+
+Row 13: an old instance that serves stays until there is room, unless its owner wished that it `goes_first`. Its own share counts
+as room. Without room for it the wanted hardware is waited for, never replaced by another.
 
 Owns the order and the words shown to the author. Does not own: who looks, who acts, what is saved (services/reconciler.py).
 """
@@ -43,6 +47,9 @@ CALM_AFTER = 600.0  #: seconds of running after which earlier failures are forgi
 BACK_OFF = (2.0, 10.0)  #: seconds to wait after the first and the second failure
 DRAIN = 10.0  #: seconds that a superseded instance may finish its requests
 WITHDRAW = 0.3  #: seconds between closing a route and stopping what served it: the gateways hear of it first
+DENIED = "stopped: "  #: how the reason begins when a Space may not have its hardware
+QUEUE_AGAIN = 5.0  #: seconds after which a Space that waits for hardware is looked at again
+DENIED_AGAIN = 60.0  #: seconds after which a Space that may not have its hardware is
 RESYNC = 30.0  #: seconds after which a busy Space is looked at again even if no bell rang
 
 
@@ -102,6 +109,7 @@ class Decision:
     since: float | None = None  #: when this wait began
     deadline: float | None = None  #: when this wait will be given up
     look_at: float | None = None  #: look again then even if nothing rings; None: only on a bell
+    queued_at: float | None = None  #: since when it has a place in the queue for its hardware
 
 
 def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
@@ -109,10 +117,14 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
     if wish.deleted:
         rest = stop(seen.instances)
         return Decision(Stage.DELETING, RouteState.CLOSED, "being deleted", rest or (Forget(),), look_at=now + 1)
-    if wish.paused:
-        reason = "paused by its owner"
+    if wish.paused or seen.denied:
+        reason = "paused by its owner" if wish.paused else DENIED + seen.denied
         return Decision(
-            Stage.PAUSED, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now)
+            Stage.PAUSED,
+            RouteState.CLOSED,
+            reason,
+            stop(seen.instances),
+            look_at=soon(seen.instances, now) or (None if wish.paused else now + DENIED_AGAIN),
         )
     if wish.revision is None:
         reason = "nothing has been pushed to main yet"
@@ -130,7 +142,8 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
 
     failed = seen.failures.launch_key == key and seen.failures.count >= FAILURES_ALLOWED
     idle_since = _idle_since(seen, build, wanted)
-    sleep_at = None if wish.sleep_after is None or idle_since is None else idle_since + wish.sleep_after
+    sleep_after = hardware.sleeps_after(wish.sleep_after)
+    sleep_at = None if sleep_after is None or idle_since is None else idle_since + sleep_after
     if sleep_at is not None and now >= sleep_at and not (failed and serving(others) is None):
         return Decision(
             Stage.SLEEPING,
@@ -192,8 +205,11 @@ def _without_image(build: BuildSeen | None, seen: Seen, now: float) -> Decision:
 
 
 def _idle_since(seen: Seen, build: BuildSeen, wanted: InstanceSeen | None) -> float | None:
-    """Since when nobody used it. Time that it needed to be built and to start is not idleness: None while it starts."""
+    """Since when nobody used it. Time that it needed to be built, to get its hardware and to start is not idleness: None
+    while it starts, and in the queue unless something else serves."""
     if wanted and wanted.state is InstanceState.STARTING:
+        return None
+    if not wanted and seen.queued_at is not None and serving(seen.instances) is None:
         return None
     return max(seen.last_activity, build.since, wanted.ready_at or 0.0 if wanted else 0.0)
 
@@ -224,7 +240,9 @@ def _towards_running(
             )
         reason = wanted.waiting or (wanted.fault.sentence() if wanted.fault else "the app is starting")
         look_at = min(deadline, now + RESYNC)
-        return Decision(stage, route, reason, stale, serve, wanted.started_at, deadline, look_at)
+        return Decision(
+            stage, route, reason, stale, serve, wanted.started_at, deadline, look_at, _place(seen, hardware, now)
+        )
 
     failures = seen.failures if seen.failures.launch_key == key else Failures()
     if failures.count >= FAILURES_ALLOWED:
@@ -240,15 +258,55 @@ def _towards_running(
             cause = failures.fault.sentence() if failures.fault else "the app stopped"
             reason = f"trying again after failure {failures.count} of {FAILURES_ALLOWED}: {cause}"
             return Decision(stage, route, reason, stale, serve, failures.last_at, again, again)
-    itself = instance_id(wish.space_id, key)
-    if any(i.id == itself or hardware.exclusive for i in others if not (i.id == itself and i.draining)):
+    in_the_way = _in_the_way(wish, seen, instance_id(wish.space_id, key), others, hardware)
+    if seen.room and not seen.room.free and (not in_the_way or (old and not wish.goes_first)):
+        place = _place(seen, hardware, now)
+        return Decision(stage, route, seen.room.reason, stale, serve, place, None, now + QUEUE_AGAIN, place)
+    if in_the_way:
         reason = f"waiting until the earlier instance has left {hardware.pretty_name}"
+        # What it held, it held before those who wait for it came: its place in the queue is from then.
+        place = min(i.started_at for i in in_the_way) if hardware.count else None
         return Decision(
-            Stage.APP_STARTING, RouteState.WAIT, reason, stop(others), since=seen.last_activity, look_at=now + 1
+            Stage.APP_STARTING,
+            RouteState.WAIT,
+            reason,
+            stop(others),
+            since=seen.last_activity,
+            look_at=now + 1,
+            queued_at=earliest(place, seen.queued_at),
         )
     return Decision(
-        stage, route, "the app is starting", (Launch(key), *stale), serve, now, now + 1800.0, look_at=now + RESYNC
+        stage,
+        route,
+        "the app is starting",
+        (Launch(key), *stale),
+        serve,
+        now,
+        now + 1800.0,
+        now + RESYNC,
+        _place(seen, hardware, now),
     )
+
+
+def _in_the_way(
+    wish: Wish, seen: Seen, itself: str, others: tuple[InstanceSeen, ...], hardware: Hardware
+) -> tuple[InstanceSeen, ...]:
+    """Those that must have left before the wanted instance is launched: one of the same name, and those that have what only
+    one may have. Where it is known who has it, an instance on other hardware is in nobody's way."""
+    leaving_first = wish.goes_first and hardware.exclusive
+    return tuple(
+        i
+        for i in others
+        if (i.id == itself and not i.draining)
+        or (i.id != itself and hardware.exclusive and (leaving_first or seen.room is None or i.id in seen.room.holders))
+    )
+
+
+def _place(seen: Seen, hardware: Hardware, now: float) -> float | None:
+    """Since when it has a place in the queue; kept while it starts, so that nobody takes what it was launched for."""
+    if not hardware.count:
+        return None
+    return now if seen.queued_at is None else seen.queued_at
 
 
 def serving(instances: tuple[InstanceSeen, ...]) -> InstanceSeen | None:

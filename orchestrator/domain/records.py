@@ -1,6 +1,7 @@
 """The rows of the store as plain values: what a service reads and writes. No behaviour."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from orchestrator.domain.decide import RouteState
@@ -80,6 +81,9 @@ class Space:
     image: Image | None = None  #: of the routed instance: custom headers and embedding follow what serves
     last_activity: float = 0.0
     failures: Failures = Failures()
+    hardware_asked: str = ""  #: flavour that an admin has not decided about yet
+    running_hardware: str = ""  #: flavour of the routed instance
+    queued_at: float | None = None  #: since when it waits for hardware, or has a place kept while it starts
 
     @property
     def full_name(self) -> str:
@@ -145,6 +149,60 @@ class Setting:
     secret: bool
     description: str = ""
     updated_at: float = 0.0
+
+
+class RequestState(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"  #: by its people, or by a later request
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareRequest:
+    """A wish for hardware that an admin decides about; an approved one is the permission. `expires_at`: when the Space goes
+    back to the default flavour."""
+
+    id: str
+    space_id: str
+    flavor: str
+    asker: str
+    created_at: float
+    note: str = ""
+    state: RequestState = RequestState.PENDING
+    decided_by: str = ""
+    decided_at: float | None = None
+    reason: str = ""
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The time that one instance had its hardware, from `begin` to `until`; extended while it runs. The price of an hour is
+    that of its first second. Outlives the Space."""
+
+    instance_id: str
+    started_at: float  #: an instance's id comes again after a sleep, with another start
+    space_id: str
+    space: str
+    owner_id: str
+    owner: str
+    hardware: str
+    price: float
+    begin: float
+    until: float
+    running: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSum:
+    """Usage added up. `cost` in the catalogue's currency."""
+
+    owner: str
+    space: str
+    hardware: str
+    seconds: float
+    cost: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What the reconciler saw of one Space, as plain values: its build, its instances, its failures. No opinion about any of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -94,6 +95,46 @@ class InstanceSeen:
     startup_timeout: float = 1800.0
     draining: bool = False  #: STOPPING, but still whole: launching it again calls it back
     waiting: str = ""  #: what the platform is waiting for ("for a GPU: 0 of 2 nodes fit"), "" if nothing
+    hardware: str = ""  #: name of the flavour that it was launched on, "" if its runtime does not tell
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """What keeps instances off a node unless their flavour tolerates it; the fields are those of a Kubernetes taint."""
+
+    key: str
+    value: str = ""
+    effect: str = "NoSchedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one instance has of a node. `resources`: accelerators by their cluster name. `instance_id` and `space_id` are ""
+    for what is not ours but takes room all the same."""
+
+    instance_id: str
+    space_id: str
+    cpu: float = 0.0
+    memory: int = 0
+    resources: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """One machine that runs instances: what it may give to all of them together, and who has what. `reserves`: an instance
+    takes the CPU and memory of its flavour away from the others (requests on a cluster); else those are only limits, and
+    accelerators alone are counted."""
+
+    name: str
+    ready: bool = True  #: takes new instances
+    trouble: str = ""  #: why it is not ready
+    cpu: float = 0.0
+    memory: int = 0  #: bytes
+    resources: Mapping[str, int] = field(default_factory=dict)  #: {"nvidia.com/gpu": 4}
+    held: tuple[Held, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)  #: what a flavour's node_selector asks for
+    taints: tuple[Taint, ...] = ()
+    reserves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +148,21 @@ class Failures:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """Whether the wanted hardware can be had now. `holders`: instances of the Space itself that have some of it, and would
+    give it back: `free` counts that as free."""
+
+    free: bool
+    reason: str = ""  #: what it waits for, with figures and its place in the queue
+    holders: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     build: BuildSeen | None
     instances: tuple[InstanceSeen, ...]
     last_activity: float  #: epoch seconds of the last real use, push or command
     failures: Failures = Failures()
+    room: Room | None = None  #: of hardware that is counted; None: it is not, or nobody knows
+    queued_at: float | None = None  #: since when it waits for its hardware
+    denied: str = ""  #: why it may not have its hardware, "" when it may

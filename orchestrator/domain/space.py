@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from orchestrator.domain.keys import build_key, launch_key
 from orchestrator.errors import Invalid
 
+SLEEP_MIN = 1.0  #: seconds
 MAIN = "refs/heads/main"  #: the only ref that deploys
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?", re.ASCII)
@@ -34,6 +35,7 @@ RESERVED_NAMES = frozenset(
         "readyz",
         "join",
         "hardware",
+        "podium",
         "templates",
         "semantic-search",
         "zero-gpu",
@@ -100,6 +102,15 @@ def subdomain(owner: str, name: str, taken: Callable[[str], bool] = lambda label
     return label
 
 
+def sleep_seconds(value: float) -> float | None:
+    """The `sleep_after` of a wish for what people write: seconds, or -1 for never. Raises Invalid `SLEEP_TIME`."""
+    if value == -1:
+        return None
+    if not SLEEP_MIN <= value <= 10 * 365 * 86400:
+        raise Invalid("SLEEP_TIME", f"sleep time is {value:g}; write at least {SLEEP_MIN:g} seconds, or -1 for never")
+    return float(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What must be. Written by the API and by pushes; commands are counters, so none is lost or done twice."""
@@ -113,6 +124,10 @@ class Wish:
     sleep_after: float | None = 172800.0  #: seconds without use until it sleeps; None: never
     env_version: int = 0
     restarts: int = 0
+    goes_first: bool = (
+        False  #: the old instance leaves at once, rather than serving on until the wanted hardware is free
+    )
+    hardware_until: float | None = None  #: epoch seconds; then it goes back to the default flavour
 
     @property
     def build_key(self) -> str | None:

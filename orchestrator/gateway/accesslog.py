@@ -12,6 +12,7 @@ from orchestrator.gateway.request import Request
 log = logging.getLogger(__name__)
 
 _BATCH = 512
+_KNOWN, _SHORT = 1000, 200  # lines whose beginnings are kept, bytes of their targets
 _STRANGE = re.compile(r"[^ !#-\[\]-~]").search
 
 
@@ -26,7 +27,7 @@ class AccessLog:
         self._size = 0
         self._complained = False
         self._stamp = ""
-        self._host = (b"", "")
+        self._who: dict[tuple, str] = {}  # the part of a line that requests like this one share
         self.tick()
 
     def write(self, request: Request, now: float) -> None:
@@ -34,19 +35,30 @@ class AccessLog:
         if self._path is None:
             return
         route = request.route
-        path = request.target.partition(b"?")[0].decode("latin-1")
-        if _STRANGE(path):
-            path = _escaped(path)
-        if request.host != self._host[0]:
-            self._host = (request.host, _escaped(request.host.decode("latin-1")))
-        host = self._host[1]
+        key = (request.address, request.host, request.method, request.target)
+        who = self._who.get(key)
+        if who is None:
+            who = self._learn(key)
         self._lines.append(
-            f'{{"time":"{self._stamp}","address":"{request.address}","host":"{host}","method":"{request.method.decode()}",'
-            f'"path":"{path}","status":{request.status},"bytes":{request.sent},"ms":{(now - request.started) * 1000:.1f},'
-            f'"space":"{route.space if route is not None else ""}","outcome":"{request.outcome}"}}\n'
+            f'{{"time":"{self._stamp}",{who},"status":{request.status},"bytes":{request.sent},'
+            f'"ms":{(now - request.started) * 1000:.1f},"space":"{route.space if route is not None else ""}",'
+            f'"outcome":"{request.outcome}"}}\n'
         )
         if len(self._lines) >= _BATCH:
             self.flush()
+
+    def _learn(self, key: tuple[str, bytes, bytes, bytes]) -> str:
+        address, host, method, target = key
+        path = target.partition(b"?")[0].decode("latin-1")
+        if _STRANGE(path):
+            path = _escaped(path)
+        host = _escaped(host.decode("latin-1"))
+        who = f'"address":"{address}","host":"{host}","method":"{method.decode()}","path":"{path}"'
+        if len(target) <= _SHORT:
+            if len(self._who) >= _KNOWN:
+                self._who.clear()
+            self._who[key] = who
+        return who
 
     def tick(self) -> None:
         """Once a second: lines carry the time of the last tick."""

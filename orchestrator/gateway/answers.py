@@ -142,6 +142,10 @@ def missing(gate: object, request: Request) -> None:
         problem(gate, request, 404, {"error": "Repository not found"}, ("X-Error-Code: RepoNotFound",))
 
 
+def nothing(gate: object, request: Request) -> None:
+    problem(gate, request, 404, {"error": "There is nothing at this address.", "code": "NOT_FOUND"})
+
+
 def unknowing(gate: object, request: Request) -> None:
     notice(
         gate, request, 503, "Podium is starting", "The list of Spaces is not loaded yet; try again in a moment.",

@@ -41,7 +41,7 @@ class Client(asyncio.Protocol):
         self.incoming: Request | None = None  # being parsed
         self.queue: deque[Request] | None = None  # parsed while another one was served
         self.request: Request | None = None  # being served
-        self.repeated: tuple[bytes, Request] | None = None  # (header block, the request it came with)
+        self.repeated: tuple[bytes, bytes, Request] | None = None  # (request, its header block, as it was parsed)
         self.failure: Refused | None = None  # to be told once the requests before it are answered
         self.paused = 0
         self.advancing = False

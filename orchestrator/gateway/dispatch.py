@@ -43,10 +43,10 @@ class Gateway:
         self.draining = False
         self.hosts = Hosts(config.apps_domain, config.public_url)
         self.control = Control(config.control, config.feed_token)
-        self.table = Table(config.public_url, self._route_changed, self._retire)
+        self.waiting = Waiting(self.dispatch, config.held_per_space)
+        self.table = Table(config.public_url, self.waiting.changed, self._retire, self.waiting.listened)
         self.feed = Feed(self.table, self.control)
         self.reports = Reports(self.control)
-        self.waiting = Waiting(self.dispatch, config.held_per_space)
         self.access_log = AccessLog(config.access_log, config.access_log_size)
         self.clients: set[Client] = set()
         self.tunnels: set[Tunnel] = set()
@@ -127,7 +127,7 @@ class Gateway:
     def _serve_console(self, request: Request) -> None:
         if is_internal(request.target):
             request.outcome = "refused"
-            answers.problem(self, request, 404, {"error": "Not found"})
+            answers.nothing(self, request)
             return
         if request.target.startswith(OWN_PREFIX):
             request.outcome = "own"
@@ -156,7 +156,8 @@ class Gateway:
         if state != "open" or request.signed is not None:
             page = request.wants_page and request.method in (b"GET", b"HEAD")
         signed = page and request.signed is not None
-        outcome = decide(state, allowed, page, request.use & activity.WAKES > 0, signed, own, self.table.informed)
+        wakes, table = request.use & activity.WAKES > 0, self.table
+        outcome = decide(state, allowed, page, wakes, signed, own, table.informed, table.current or request.listened)
         request.outcome = outcome
         if outcome is _FORWARD:
             self._note_use(request, route)
@@ -183,6 +184,8 @@ class Gateway:
                 answers.reply(self, request, 303, b"", private.exchange(self, request, route))
             case Outcome.OWN:
                 self._serve_own(request, route)
+            case Outcome.LISTEN:
+                self._listen(request)
             case Outcome.UNKNOWING:
                 answers.unknowing(self, request)
             case _:
@@ -192,7 +195,7 @@ class Gateway:
         if request.path == b"/.podium/progress" and request.method == b"GET" and request.complete:
             self.waiting.watch(request, route)
         else:
-            answers.problem(self, request, 404, {"error": "Not found"})
+            answers.nothing(self, request)
 
     def _fits(self, request: Request) -> bool:
         if request.length > self.config.body_limit:
@@ -225,12 +228,22 @@ class Gateway:
         if not self.waiting.hold(request):
             answers.busy(self, request)
 
+    def _listen(self, request: Request) -> None:
+        """The Space may be one that this gateway has not heard of yet."""
+        self._pause(request)
+        request.until = request.started + self.config.retry_timeout
+        request.give_up = lambda: self._listened(request)
+        if not self.waiting.hold(request):
+            answers.busy(self, request)
+
+    def _listened(self, request: Request) -> None:
+        self.waiting.leave(request)
+        request.listened = True
+        self.dispatch(request)
+
     def _gave_up(self, request: Request) -> None:
         self.waiting.leave(request)
         answers.not_now(self, request)
-
-    def _route_changed(self, label: bytes) -> None:
-        self.waiting.changed(label, self.table.get(label))
 
     async def _ask(self, request: Request, route: Route) -> None:
         request.allowed = await private.ask(self, request, route)
@@ -254,6 +267,8 @@ class Gateway:
         upstream = pool.take(request)
         if upstream is not None:
             upstream.begin(request)
+            if not request.complete:
+                self._unpause(request)
         else:
             self._pause(request)
             self.pools.add(pool)

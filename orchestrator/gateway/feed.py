@@ -85,6 +85,7 @@ class Snapshot:
             return False
         for line in lines:
             self._table.apply(line)
+        self._table.interrupted()  # it may be old
         self._saved = self._table.version
         log.info("loaded %d routes from %s", len(self._table), self._path)
         return True

@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     ASK = "ask"  #: the control plane must say whether a token may see this Space
     EXCHANGE = "exchange"  #: a signed link becomes a cookie and the same URL without the signature
     OWN = "own"  #: a path of the gateway's own on the app's host
+    LISTEN = "listen"  #: keep the request, unread, until the control plane has told which Spaces there are; then again
     UNKNOWING = "unknowing"  #: the gateway has not heard of any route yet: 503
 
 
@@ -26,19 +27,21 @@ def decide(
     signed: bool = False,
     own: bool = False,
     informed: bool = True,
+    current: bool = True,
 ) -> Outcome:
     """The outcome of one request.
 
     `state`: the route's state, None: there is no such route. `allowed`: may this visitor see it, None: nobody knows yet;
     that is asked for absent ones too.
     `page`: the answer will be looked at by a person. `wakes`: this request may wake the Space. `signed`: it is a navigation
-    that carries a signature in its URL. `own`: its path is one of the gateway's. `informed`: routes were heard of at all."""
+    that carries a signature in its URL. `own`: its path is one of the gateway's. `informed`: routes were heard of at all.
+    `current`: nothing can be new since; or this request has waited long enough for news."""
     if state is None and not informed:
-        return Outcome.UNKNOWING
+        return Outcome.UNKNOWING if current else Outcome.LISTEN
     if allowed is None:
         return Outcome.ASK
     if state is None or not allowed:
-        return Outcome.MISSING
+        return Outcome.MISSING if current else Outcome.LISTEN
     if signed:
         return Outcome.EXCHANGE
     if own:

@@ -18,15 +18,16 @@ def remember_request(client: object, request: Request, data: bytes) -> None:
     if len(data) < _LIMIT and request.keep_alive and not request.upgrade:
         line, _, block = data.partition(b"\r\n")
         if data.count(b"\r\n\r\n") == 1 and data[-4:] == b"\r\n\r\n" and _LINE(line) and client.failure is None:
-            client.repeated = (block, request)
+            client.repeated = (data, block, request)
 
 
 def serve_again(client: object, data: bytes) -> bool:
     """Serve a request whose header block is that of an earlier one on this connection: only the request line is new.
     False: it is not, or something else is under way."""
-    block, known = client.repeated
+    whole, block, known = client.repeated
+    same = data == whole
     if (
-        not data.endswith(block)
+        not (same or data.endswith(block))
         or client.request is not None
         or client.queue
         or client.rest
@@ -34,16 +35,19 @@ def serve_again(client: object, data: bytes) -> bool:
         or client.header_since
     ):
         return False
-    line = _LINE(data[: -len(block) - 2])
-    if line is None or not client.incoming.complete or data[-len(block) - 2 : -len(block)] != b"\r\n":
+    if not client.incoming.complete:
         return False
     request = Request.__new__(Request)
+    if same:
+        request.method, request.target, request.use = known.method, known.target, known.use
+    else:
+        line = _LINE(data[: -len(block) - 2])
+        if line is None or data[-len(block) - 2 : -len(block)] != b"\r\n":
+            return False
+        request.method, request.target = line.groups()
     request.client, request.body, request.ready, request.complete = client, (), True, True
-    request.method, request.target = line.groups()
     request.host, request.lines, request.noted = known.host, known.lines, known.noted
     request.tail, request.for_console = known.tail, known.for_console
-    if request.target == known.target:
-        request.use = known.use
     request.started = monotonic()
     client.incoming = client.request = request
     client.progress = client.gate.now

@@ -69,6 +69,7 @@ class Request:
     first_try = 0.0  #: when its upstream first refused the connection
     retried = False
     until = 0.0  #: end of its hold
+    listened = False  #: it waited for news of Spaces as long as it may
     early = b""  #: bytes sent after an upgrade request, before its answer
     give_up: Callable[[], None] | None = None  #: what to do when `until` has come
 

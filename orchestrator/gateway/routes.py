@@ -98,22 +98,26 @@ def _custom(headers: dict) -> dict[str, str] | None:
 
 
 class Table:
-    """Every route by label. `on_change(label)` is told about each route that is new, different or gone, after the fact;
-    `on_retire(pool)` about connections that belong to no route any more."""
+    """Every route by label. `on_change(label, route or None)` is told about each route that is new, different or gone,
+    `on_retire(pool)` about connections that belong to no route any more, `on_synced()` when the table is what the control
+    plane says."""
 
     def __init__(
         self,
         public_url: str,
-        on_change: Callable[[bytes], None] = lambda label: None,
+        on_change: Callable[[bytes, Route | None], None] = lambda label, route: None,
         on_retire: Callable[[object], None] = lambda pool: None,
+        on_synced: Callable[[], None] = lambda: None,
     ) -> None:
         self._frame_ancestors = f"Content-Security-Policy: frame-ancestors {public_url} 'self'\r\n".encode()
         self._routes: dict[bytes, Route] = {}
         self._fresh: set[bytes] | None = None  # labels put since the last reset
         self._on_change = on_change
         self._on_retire = on_retire
+        self._on_synced = on_synced
         self.keys: dict[str, str] = {}
         self.informed = False  #: a whole snapshot was seen, from the feed or from disk
+        self.current = False  #: it is what the control plane says, as far as anybody knows
         self.version = 0  #: grows with every change
         self.get = self._routes.get  #: label -> Route or None
 
@@ -134,6 +138,7 @@ class Table:
     def interrupted(self) -> None:
         """The feed broke off: a snapshot that was under way says nothing about the labels it did not reach."""
         self._fresh = None
+        self.current = False
 
     def _take(self, message: dict) -> None:
         if "put" in message:
@@ -150,8 +155,9 @@ class Table:
                 for label in self._routes.keys() - self._fresh:
                     self._drop(label)
             self._fresh = None
-            self.informed = True
+            self.informed = self.current = True
             self.version += 1
+            self._on_synced()
 
     def _put(self, route: Route) -> None:
         if self._fresh is not None:
@@ -164,7 +170,7 @@ class Table:
                 self._on_retire(old.pool)
         self._routes[route.label] = route
         self.version += 1
-        self._on_change(route.label)
+        self._on_change(route.label, route)
 
     def _drop(self, label: bytes) -> None:
         old = self._routes.pop(label, None)
@@ -174,4 +180,4 @@ class Table:
             if old.pool is not None:
                 self._on_retire(old.pool)
             self.version += 1
-            self._on_change(label)
+            self._on_change(label, None)

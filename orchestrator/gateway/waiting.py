@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable
 
 from orchestrator.gateway import answers
+from orchestrator.gateway.outcome import Outcome
 from orchestrator.gateway.request import Request
 from orchestrator.gateway.routes import Route
 
 _KEEP_ALIVE = 15.0
+_LISTEN = Outcome.LISTEN
 
 _STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
@@ -33,6 +35,13 @@ class Waiting:
             return False
         held[request] = None
         return True
+
+    def listened(self) -> None:
+        """The table is up to date: whoever waited for just that is looked at again."""
+        loop = asyncio.get_running_loop()
+        for request in [request for held in self._held.values() for request in held if request.outcome == _LISTEN]:
+            self.leave(request)
+            loop.call_soon(self._again, request)
 
     def watch(self, request: Request, route: Route) -> None:
         """Tell a waiting page about its Space, as server-sent events, from now on."""

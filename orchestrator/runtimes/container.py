@@ -10,13 +10,14 @@ import os
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Image
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes.environ import Seats, app_command, app_environment
+from orchestrator.runtimes.machine import Share, told
 
 MB = 1024**2
 USER = 1000  #: whom apps run as, in every image
@@ -42,38 +43,43 @@ class Note:
     grace: float
     memory: int
     launcher: bool  #: PID 1 is Podium's launcher, rather than what the author's own image starts
+    share: Share = Share()
 
     def labels(self, owner: str) -> dict[str, str]:
-        return {LABEL: owner, "podium.space": self.space_id, "podium.note": json.dumps(_members(self))}
+        return {LABEL: owner, "podium.space": self.space_id, "podium.note": written(self)}
 
 
-def _members(note: Note) -> dict[str, object]:
-    return {name: getattr(note, name) for name in Note.__slots__}
+def written(note: Note) -> str:
+    return json.dumps(asdict(note))
 
 
-def read_note(labels: Mapping[str, str]) -> Note | None:
+def read_note(labels: Mapping[str, str], key: str = "podium.note") -> Note | None:
     """The note in a container's labels, None if it is none of ours."""
     try:
-        return Note(**json.loads(labels["podium.note"]))
-    except (KeyError, ValueError, TypeError):
+        kept = json.loads(labels[key])
+        return Note(**{**kept, "share": Share.read(kept.get("share", {}))})
+    except (KeyError, ValueError, TypeError, AttributeError):
         return None
 
 
-def note_of(spec: LaunchSpec, grace: float, now: float) -> Note:
+def note_of(spec: LaunchSpec, grace: float, now: float, share: Share = Share()) -> Note:
     image = spec.image
     return Note(
         spec.instance_id, spec.space_id, spec.launch_key, image.port, image.ready_path, now, image.startup_timeout, grace,
-        spec.hardware.memory, bool(image.argv),
+        spec.hardware.memory, bool(image.argv), share,
     )  # fmt: skip
 
 
-def environment(spec: LaunchSpec, grace: float) -> dict[str, str]:
-    """All variables of the container. The launcher is told in LAUNCH_SPEC, the app gets the rest."""
+def environment(
+    spec: LaunchSpec, grace: float, share: Share = Share(), more: Mapping[str, object] | None = None
+) -> dict[str, str]:
+    """All variables of the container. The launcher is told in LAUNCH_SPEC, the app gets the rest. `more`: what else the
+    launcher is told."""
     image = spec.image
     if not image.argv:  # the author's own image: its PATH and HOME are its own
-        ours = {"PORT": str(image.port), "SPACE_DATA_DIR": "/data"}
+        ours = {"PORT": str(image.port), "SPACE_DATA_DIR": "/data", **told(share, boxed=True)}
         return dict(spec.env) | ours
-    env = app_environment(image, spec.env, image.port, _SEATS)
+    env = app_environment(image, {**spec.env, **told(share, boxed=True)}, image.port, _SEATS)
     if image.python_version:
         env |= {"VIRTUAL_ENV": VENV, "PATH": f"{VENV}/bin:{env['PATH']}"}
     order = {
@@ -89,6 +95,7 @@ def environment(spec: LaunchSpec, grace: float) -> dict[str, str]:
         "grace": grace,
         "log": "-",
         "status": f"{STATUS}/status.json",
+        **(more or {}),
     }
     return env | {"LAUNCH_SPEC": json.dumps(order)}
 
@@ -135,11 +142,11 @@ def _read(path: Path) -> dict:
         found = json.loads(os.read(handle, STATUS_LIMIT)) if stat.S_ISREG(os.fstat(handle).st_mode) else {}
     finally:
         os.close(handle)
-    return _checked(found) if isinstance(found, dict) else {}
+    return checked(found) if isinstance(found, dict) else {}
 
 
-def _checked(found: dict) -> dict:
-    """The members that we use, where they have the type that we expect."""
+def checked(found: Mapping) -> dict:
+    """The members of a status that we use, where they have the type that we expect; {} when it is none."""
     kinds: dict[str, tuple[type, ...]] = {
         "state": (str,), "reason": (str,), "oom": (bool,), "asked": (bool,), "exit_code": (int, type(None)),
         "signal": (int,), "ready_at": (float, int), "started_at": (float, int), "port": (int,),

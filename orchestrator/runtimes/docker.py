@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState
+from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, hints, look
+from orchestrator.runtimes import container, hints, look, machine
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.docker_engine import Engine
 from orchestrator.runtimes.follow import Follower
@@ -46,11 +46,13 @@ class _Known:
 
 class DockerRuntime:
     """`owner` tells this Podium's containers from those of others on the same engine. `runtime`: the engine's name of another
-    OCI runtime (runsc). Raises Unavailable when the engine does not answer."""
+    OCI runtime (runsc); `login`: user and password for a registry's host, as the engine takes them. Raises Unavailable when
+    the engine does not answer."""
 
     def __init__(
-        self, data: Path, owner: str, runtime: str = "", grace: float = 10.0, log_limit: int = 10 * 1024**2
-    ) -> None:
+        self, data: Path, owner: str, runtime: str = "", grace: float = 10.0, log_limit: int = 10 * 1024**2,
+        login: Callable[[str], dict[str, str]] | None = None,
+    ) -> None:  # fmt: skip
         self._data = Path(data).resolve()
         self._places, self._volumes = self._data / "containers", self._data / "volumes"
         self._logs = self._data / "logs" / "run"
@@ -58,7 +60,7 @@ class DockerRuntime:
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o700)
         self._grace, self._log_limit = grace, log_limit
-        self._engine = Engine(owner, container.LABEL, runtime)
+        self._engine = Engine(owner, container.LABEL, runtime, login)
         self._known: dict[str, _Known] = {}
         self._lock = threading.RLock()
         self._closed = threading.Event()
@@ -78,12 +80,14 @@ class DockerRuntime:
             if known:
                 self._call_back(known)
                 return
-        if not spec.image.reference or not self._engine.has_image(spec.image.reference):
+        by_digest = "@" in spec.image.reference  # in a registry: had from there when it is needed
+        if not by_digest and not (spec.image.reference and self._engine.has_image(spec.image.reference)):
             raise Unavailable(f"the image is gone: {spec.image.reference or spec.image.id}")
         with self._lock:
             if spec.instance_id in self._known:
                 return
-            note = container.note_of(spec, self._grace, time.time())
+            share = machine.share_of(spec.hardware, (one.note.share for one in self._known.values()))
+            note = container.note_of(spec, self._grace, time.time(), share)
             known = _Known(note, self._name(note.id), self._status(note), preparing=True)
             self._known[note.id] = known
         threading.Thread(target=self._start, args=(known, spec), name=f"launch-{note.id}", daemon=True).start()
@@ -95,11 +99,12 @@ class DockerRuntime:
             place, volume = self._places / note.id, self._volumes / note.space_id
             for directory in (place, volume):
                 container.give(directory)
+            self._engine.wait_for_image(spec.image.reference, lambda why: self._hold(known, why))
             binds = [f"{place}:{container.STATUS}:rw", f"{volume}:/data:rw"]
             with suppress(FileExistsError):  # an earlier attempt of ours made it and never heard so
                 self._engine.create(
-                    known.name, spec.image.reference, container.environment(spec, self._grace),
-                    note.labels(self._engine.owner), binds, spec.hardware,
+                    known.name, spec.image.reference, container.environment(spec, self._grace, note.share),
+                    note.labels(self._engine.owner), binds, spec.hardware, note.share,
                     container.limits(spec.hardware, spec.image),
                 )  # fmt: skip
             self._engine.start(known.name)
@@ -109,6 +114,12 @@ class DockerRuntime:
             known.preparing = False
         self._refresh(known)
         self._news.ring()
+
+    def _hold(self, known: _Known, why: str) -> bool:
+        """Note what an instance waits for. False when it is to stop."""
+        known.seen = {"reason": why}
+        self._news.ring()
+        return not (known.stopping or self._closed.is_set())
 
     def _name(self, instance_id: str) -> str:
         return f"{self._engine.network}-{instance_id}"
@@ -229,6 +240,7 @@ class DockerRuntime:
         return InstanceSeen(
             note.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
             known.address if ready_at else "", fault, note.startup_timeout, known.called_back is not None,
+            hardware=note.share.hardware,
         )  # fmt: skip
 
     # -- stop
@@ -291,6 +303,10 @@ class DockerRuntime:
             remove_tree(self._volumes / space_id)
 
     # -- news
+
+    def capacity(self) -> tuple[NodeSeen, ...]:
+        notes = [known.note for known in list(self._known.values())]
+        return (machine.node({(note.id, note.space_id): note.share for note in notes}),)
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         self._news.subscribers.append(changed)

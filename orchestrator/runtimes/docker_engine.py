@@ -1,7 +1,10 @@
 """The door to the `docker` SDK: the calls that the runtime needs, with its exceptions translated. Knows no Space."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -10,17 +13,21 @@ from requests.exceptions import RequestException
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.errors import Unavailable
+from orchestrator.runtimes.machine import NVIDIA, Share, devices
 
 log = logging.getLogger("podium.docker")
 _TIMEOUT = 30.0  #: seconds that the engine may take to answer
+_SILENCE = 120.0  #: seconds that a pull may say nothing
 _BROKEN = (DockerException, RequestException, OSError)
 
 
 class Engine:
     """One Docker engine. All methods raise Unavailable when it does not answer or refuses."""
 
-    def __init__(self, owner: str, label: str, runtime: str = "") -> None:
-        self.owner, self.label, self.runtime = owner, label, runtime
+    def __init__(
+        self, owner: str, label: str, runtime: str = "", login: Callable[[str], dict[str, str]] | None = None
+    ) -> None:
+        self.owner, self.label, self.runtime, self._login = owner, label, runtime, login
         self.network = f"podium-{owner}"
         self._api = docker.APIClient(**docker.utils.kwargs_from_env(), version="1.41", timeout=_TIMEOUT)
 
@@ -33,6 +40,56 @@ class Engine:
             return True
         except LookupError:
             return False
+
+    def wait_for_image(self, reference: str, hold: Callable[[str], bool]) -> None:
+        """Have an image here, however long its registry is away: `hold(why)` says whether to try once more. Raises LookupError
+        when there is no such image, Unavailable when it is not waited for."""
+        pause = 0.5
+        while True:
+            try:
+                return self._ensure_image(reference)
+            except Unavailable as problem:
+                if not hold(str(problem)):
+                    raise
+            time.sleep(pause)
+            pause = min(5.0, pause * 2)
+
+    def _ensure_image(self, reference: str) -> None:
+        """Have an image of a registry here. Raises LookupError when the registry has none of this digest."""
+        if "@" not in reference or self.has_image(reference):
+            return
+        name, _, digest = reference.partition("@")
+        try:
+            login = self._login(name.partition("/")[0]) if self._login else {}
+        except ValueError as error:
+            raise Unavailable(f"{error}; see PODIUM_REGISTRY_CONFIG") from None
+        lines: queue.Queue = queue.Queue()
+        threading.Thread(target=self._pull, args=(name, digest, login, lines), name="docker-pull", daemon=True).start()
+        while True:
+            try:
+                line = lines.get(timeout=_SILENCE)
+            except queue.Empty:
+                raise Unavailable(f"the registry sends nothing of {name}") from None
+            if line is None:
+                return
+            if isinstance(line, Exception):
+                raise line
+            if why := line.get("error"):
+                gone = "manifest unknown" in why or "not found" in why
+                raise (LookupError if gone else Unavailable)(f"the image cannot be had: {why[:300]}")
+
+    def _pull(self, name: str, digest: str, login: Mapping[str, str], lines: queue.Queue) -> None:
+        """What the engine says while it pulls, then None; the engine itself waits for a silent registry for ever."""
+        try:
+            for line in self._call(
+                self._api.pull, name, digest, stream=True, decode=True, auth_config=dict(login) or None
+            ):
+                lines.put(line)
+            lines.put(None)
+        except (LookupError, Unavailable) as error:
+            lines.put(error)
+        except (*_BROKEN, ValueError) as error:
+            lines.put(Unavailable(f"pulling the image broke off: {type(error).__name__}"))
 
     def make_network(self) -> None:
         """The network of this Podium's apps: they reach the outside, not each other. Present: nothing."""
@@ -56,12 +113,15 @@ class Engine:
 
     def create(
         self, name: str, image: str, env: Mapping[str, str], labels: Mapping[str, str], binds: list[str],
-        hardware: Hardware, limits: Mapping[str, object],
+        hardware: Hardware, share: Share, limits: Mapping[str, object],
     ) -> str:  # fmt: skip
         """A container that is not started yet. Raises FileExistsError when the name is taken, LookupError without image."""
-        gpus = [] if hardware.accelerator == "none" else [DeviceRequest(count=-1, capabilities=[["gpu"]])]
+        nvidia = [str(number) for number in share.gpus] if share.resource == NVIDIA else []
+        gpus = [DeviceRequest(device_ids=nvidia, capabilities=[["gpu"]])] if nvidia else []
+        nodes = [] if nvidia else [f"{device}:{device}:rw" for device in devices(share)]
         host = self._api.create_host_config(
-            binds=binds, network_mode=self.network, device_requests=gpus or None, runtime=self.runtime or None,
+            binds=binds, network_mode=self.network, device_requests=gpus or None, devices=nodes or None,
+            runtime=self.runtime or None,
             log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "2"}),
             ulimits=[
                 Ulimit(name="nofile", soft=hardware.files, hard=hardware.files), Ulimit(name="core", soft=0, hard=0),

@@ -14,14 +14,16 @@ _AGAIN = 0.5  #: seconds until a stream that broke is opened again
 
 class Follower:
     """`open(since)` gives the container's output from that time (epoch seconds) on; `running()` tells whether more may come,
-    `ending()` says at the end how it ended, "" when the output itself says so."""
+    `ending()` says at the end how it ended, "" when the output itself says so. `since`: where to begin, None: where the log
+    ends; `log`: what to write to instead of a log of that path and cap."""
 
     def __init__(
         self, path: Path, cap: int, open: Callable[[float], Iterator[bytes]], running: Callable[[], bool],
-        ending: Callable[[], str],
+        ending: Callable[[], str], since: float | None = None, log: LogFile | None = None,
     ) -> None:  # fmt: skip
         self._path, self._open, self._running, self._ending = path, open, running, ending
-        self._out = Output(LogFile(str(path), cap))
+        self._since = since
+        self._out = Output(log or LogFile(str(path), cap))
         self._lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._follow, name=f"log-{path.stem}", daemon=True)
@@ -49,7 +51,7 @@ class Follower:
         self._closed = True
 
     def _follow(self) -> None:
-        since = _last_time(self._path)
+        since = last_time(self._path) if self._since is None else self._since
         if since < 0:
             return  # it was read to its end before
         while not self._closed:
@@ -76,7 +78,7 @@ class Follower:
             self._out.log.close()
 
 
-def _last_time(path: Path) -> float:
+def last_time(path: Path) -> float:
     """When the last line in a log was written, 0 when there is none, -1 when the log has ended."""
     try:
         with path.open("rb") as file:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from orchestrator.runtimes.machine import Share
 from runtime_images.launcher import start_time
 
 
@@ -33,6 +34,7 @@ class Note:
     startup_timeout: float
     boxed: bool  #: in bubblewrap
     grace: float
+    share: Share = Share()
 
 
 class Instance:
@@ -60,8 +62,9 @@ class Instance:
         """The note, None if there is none that can be used: a crash in the middle of `create`."""
         if self.note is None:
             try:
-                self.note = Note(**json.loads((self.directory / "instance.json").read_text()))
-            except (OSError, ValueError, TypeError):
+                kept = json.loads((self.directory / "instance.json").read_text())
+                self.note = Note(**{**kept, "share": Share.read(kept.get("share", {}))})
+            except (OSError, ValueError, TypeError, AttributeError):
                 return None
         return self.note
 

@@ -16,12 +16,13 @@ _RESYNC = 30.0  #: seconds between thorough looks
 
 class News:
     """`look` lists all instances from memory, `tick` is called about every second, `resync` now and then (it may be slow and
-    raise Unavailable)."""
+    raise Unavailable). `quick`: seconds between looks while something starts, where not every change rings."""
 
     def __init__(
-        self, look: Callable[[], list[InstanceSeen]], tick: Callable[[], None], resync: Callable[[], None]
-    ) -> None:
-        self._look, self._tick, self._resync = look, tick, resync
+        self, look: Callable[[], list[InstanceSeen]], tick: Callable[[], None], resync: Callable[[], None],
+        quick: float = _QUICK,
+    ) -> None:  # fmt: skip
+        self._look, self._tick, self._resync, self._quick = look, tick, resync, quick
         self.subscribers: list[Callable[[str], None]] = []
         self._told: dict[str, tuple] = {}
         self._closed = False
@@ -56,7 +57,7 @@ class News:
                 log.info("%s", error)
             except Exception:  # news must go on whatever one look finds
                 log.exception("a look at the instances failed")
-            self._wake.wait(_QUICK if starting else _SLOW)
+            self._wake.wait(self._quick if starting else _SLOW)
             self._wake.clear()
 
     def _compare(self) -> bool:

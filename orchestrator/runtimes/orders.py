@@ -4,13 +4,11 @@
 import os
 import sys
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 
-from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Image
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import sandbox
+from orchestrator.runtimes import machine, sandbox
 from orchestrator.runtimes.environ import Seats, app_command, app_environment
 from orchestrator.runtimes.instance import Instance, copy_tree
 from runtime_images import static_server
@@ -60,17 +58,17 @@ class Orders:
         image, hardware, note = spec.image, spec.hardware, instance.note
         assert note is not None
         seats = self._seats(image, places)
-        words = app_command(image, note.port, seats)
+        words, only = app_command(image, note.port, seats), machine.told(note.share, self.boxed)
         if self.boxed:
             memory = max(64 * 1024**2, hardware.memory // 2)
-            words = [*sandbox.bubblewrap(places, user, "space", memory, _devices(hardware)), *words]
+            words = [*sandbox.bubblewrap(places, user, "space", memory, machine.devices(note.share)), *words]
         elif user is not None:
             words = [*sandbox.another_user(user, places.app), *words]
         wrapped = self.boxed or user is not None
         return {
             "id": instance.id,
             "argv": words,
-            "env": app_environment(image, {**self.env, **spec.env}, note.port, seats),
+            "env": app_environment(image, {**self.env, **spec.env, **only}, note.port, seats),
             "env_fd": sandbox.ENV_FD if wrapped else 0,
             "cwd": str(instance.app),
             "depth": sandbox.DEPTH if self.boxed else 0,
@@ -110,10 +108,6 @@ def runs_on(image: Image) -> tuple[Path, ...]:
 
 def _python(image: Image) -> str:
     return f"{image.environment}/bin/python" if image.environment else os.path.realpath(sys.executable)
-
-
-def _devices(hardware: Hardware) -> list[str]:
-    return [] if hardware.accelerator == "none" else [*glob("/dev/nvidia*"), "/dev/dri", "/dev/kfd"]
 
 
 def open_to_others(path: Path) -> bool:

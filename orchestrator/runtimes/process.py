@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState
+from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import hints, sandbox
+from orchestrator.runtimes import hints, machine, sandbox
 from orchestrator.runtimes.bell import Bell
 from orchestrator.runtimes.instance import Instance, Note, remove_tree, write_json
 from orchestrator.runtimes.orders import Orders, open_to_others, runs_on
@@ -76,13 +76,14 @@ class ProcessRuntime:
             if spec.instance_id in self._known or instance.directory.exists():
                 self._call_back(spec.instance_id)
                 return
-            taken = {known.note.port for known in self._known.values() if known.note}
+            notes = [known.note for known in self._known.values() if known.note]
+            share, taken = machine.share_of(spec.hardware, (n.share for n in notes)), {n.port for n in notes}
             try:
                 port = free_port(taken, self._ports)
                 instance.create(
                     Note(
                         spec.instance_id, spec.space_id, spec.launch_key, port, image.port, time.time(),
-                        image.startup_timeout, self.boxed, self._grace,
+                        image.startup_timeout, self.boxed, self._grace, share,
                     )
                 )  # fmt: skip
             except OSError as problem:
@@ -155,6 +156,7 @@ class ProcessRuntime:
         return InstanceSeen(
             instance.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
             f"127.0.0.1:{port}" if ready_at else "", fault, note.startup_timeout, instance.id in self._draining,
+            hardware=note.share.hardware,
         )  # fmt: skip
 
     def _lost(self, instance: Instance, now: float) -> bool:
@@ -271,6 +273,11 @@ class ProcessRuntime:
             self._users.forget(space_id)
 
     # -- news
+
+    def capacity(self) -> tuple[NodeSeen, ...]:
+        with self._lock:
+            notes = [known.note for known in self._known.values() if known.note]
+        return (machine.node({(note.id, note.space_id): note.share for note in notes}),)
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ import threading
 import time
 from binascii import Error as Base64Error
 from dataclasses import replace
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -123,7 +124,7 @@ class Accounts:
         with self._store.read() as tx:
             user = tx.accounts.owner_named(name)
         # An unknown name costs as much as a known one, so that names cannot be told apart by time.
-        known = user.password_hash if user and user.password_hash else _DUMMY_HASH
+        known = user.password_hash if user and user.password_hash else _nobodys_hash()
         try:
             self._hasher.verify(known, password)
         except (VerificationError, InvalidHashError):
@@ -334,4 +335,7 @@ def _secret_of(authorization: str) -> str:
     raise Unauthorized("INVALID_TOKEN", "Invalid credentials in Authorization header")
 
 
-_DUMMY_HASH = PasswordHasher().hash(secrets.token_hex(16))
+@cache
+def _nobodys_hash() -> str:
+    """Made when it is first needed: it takes a while, on purpose, and no start should wait for it."""
+    return PasswordHasher().hash(secrets.token_hex(16))

@@ -11,10 +11,10 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
-from orchestrator.domain.decide import ClearFailures, Decision, Forget, Launch, Reap, StartBuild, Stop, decide
+from orchestrator.domain.decide import ClearFailures, Decision, Forget, Launch, Reap, StartBuild, Stop, decide, earliest
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
@@ -23,6 +23,7 @@ from orchestrator.domain.stage import Stage
 from orchestrator.domain.streams import build_stream
 from orchestrator.errors import PodiumError, Unavailable
 from orchestrator.ports import Bell, Builds, LaunchSpec, Logs, Repos, Runtime, Store
+from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.vault import Undecryptable
@@ -44,7 +45,7 @@ class Reconciler:
         repos: Repos,
         logs: Logs,
         bell: Bell,
-        hardware: Mapping[str, Hardware],
+        allotment: Allotment,
         host_of: Callable[[Space], str],
         clock=time.time,
     ) -> None:
@@ -56,7 +57,7 @@ class Reconciler:
         self._repos = repos
         self._logs = logs
         self._bell = bell
-        self._hardware = hardware
+        self._allotment = allotment
         self._host_of = host_of
         self._clock = clock
         self._who = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -154,11 +155,13 @@ class Reconciler:
         if claimed is None:
             return None
         space, fence = claimed
-        seen = self._see(space)
-        hardware = self._hardware.get(space.wish.hardware) or next(iter(self._hardware.values()))
+        space = self._allotment.requests.expire(space)
+        # A flavour that is not in the catalogue any more is denied: this one only fills the place.
+        hardware = self._allotment.flavors.get(space.wish.hardware, self._allotment.default)
+        seen = self._see(space, hardware)
         decision = decide(space.wish, seen, hardware, now)
 
-        failures, look_at = space.failures, decision.look_at
+        failures, look_at = space.failures, earliest(decision.look_at, space.wish.hardware_until)
         stops: list[Stop] = []
         for action in decision.do:
             match action:
@@ -192,13 +195,15 @@ class Reconciler:
             self._runtime.stop(action.instance_id, action.drain)
         return decision
 
-    def _see(self, space: Space) -> Seen:
+    def _see(self, space: Space, hardware: Hardware) -> Seen:
         instances = tuple(self._runtime.list(space.id))
         build = self._queue.look(space)
         if build and build.image and not instances and not self._builds.exists(build.image):
             self._queue.lost(build.key)
             build = replace(build, state=BuildState.LOST, image=None)
-        return Seen(build, instances, space.last_activity, space.failures)
+        denied = "" if space.wish.deleted or space.wish.paused else self._allotment.quotas.denied(space)
+        room = self._allotment.capacity.room(space, hardware) if build and build.image and not denied else None
+        return Seen(build, instances, space.last_activity, space.failures, room, space.queued_at, denied)
 
     def _launch(self, space: Space, build: BuildSeen | None, key: str, hardware: Hardware) -> Failures | None:
         assert build is not None and build.image is not None
@@ -231,7 +236,7 @@ class Reconciler:
         self._runtime.forget_space(space.id)
         self._repos.remove(space.id)
         with self._store.write() as tx:
-            for rows in (tx.builds, tx.secrets, tx.pushes, tx.spaces):
+            for rows in (tx.builds, tx.secrets, tx.pushes, tx.hardware, tx.spaces):
                 rows.forget(space.id)
         self._bell.ring("routes")
 
@@ -252,16 +257,18 @@ def _sighting(space: Space, seen: Seen, decision: Decision, failures: Failures, 
         address=served.address if served else "",
         instance=decision.serve,
         failures=failures,
+        queued_at=decision.queued_at,
         **_what_serves(space, seen, decision),
     )
 
 
 def _what_serves(space: Space, seen: Seen, decision: Decision) -> dict[str, object]:
-    """Revision and image of the routed instance: the wanted ones once it answers, then kept as long as it serves."""
+    """Revision, image and hardware of the routed instance: the wanted ones once it answers, then kept as long as it serves."""
     if not decision.serve:
-        return {"running_revision": None, "image": None}
+        return {"running_revision": None, "image": None, "running_hardware": ""}
     if decision.stage is Stage.RUNNING and seen.build:
-        return {"running_revision": space.wish.revision, "image": seen.build.image}
+        wish = space.wish
+        return {"running_revision": wish.revision, "image": seen.build.image, "running_hardware": wish.hardware}
     return {}
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from orchestrator.domain.caller import Caller, require
 from orchestrator.domain.records import AuditRow, Build, Space
 from orchestrator.domain.seen import BuildState
-from orchestrator.domain.space import Role, Visibility, Wish, check_name, subdomain
+from orchestrator.domain.space import Role, Visibility, Wish, check_name, sleep_seconds, subdomain
 from orchestrator.errors import Conflict, Invalid, NotFound, repo_not_found
 from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.accounts import Accounts, new_id
 from orchestrator.services.environment import Environment
+from orchestrator.services.hardware import HardwareRequests
 
 SDKS = ("gradio", "streamlit", "docker", "static")
-SLEEP_MIN = 1.0  #: seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,8 @@ class Spaces:
         accounts: Accounts,
         environment: Environment,
         bell: Bell,
+        hardware: HardwareRequests,
         *,
-        hardware: tuple[str, ...] = ("cpu-basic",),
-        sleep_after: float = 172800.0,
         url_of: Callable[[Space], str] = lambda space: "",
         clock=time.time,
     ) -> None:
@@ -53,7 +52,6 @@ class Spaces:
         self._environment = environment
         self._bell = bell
         self._hardware = hardware
-        self._sleep_after = sleep_after
         self._clock = clock
         self.url_of = url_of
 
@@ -98,14 +96,16 @@ class Spaces:
     # ---------------------------------------------------------------------------------------------------- creation
 
     def create(self, caller: Caller, new: NewSpace) -> Space:
-        """Make a Space. Raises Invalid for a bad name, sdk, hardware, sleep time, secret; Conflict `RepoExists` with `url`
-        of the one that is there."""
+        """Make a Space. Hardware that an admin must decide about is asked for. Raises Invalid for a bad name, sdk, hardware,
+        sleep time, secret; Forbidden for hardware; Conflict `RepoExists` with `url` of the one that is there."""
         owner = self._accounts.namespace(caller, new.organization)
         check_name(new.name)
         if new.sdk is not None and new.sdk not in SDKS:
             raise Invalid("SDK", f"unknown sdk {new.sdk[:40]!r}; write one of {', '.join(SDKS)}")
-        hardware = self.check_hardware(new.hardware or self._hardware[0])
-        sleep_after = self._sleep_after if new.sleep_after is None else new.sleep_after
+        default = self._hardware.default
+        wanted = self._hardware.fitting(new.hardware or default.name)
+        sleep_after = self._hardware.begins_with(default) if new.sleep_after is None else sleep_seconds(new.sleep_after)
+        notice = None
         both = sorted(set(new.secrets) & set(new.variables))
         if both:
             raise Conflict("SECRET_KIND", f"{both[0]} is given as a secret and as a variable; keep one")
@@ -121,6 +121,7 @@ class Spaces:
                     url=self.url_of(known),
                     id=known.id,
                 )
+            self._hardware.check_new(tx, owner)
             space = Space(
                 new_id(),
                 owner.name,
@@ -128,7 +129,7 @@ class Spaces:
                 new.name,
                 subdomain(owner.name, new.name, tx.spaces.labels_taken),
                 new.visibility,
-                Wish("", hardware=hardware, sleep_after=_seconds(sleep_after)),
+                Wish("", hardware=default.name, sleep_after=sleep_after),
                 creator_id=caller.user.id if caller.user else "",
                 sdk=new.sdk,
                 created_at=now,
@@ -139,9 +140,11 @@ class Spaces:
             )
             tx.spaces.add(space, look_at=now)
             self._environment.write(tx, space.id, settings, caller.name)
+            if wanted is not default:
+                notice = self._hardware.write(tx, caller, space, wanted)
             tx.audit.add(AuditRow(now, caller.name, "space.create", space.full_name, {"id": space.id, "sdk": new.sdk}))
             self._repos.create(space.id)
-        self._bell.ring("spaces")
+        self._hardware.ring(notice)
         return self.get(space.id) or space
 
     def create_for_push(self, caller: Caller, owner: str, name: str) -> Space:
@@ -150,12 +153,6 @@ class Spaces:
             return self.create(caller, NewSpace(name, organization=owner))
         except Conflict:
             return self.find(caller, owner, name, Role.WRITE)
-
-    def check_hardware(self, flavor: str) -> str:
-        if flavor not in self._hardware:
-            known = ", ".join(self._hardware)
-            raise Invalid("HARDWARE", f"this Podium has no hardware {flavor[:40]!r}; it has {known}")
-        return flavor
 
     # ---------------------------------------------------------------------------------------------------- commands
 
@@ -184,16 +181,14 @@ class Spaces:
     def set_sleep(self, caller: Caller, space: Space, seconds: float) -> Space:
         """`seconds` without use until it sleeps; -1: never. Raises Invalid `SLEEP_TIME`."""
         require(caller, space, Role.WRITE)
-        return self._change(caller, space, "space.sleep", sleep_after=_seconds(seconds))
+        wanted = sleep_seconds(seconds)
+        self._hardware.check_sleep(space.wish.hardware)
+        return self._change(caller, space, "space.sleep", sleep_after=wanted)
 
     def set_visibility(self, caller: Caller, space: Space, visibility: Visibility) -> Space:
         require(caller, space, Role.ADMIN)
         epoch = space.access_epoch + 1
         return self._change(caller, space, "space.visibility", visibility=visibility.value, access_epoch=epoch)
-
-    def set_hardware(self, caller: Caller, space: Space, flavor: str) -> Space:
-        require(caller, space, Role.WRITE)
-        return self._change(caller, space, "space.hardware", hardware=self.check_hardware(flavor))
 
     def rollback(self, caller: Caller, space: Space, which: str) -> Build:
         """Run an earlier good build again: by its number, its key, or the (short) commit it was made of; "" is the one
@@ -243,11 +238,3 @@ class Spaces:
 
 def _names(which: str, build: Build) -> bool:
     return which in (str(build.number), build.key) or (len(which) >= 7 and build.revision.startswith(which))
-
-
-def _seconds(value: float) -> float | None:
-    if value == -1:
-        return None
-    if not SLEEP_MIN <= value <= 10 * 365 * 86400:
-        raise Invalid("SLEEP_TIME", f"sleep time is {value:g}; write at least {SLEEP_MIN:g} seconds, or -1 for never")
-    return float(value)

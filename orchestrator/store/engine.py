@@ -15,14 +15,16 @@ from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
+from orchestrator.store.hardware import Hardware
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.secrets import Secrets
 from orchestrator.store.spaces import Spaces
 from orchestrator.store.sqlite import Sqlite
+from orchestrator.store.usage import Usage
 
 log = logging.getLogger(__name__)
-HEAD = "0002"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0003"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -36,6 +38,8 @@ class Tx:
         self.pushes = Pushes(connection)
         self.secrets = Secrets(connection)
         self.audit = Audit(connection)
+        self.hardware = Hardware(connection)
+        self.usage = Usage(connection)
 
 
 class Store:

@@ -2,7 +2,21 @@
 
 Change a table here and add a migration: a test holds the migrated schema against this file."""
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -93,6 +107,9 @@ spaces = Table(
     Column("sleep_after", Float),
     Column("env_version", Integer, nullable=False, default=0),
     Column("restarts", Integer, nullable=False, default=0),
+    Column("goes_first", Boolean, nullable=False, default=False, server_default=false()),
+    Column("hardware_until", Float),
+    Column("hardware_asked", String(40), nullable=False, default="", server_default=""),
     # the sighting
     Column("stage", String(24), nullable=False),
     Column("reason", Text, nullable=False, default=""),
@@ -106,6 +123,8 @@ spaces = Table(
     Column("image", JSON),
     Column("last_activity", Float, nullable=False, default=0.0),
     Column("failures", JSON),
+    Column("running_hardware", String(40), nullable=False, default="", server_default=""),
+    Column("queued_at", Float, index=True),
     # the reconciler's
     Column("look_at", Float, index=True),
     Column("lease_owner", String(64), nullable=False, default=""),
@@ -180,6 +199,58 @@ secrets = Table(
     Column("secret", Boolean, nullable=False),
     Column("description", Text, nullable=False, default=""),
     Column("updated_at", Float, nullable=False),
+)
+
+hardware_requests = Table(
+    "hardware_requests",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("space_id", ID, nullable=False, index=True),
+    Column("flavor", String(40), nullable=False),
+    Column("asker", String(96), nullable=False),
+    Column("note", Text, nullable=False, default=""),
+    Column("created_at", Float, nullable=False, index=True),
+    Column("state", String(16), nullable=False),
+    Column("decided_by", String(96), nullable=False, default=""),
+    Column("decided_at", Float),
+    Column("reason", Text, nullable=False, default=""),
+    Column("expires_at", Float),
+    Index(
+        "uq_hardware_requests_pending",
+        "space_id",
+        unique=True,
+        sqlite_where=text("state = 'pending'"),
+        postgresql_where=text("state = 'pending'"),
+    ),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("owner_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), primary_key=True),
+    Column("flavor", plain(40), primary_key=True),
+    Column("hours", Float),
+    Column("count", Integer),
+    Column("price", Float),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("instance_id", String(80), primary_key=True),
+    Column("started_at", Float, primary_key=True),
+    Column("space_id", ID, nullable=False),
+    Column("space", String(200), nullable=False),
+    Column("owner_id", ID, nullable=False),
+    Column("owner", String(96), nullable=False),
+    Column("hardware", plain(40), nullable=False),
+    Column("price", Float, nullable=False),
+    Column("begin", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("running", Boolean, nullable=False),
+    Index("ix_usage_owner_id_until", "owner_id", "until"),
+    Index("ix_usage_until", "until"),
+    Index("ix_usage_running", "space_id", sqlite_where=text("running"), postgresql_where=text("running")),
 )
 
 audit = Table(

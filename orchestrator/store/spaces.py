@@ -15,7 +15,14 @@ from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
 from orchestrator.store.values import failures_in, failures_out, image_in, image_out
 
-_WISH = ("revision", "rebuilds", "paused", "deleted", "hardware", "sleep_after", "env_version", "restarts")
+_WISH = (
+    "revision", "rebuilds", "paused", "deleted", "hardware", "sleep_after", "env_version", "restarts", "goes_first",
+    "hardware_until",
+)  # fmt: skip
+_SIGHTING = (
+    "stage", "reason", "stage_since", "deadline", "route", "address", "instance", "running_revision", "running_hardware",
+    "queued_at",
+)  # fmt: skip
 _SELECT = sa.select(t.spaces, t.owners.c.name.label("owner")).join(t.owners, t.owners.c.id == t.spaces.c.owner_id)
 
 
@@ -153,10 +160,7 @@ class Spaces:
     def save(self, space: Space, fence: int, until: float, look_at: float | None, *, route_changed: bool) -> bool:
         """Write the sighting and give back the lease that `claim` gave until `until`, under its fencing number; False
         (nothing written) if it was lost. A bell that rang meanwhile is kept: then it is looked at again at once."""
-        values: dict[str, object] = {
-            n: getattr(space, n)
-            for n in ("stage", "reason", "stage_since", "deadline", "route", "address", "instance", "running_revision")
-        }
+        values: dict[str, object] = {n: getattr(space, n) for n in _SIGHTING}
         values |= {"image": image_out(space.image), "failures": failures_out(space.failures)}
         c = t.spaces.c
         values |= {
@@ -168,6 +172,18 @@ class Spaces:
         if saved and route_changed:
             self._changed[space.id] = None
         return saved
+
+    def queue(self) -> "list[tuple[str, str, float]]":
+        """Spaces that wait for hardware or have a place kept: (id, flavour wanted, since)."""
+        c = t.spaces.c
+        query = sa.select(c.id, c.hardware, c.queued_at).where(c.queued_at.is_not(None), c.deleted.is_(False))
+        return [tuple(row) for row in self._db.execute(query.order_by(c.queued_at, c.id))]
+
+    def on_hardware(self, owner_id: str) -> "list[tuple[str, str]]":
+        """The Spaces of an owner, with the flavour that each wants: (id, flavour)."""
+        c = t.spaces.c
+        query = sa.select(c.id, c.hardware).where(c.owner_id == owner_id, c.deleted.is_(False)).order_by(c.id)
+        return [tuple(row) for row in self._db.execute(query)]
 
     def look_again(self, space_id: str, at: float) -> None:
         """Have it looked at no later than `at`."""

@@ -53,7 +53,7 @@ class World:
         if space["private"]:
             eventually(lambda: label.encode() in self.gateway.config.snapshot.read_bytes())
         else:
-            eventually(lambda: self.get(label, "/.podium/x").body == b'{"error": "Not found"}')
+            eventually(lambda: self.get(label, "/.podium/x").json.get("code") == "NOT_FOUND")
 
     def get(
         self, label: str, path: str = "/", method: str = "GET", body=None, timeout: float = 20, **fields: str
@@ -941,6 +941,51 @@ def test_apps_are_served_while_the_control_plane_is_away_and_through_a_restart(t
             assert b'"console": "/held"' in recv_until(visitor, b"size"), "a short restart is not noticed"
         eventually(lambda: world.get("acme-private", Cookie=cookie.split(";")[0]).status == 404)
         assert world.get("acme-demo").status == 200
+    finally:
+        world.close()
+
+
+def test_a_space_newer_than_the_snapshot_is_waited_for(tmp_path):
+    """Nobody is told 404 for a Space that the control plane knows and a gateway that just started does not, yet."""
+    world = World(tmp_path, retry_timeout=60.0)
+    try:
+        eventually(lambda: world.gateway.config.snapshot.exists())
+        world.gateway.stop()
+        world.control.stop()
+        world.gateway.start()
+        assert world.get("acme-demo").status == 200
+        world.control.put("acme-new", address=world.echo.address)
+        body = os.urandom(3 * MB)
+        head = b"POST / HTTP/1.1\r\nHost: acme-new.localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(
+            body
+        )
+        with (
+            world.open(head) as program,
+            world.open(b"GET / HTTP/1.1\r\nHost: acme-new.localhost\r\nAccept: text/html\r\n\r\n") as browser,
+            world.open(b"GET / HTTP/1.1\r\nHost: acme-none.localhost\r\nConnection: close\r\n\r\n") as lost,
+        ):
+            world.control.start()
+            program.sendall(body)
+            assert hashlib.sha256(body).hexdigest().encode() in recv_until(program, b"sha")
+            assert recv_until(browser, b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+            assert recv_until(lost, b"\r\n\r\n").startswith(b"HTTP/1.1 404"), "it should not wait longer than needed"
+    finally:
+        world.close()
+
+
+def test_nobody_waits_for_news_for_long(tmp_path):
+    world = World(tmp_path, retry_timeout=1.0)
+    try:
+        world.space("acme-hidden", private=True, state="closed")
+        world.control.stop()
+        eventually(lambda: world.gateway.errors().count("lost the route feed"))
+        missing, hidden = world.get("acme-none"), world.get("acme-hidden")
+        assert (
+            (missing.status, missing.body)
+            == (hidden.status, hidden.body)
+            == (404, b'{"error": "Repository not found"}')
+        )
+        assert world.page("acme-none").status == 404
     finally:
         world.close()
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.api import views
+from orchestrator.api import hardware_views, views
 from orchestrator.api.fresh import fresh
 from orchestrator.api.logs import log_event
 from orchestrator.domain.decide import RouteState
-from orchestrator.domain.hardware import catalogue
+from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.keys import instance_id, launch_key
 from orchestrator.domain.records import Build, Setting, Space
 from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Image
@@ -186,7 +186,7 @@ def test_a_build_and_its_fault():
 
 
 def test_hardware_has_what_the_client_insists_on():
-    assert views.hardware(catalogue(2, 16 * 1024**3, 50 * 1024**3)["cpu-basic"]) == {
+    assert hardware_views.hardware(catalogue(2, 16 * 1024**3, 50 * 1024**3)["cpu-basic"]) == {
         "name": "cpu-basic",
         "prettyName": "CPU basic",
         "cpu": "2 vCPU",
@@ -196,7 +196,22 @@ def test_hardware_has_what_the_client_insists_on():
         "unitCostMicroUSD": 0,
         "unitCostUSD": 0,
         "unitLabel": "hour",
+        "currency": "USD",
+        "allowed": "everyone",
+        "sleepTimeSeconds": None,
     }
+    gpu = Hardware(
+        "t4", "T4", 4, 1024**3, 1024**3, accelerator="Nvidia T4", count=2, price=0.5, vram="16 GB", sleep_after=60.0
+    )
+    told = hardware_views.hardware(gpu)
+    assert told["accelerator"] == {
+        "type": "gpu",
+        "model": "T4",
+        "quantity": "2",
+        "vram": "16 GB",
+        "manufacturer": "Nvidia",
+    }
+    assert (told["unitCostMicroUSD"], told["unitCostUSD"], told["sleepTimeSeconds"]) == (500000, 0.5, 60.0)
 
 
 def test_files_and_commits():

@@ -3,15 +3,18 @@
 import asyncio
 import threading
 
+from orchestrator.domain.hardware import catalogue
 from orchestrator.domain.space import Visibility
 from orchestrator.repos.git import GitRepos
 from orchestrator.services.accounts import Accounts
+from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.environment import Environment
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.spaces import NewSpace, Spaces
 from orchestrator.services.vault import Vault
 from orchestrator.store.engine import Store
+from tests.memory import MemoryRuntime
 
 LONG = 30.0  #: seconds that no test waits, unless it fails
 
@@ -41,7 +44,9 @@ def test_the_route_feed_tells_all_then_what_changes(tmp_path):
     ada = accounts.add_user("ada")
     caller = accounts.caller(f"Bearer {accounts.add_token(ada, 'write', 'x')}", None, "127.0.0.1")
     vault = Vault.at(tmp_path / "key")
-    spaces = Spaces(store, GitRepos(tmp_path / "repos", 1024**2), accounts, Environment(store, vault, bell), bell)
+    requests = Allotment.of(store, bell, MemoryRuntime(), catalogue(1, 1024**3, 1024**3)).requests
+    repos, environment = GitRepos(tmp_path / "repos", 1024**2), Environment(store, vault, bell)
+    spaces = Spaces(store, repos, accounts, environment, bell, requests)
     first = spaces.create(caller, NewSpace("first", sdk="static"))
 
     async def read() -> list[dict]:

@@ -7,10 +7,12 @@ import pytest
 
 from orchestrator.gateway import headers
 from orchestrator.gateway.access import Access, is_hub_token, same_origin, split_sign
+from orchestrator.gateway.accesslog import AccessLog
 from orchestrator.gateway.activity import FLOWS, KEEPS, NONE, ONCE, WAKES, Repetitions, use_of
 from orchestrator.gateway.hosts import CONSOLE, Hosts, host_port, is_internal
 from orchestrator.gateway.limits import Bucket, Crowd, subject
 from orchestrator.gateway.outcome import Outcome, decide
+from orchestrator.gateway.request import Request
 from orchestrator.gateway.routes import Table
 from orchestrator.gateway.upgrade import Frames
 
@@ -23,6 +25,11 @@ O = Outcome  # noqa: E741
         (None, {}, O.MISSING),
         (None, {"informed": False}, O.UNKNOWING),
         (None, {"own": True, "page": True}, O.MISSING),
+        (None, {"current": False}, O.LISTEN),
+        (None, {"current": False, "informed": False}, O.LISTEN),
+        (None, {"current": False, "allowed": None}, O.ASK),
+        ("open", {"current": False}, O.FORWARD),
+        ("open", {"current": False, "allowed": False}, O.LISTEN),
         (None, {"allowed": None}, O.ASK),
         (None, {"allowed": None, "informed": False}, O.UNKNOWING),
         ("open", {"allowed": False}, O.MISSING),
@@ -288,7 +295,7 @@ def feed(table: Table, *messages: dict) -> None:
 
 def test_routes_that_are_not_in_a_snapshot_vanish_only_when_it_is_complete():
     changed: list[bytes] = []
-    table = Table("http://localhost", changed.append)
+    table = Table("http://localhost", lambda label, route: changed.append(label))
     feed(table, {"reset": True}, {"put": route("a")}, {"put": route("b")}, {"synced": True})
     assert table.informed and len(table) == 2
     feed(table, {"reset": True}, {"put": route("a")})
@@ -354,3 +361,19 @@ def test_keys_that_cannot_be_used_close_private_spaces(keys):
     access.load(keys)
     assert not access.cookie_allows(b"podium-app=x", table.get(b"a"), "a.localhost")
     assert access.sign_claims(b"x", table.get(b"a"), ("a.localhost", "a.localhost:8000")) is None
+
+
+def test_every_line_of_the_access_log_is_json(tmp_path):
+    """Whatever the visitor wrote, asked for again or not, short or long."""
+    log = AccessLog(tmp_path / "access.log", 1 << 20)
+    targets = [b'/"\\\n?x=1', b"/caf\xc3\xa9", b"/same?a", b"/same?a", b"/" + b"x" * 3000]
+    for number, target in enumerate(targets):
+        request = Request(None)
+        request.method, request.target, request.host, request.address = b"GET", target, b'a".localhost', "::1"
+        request.status, request.sent, request.started, request.outcome = 200, number, 1.0, Outcome.FORWARD
+        log.write(request, 1.5)
+    log.close()
+    lines = [json.loads(line) for line in (tmp_path / "access.log").read_text().splitlines()]
+    assert [line["path"].encode("latin-1") for line in lines] == [target.partition(b"?")[0] for target in targets]
+    assert [line["bytes"] for line in lines] == [0, 1, 2, 3, 4]
+    assert all(line["host"] == 'a".localhost' and line["ms"] == 500 and line["outcome"] == "forward" for line in lines)

@@ -17,6 +17,7 @@ from orchestrator.domain.stage import Stage
 from orchestrator.errors import NotFound
 from orchestrator.ports import BuildResult
 from orchestrator.services.accounts import Accounts
+from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
@@ -32,6 +33,8 @@ from tests.memory import MemoryBuilds, MemoryLogs, MemoryRepos, MemoryRuntime
 class House:
     """Real services on a real database; `now` is the clock, `settle()` runs the loop by hand until nothing moves."""
 
+    flavors = None  #: of a catalogue of its own
+
     def __init__(self, tmp_path, database):
         self.now = 1000.0
         clock = lambda: self.now  # noqa: E731
@@ -42,8 +45,10 @@ class House:
         self.vault = Vault.at(tmp_path / "keys" / "vault")
         self.environment = Environment(self.store, self.vault, self.bell, clock)
         self.accounts = Accounts(self.store, clock=clock)
+        flavors = self.flavors or {"cpu-basic": Hardware("cpu-basic", "CPU", 2, 1024**3, 1)}
+        self.allotment = Allotment.of(self.store, self.bell, self.runtime, flavors, 100.0, clock=clock)
         self.spaces = Spaces(
-            self.store, self.repos, self.accounts, self.environment, self.bell, sleep_after=100.0, clock=clock
+            self.store, self.repos, self.accounts, self.environment, self.bell, self.allotment.requests, clock=clock
         )
         self.queue = BuildQueue(self.store, self.repos, self.bell, clock)
         self.reconciler = Reconciler(
@@ -55,7 +60,7 @@ class House:
             self.repos,
             self.logs,
             self.bell,
-            {"cpu-basic": Hardware("cpu-basic", "CPU", 2, 1024**3, 1)},
+            self.allotment,
             lambda space: f"{space.label}.localhost",
             clock,
         )

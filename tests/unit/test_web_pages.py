@@ -546,3 +546,14 @@ def test_the_log_of_one_build_ends(console, ada, make):
     for missing in ("/stream?build=7", "/text?build=7", "?build=7"):
         assert ada.get(path + missing).status_code == 404
     assert ada.get(path + "?build=-1").status_code in (200, 404)
+
+
+def test_our_own_mistake_is_a_page_with_its_number(console, stranger, make, monkeypatch):
+    def broken(*_: object, **__: object):
+        raise RuntimeError("the secret inner workings")
+
+    space = make()
+    monkeypatch.setattr(console.parts.spaces, "find", broken)
+    answer = stranger.get(f"/spaces/{space.full_name}")
+    assert answer.status_code == 500 and answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["x-request-id"] in answer.text and "inner workings" not in answer.text

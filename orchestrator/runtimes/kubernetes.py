@@ -1,0 +1,219 @@
+"""The `Runtime` port on Kubernetes: each instance is a Deployment of one pod.
+
+Owns: launching, stopping and finding instances again, and telling who changed. What an instance is made of is in `manifests.py`,
+what its state means in `pods.py`, how the cluster is followed in `watch.py`, what is done for pods meanwhile in
+`pod_care.py`. Nothing is kept here that is not in the cluster: any control plane knows the same. Does not decide when to
+launch or stop, and reads no setting."""
+
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState
+from orchestrator.errors import Unavailable
+from orchestrator.ports import LaunchSpec
+from orchestrator.runtimes import container, manifests, pods
+from orchestrator.runtimes.kubernetes_api import Cluster, Refused
+from orchestrator.runtimes.manifests import INSTANCE, OWNER, Options
+from orchestrator.runtimes.news import News
+from orchestrator.runtimes.pod_care import Care, Case
+from orchestrator.runtimes.watch import Mirror
+
+_ID = re.compile(r"[a-z]([a-z0-9-]{0,54}[a-z0-9])?")
+_SPACE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,54}[a-z0-9])?")
+STALE = 60.0  #: seconds of silence of the API server after which what was heard before is no answer any more
+_FIRST = 5.0  #: seconds that the first look may take until Podium goes on without
+_QUICK = 1.0
+
+
+class KubernetesRuntime:
+    """`owner` tells this Podium's objects from those of others in the same namespace. An API server that does not answer now is
+    waited for in the background."""
+
+    def __init__(
+        self, cluster: Cluster, data: Path, owner: str, options: Options, grace: float = 10.0, log_limit: int = 10 * 1024**2
+    ) -> None:  # fmt: skip
+        place, logs = Path(data).resolve() / "kubernetes", Path(data).resolve() / "logs" / "run"
+        for directory in (place, logs):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._cluster, self._owner, self._options, self._grace = cluster, owner, options, grace
+        self._refused: dict[str, InstanceSeen] = {}
+        self._lock = threading.Lock()
+        ours = {"labelSelector": f"{OWNER}={owner}"}
+        warnings = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
+        self._deployments = Mirror(cluster, "deployments", ours, self._changed)
+        self._pods = Mirror(cluster, "pods", ours, self._changed)
+        self._events = Mirror(cluster, "events", warnings, self._changed)
+        self._nodes = Mirror(cluster, "nodes", {}, lambda: None)
+        self._index: tuple[object, Mapping[str, Sequence[dict]]] = (None, {})
+        self._care = Care(cluster, owner, place / "lock", logs, log_limit, self._cases, self._keep)
+        self._news = News(self.list, lambda: None, lambda: None, _QUICK)
+        for mirror in self._mirrors:
+            mirror.start()
+        until = time.monotonic() + _FIRST
+        for mirror in (self._deployments, self._pods):
+            mirror.wait(max(0.0, until - time.monotonic()))
+        self._news.start()
+        self._care.start()
+
+    # -- launch
+
+    def launch(self, spec: LaunchSpec) -> None:
+        if not _ID.fullmatch(spec.instance_id) or not _SPACE_ID.fullmatch(spec.space_id):
+            raise ValueError(f"not an instance: {spec.instance_id!r} of {spec.space_id!r}")
+        if here := self._deployments.items.get(spec.instance_id):
+            return self._call_back(here)
+        if not spec.image.reference:
+            raise Unavailable(f"the image is gone: {spec.image.id}")
+        if spec.instance_id in self._refused:
+            return
+        note = container.note_of(spec, self._grace, time.time())
+        try:
+            self._make(spec, note)
+        except Refused as error:
+            fault = Fault("APP_EXITED", f"Podium could not start the app: {error}")
+            self._refused[note.id] = InstanceSeen(
+                note.id, note.space_id, note.launch_key, InstanceState.EXITED, note.started_at, fault=fault,
+                startup_timeout=note.startup_timeout,
+            )  # fmt: skip
+        except LookupError:
+            raise Unavailable(f"the namespace {self._cluster.namespace} is not there") from None
+        self._changed()
+
+    def _make(self, spec: LaunchSpec, note: container.Note) -> None:
+        if self._options.storage:
+            with suppress(FileExistsError):
+                self._cluster.create(
+                    "persistentvolumeclaims", manifests.volume(self._owner, note.space_id, self._options)
+                )
+        name = f"{note.id}-{secrets.token_hex(3)}"  # of its own: an earlier one may be about to go
+        self._cluster.create("secrets", manifests.secret(name, self._owner, spec, self._grace))
+        try:
+            made = self._cluster.create(
+                "deployments", manifests.deployment(spec, note, self._owner, name, self._options)
+            )  # fmt: skip
+        except FileExistsError:  # 409: another control plane was faster, or it is still going
+            self._cluster.delete("secrets", name)
+            with suppress(LookupError):
+                self._keep(self._cluster.get("deployments", note.id))
+            return
+        except Exception:
+            with suppress(Unavailable):
+                self._cluster.delete("secrets", name)
+            raise
+        self._keep(made)
+        with suppress(Unavailable, LookupError):  # else it is swept later
+            self._cluster.patch("secrets", name, manifests.owned_by(made))
+
+    def _call_back(self, here: Mapping) -> None:
+        """Undo a stop that has not ended its drain."""
+        about = here["metadata"]
+        if manifests.STOP_AT in (about.get("annotations") or {}) and not about.get("deletionTimestamp"):
+            with suppress(LookupError):
+                self._keep(self._cluster.patch("deployments", about["name"], manifests.stop_at(None)))
+
+    # -- list
+
+    def list(self, space_id: str | None = None) -> list[InstanceSeen]:
+        silent = max(self._deployments.age, self._pods.age)
+        if silent > STALE:
+            since = "has not answered yet" if silent == float("inf") else f"has not answered for {silent:.0f} seconds"
+            raise Unavailable(f"Kubernetes {since}")
+        found = [case.seen for case in self._cases(space_id).values()]
+        with self._lock:
+            return found + [one for one in self._refused.values() if space_id in (None, one.space_id)]
+
+    def _cases(self, space_id: str | None = None) -> dict[str, Case]:
+        """What the cluster tells of all instances, or of a Space's."""
+        found, now, by_instance = {}, time.time(), self._pods_by_instance()
+        events, nodes = list(self._events.items.values()), list(self._nodes.items.values())
+        for name, deployment in self._deployments.items.items():
+            note = container.read_note(deployment["metadata"].get("annotations") or {}, manifests.NOTE)
+            if note is None or space_id not in (None, note.space_id):
+                continue
+            own = by_instance.get(name, [])
+            seen = pods.see(deployment, own, now, events, nodes, self._ahead(own))
+            if seen is not None:
+                found[name] = Case(note, deployment, own, seen)
+        return found
+
+    def _pods_by_instance(self) -> Mapping[str, Sequence[dict]]:
+        items, (seen, index) = self._pods.items, self._index
+        if seen is not items:
+            index = {}
+            for pod in items.values():
+                index.setdefault((pod["metadata"].get("labels") or {}).get(INSTANCE, ""), []).append(pod)
+            self._index = (items, index)
+        return index
+
+    def _ahead(self, own: Sequence[dict]) -> int:
+        """How many wait longer than this instance's pod for the same accelerator."""
+        pod = pods.current(own)
+        if pod is None or not pods.unplaced(pod) or not (resource := pods.accelerator(pod)[0]):
+            return 0
+        mine = (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])
+        return sum(
+            pods.unplaced(one) and pods.accelerator(one)[0] == resource
+            and (one["metadata"]["creationTimestamp"], one["metadata"]["name"]) < mine
+            for one in self._pods.items.values()
+        )  # fmt: skip
+
+    # -- stop
+
+    def stop(self, instance_id: str, drain: float = 0.0) -> None:
+        with self._lock:
+            if self._refused.pop(instance_id, None):
+                return self._changed()
+        here = self._deployments.items.get(instance_id)
+        if here is None or here["metadata"].get("deletionTimestamp"):
+            return
+        about = here["metadata"]
+        with suppress(LookupError):
+            if not drain:
+                self._keep(self._cluster.delete("deployments", about["name"], about["uid"], wait=True))
+            elif manifests.STOP_AT not in (about.get("annotations") or {}):
+                self._keep(self._cluster.patch("deployments", about["name"], manifests.stop_at(time.time() + drain)))
+
+    def forget_space(self, space_id: str) -> None:
+        if self._options.storage and _SPACE_ID.fullmatch(space_id):
+            self._cluster.delete("persistentvolumeclaims", manifests.volume_name(space_id))
+
+    # -- news
+
+    def subscribe(self, changed: Callable[[str], None]) -> None:
+        self._news.subscribers.append(changed)
+
+    def _changed(self) -> None:
+        self._care.ring()
+        self._news.ring()
+
+    def _keep(self, deployment: dict) -> None:
+        """What the API server answered, before the watch tells of it."""
+        if (deployment.get("metadata") or {}).get("name"):
+            self._deployments.put(deployment)
+            self._changed()
+
+    @property
+    def _mirrors(self) -> tuple[Mirror, ...]:
+        return self._deployments, self._pods, self._events, self._nodes
+
+    def close(self) -> None:
+        for mirror in self._mirrors:
+            mirror.close()
+        self._care.close()
+        self._news.close()
+        self._cluster.close()
+
+
+def open_runtime(
+    told: Mapping[str, str | float], data: Path, owner: str, grace: float, log_limit: int
+) -> KubernetesRuntime:
+    """A runtime from the operator's words: `namespace`, `config` (a path), `context`, and those of `Options`."""
+    cluster = Cluster(str(told["namespace"]), str(told["config"]), str(told["context"]))
+    words = {name: str(told[name]) for name in Options.__slots__ if name not in ("pull_secrets", "share")}
+    options = Options(**words, pull_secrets=tuple(str(told["pull_secrets"]).split()), share=float(told["share"]))
+    return KubernetesRuntime(cluster, data, owner, options, grace, log_limit)

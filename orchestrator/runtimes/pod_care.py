@@ -1,0 +1,252 @@
+"""What somebody must do for pods all the time: see whether they answer, follow their logs, end what has drained, give up what is
+stuck. Of several control planes on one data directory one does it, whoever holds the lock; what it learns is written on the
+Deployment, where all of them read it. Does not decide when to launch or stop."""
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.domain.seen import InstanceSeen, InstanceState
+from orchestrator.errors import Unavailable
+from orchestrator.runtimes import look, manifests, pods
+from orchestrator.runtimes.container import Note
+from orchestrator.runtimes.follow import Follower, last_time
+from orchestrator.runtimes.kubernetes_api import Cluster
+from orchestrator.runtimes.pod_log import PodLog, StampedLog
+
+log = logging.getLogger("podium.kubernetes")
+_TICK = 1.0  #: seconds between rounds that nobody rang for
+_SWEEP = 600.0  #: seconds between looks for what nobody owns
+_PULL_AGAIN = 20.0  #: seconds that a pod may fail to get its image before another takes its place
+_STUCK = 30.0  #: seconds beyond its grace after which a pod on a silent node is taken for dead
+_SILENT = 3  #: probes without an answer until an app on a silent node is taken for lost
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One instance as the cluster tells of it now."""
+
+    note: Note
+    deployment: Mapping
+    pods: Sequence[Mapping]
+    seen: InstanceSeen
+
+    @property
+    def pod(self) -> Mapping | None:
+        return pods.current(self.pods)
+
+
+class Care:
+    """`cases` gives all instances from memory; `keep` puts a changed Deployment there."""
+
+    def __init__(
+        self, cluster: Cluster, owner: str, lock: Path, logs: Path, log_limit: int,
+        cases: Callable[[], Mapping[str, Case]], keep: Callable[[dict], None],
+    ) -> None:  # fmt: skip
+        self._cluster, self._owner, self._logs, self._log_limit = cluster, owner, logs, log_limit
+        self._cases, self._keep = cases, keep
+        self._lock_file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._held = False
+        self._closed, self._rung = threading.Event(), threading.Event()
+        self._followers: dict[str, Follower] = {}  #: by the pod's uid
+        self._told: dict[str, dict] = {}  #: the launcher's last word, by the pod's uid
+        self._probing: set[str] = set()
+        self._swept = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="pods", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ring(self) -> None:
+        """Something may be to be done."""
+        self._rung.set()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._rung.set()
+        for follower in list(self._followers.values()):
+            follower.close()
+        self._thread.join(2.0)
+        os.close(self._lock_file)
+
+    # -- the rounds
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                if self._leads():
+                    self._round()
+            except Unavailable:
+                self._closed.wait(_TICK)
+            except Exception:
+                log.exception("a round of care failed")
+            self._rung.wait(_TICK)
+            self._rung.clear()
+
+    def _leads(self) -> bool:
+        if not self._held:
+            with suppress(OSError):
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._held = True
+        return self._held
+
+    def _round(self) -> None:
+        cases, now = self._cases(), time.time()
+        for case in cases.values():
+            pod = case.pod
+            if pod is not None:
+                self._follow(case, pod)
+                self._probe(case, pod)
+                self._pull_again(case, pod, now)
+            self._finish(case, now)
+        there = {pod["metadata"]["uid"] for case in cases.values() for pod in case.pods}
+        for uid in [one for one in self._followers if one not in there]:
+            self._followers.pop(uid).tick()
+            self._told.pop(uid, None)
+        for follower in list(self._followers.values()):
+            follower.tick()
+        if time.monotonic() - self._swept > _SWEEP:
+            self._swept = time.monotonic()
+            self._sweep(cases, now)
+
+    # -- what is to end
+
+    def _finish(self, case: Case, now: float) -> None:
+        """End what has drained, and what only a kubelet keeps from being gone: one that is silent, or one that takes up to ten
+        seconds to clean up after containers that have ended. A pod that writes to a volume is left to it."""
+        about = case.deployment["metadata"]
+        if not about.get("deletionTimestamp"):
+            if case.seen.state is InstanceState.STOPPING and (not case.seen.draining or not pods.alive(case.pod)):
+                self._keep(self._cluster.delete("deployments", about["name"], about["uid"], wait=True))
+            return
+        for pod in case.pods:
+            over = pods.time_of(pod["metadata"].get("deletionTimestamp", ""))  # its grace
+            dead = pods.stopped(pod) or (now > over + _STUCK and pods.on_lost_node(pod))
+            if over and dead and not pods.volume(pod):
+                self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"]["uid"], grace=0)
+
+    def _pull_again(self, case: Case, pod: Mapping, now: float) -> None:
+        """A kubelet waits up to five minutes between attempts; of another pod it knows no failures."""
+        made = pods.time_of(pod["metadata"]["creationTimestamp"])
+        if case.seen.state is InstanceState.STARTING and now > made + _PULL_AGAIN and pods.cannot_pull(pod):
+            self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"]["uid"])
+
+    def _sweep(self, cases: Mapping[str, Case], now: float) -> None:
+        """Secrets whose Deployment was never made, because a control plane died in between."""
+        chosen = {"labelSelector": f"{manifests.OWNER}={self._owner}"}
+        more = ""
+        while True:
+            page = self._cluster.page("secrets", chosen, more)
+            for one in page.get("items") or ():
+                about = one["metadata"]
+                old = now > pods.time_of(about["creationTimestamp"]) + _SWEEP
+                case = cases.get((about.get("labels") or {}).get(manifests.INSTANCE, ""))
+                if not old or about.get("ownerReferences"):
+                    continue
+                if case and manifests.secret_of(case.deployment) == about["name"]:
+                    self._cluster.patch("secrets", about["name"], manifests.owned_by(case.deployment))
+                else:
+                    self._cluster.delete("secrets", about["name"], about["uid"])
+            more = page["metadata"].get("continue", "")
+            if not more:
+                return
+
+    # -- its log
+
+    def _follow(self, case: Case, pod: Mapping) -> None:
+        uid, note = pod["metadata"]["uid"], case.note
+        if uid in self._followers or not pods.begun(pod):
+            return
+        path = self._logs / f"{note.id}.log"
+        since = last_time(path)
+        if since < 0:  # it has been read to its end, unless this is another pod
+            if path.stat().st_mtime > pods.time_of(pod["metadata"]["creationTimestamp"]):
+                return
+            since = 0.0
+        log = StampedLog(str(path), self._log_limit)
+
+        def now() -> tuple[Case | None, Mapping | None]:
+            found = self._cases().get(note.id)
+            return found, next((one for one in found.pods if one["metadata"]["uid"] == uid), None) if found else None
+
+        def running() -> bool:
+            self._closed.wait(0.3)  # the kubelet needs a moment to tell
+            return not self._closed.is_set() and pods.alive(now()[1])
+
+        def ending() -> str:
+            found, one = now()
+            told = self._told.get(uid, {}).get("state") == "exited"
+            if told or found is None:
+                return "" if told else "stopped"
+            fault = pods.ended([one], note) if one else None
+            return fault.message if fault else "stopped"
+
+        def said(status: dict) -> None:
+            self._told[uid] = status
+            self._rung.set()
+
+        opened = PodLog(self._cluster, pod["metadata"]["name"], log, said, lambda: pods.restarted(now()[1]))
+        self._followers[uid] = Follower(path, self._log_limit, opened, running, ending, since, log)
+        self._followers[uid].start()
+
+    # -- does it answer?
+
+    def _probe(self, case: Case, pod: Mapping) -> None:
+        uid = pod["metadata"]["uid"]
+        wanted = case.seen.state is InstanceState.STARTING or pods.on_lost_node(pod)
+        if wanted and uid not in self._probing and pods.begun(pod) and pods.address_of(pod, case.note):
+            self._probing.add(uid)
+            name = f"look-{case.note.id}"
+            threading.Thread(target=self._ask, args=(case.note.id, uid), name=name, daemon=True).start()
+
+    def _ask(self, instance_id: str, uid: str) -> None:
+        """Until it answers, or need not any more."""
+        pause, asked, silent = 0.03, 0, 0
+        try:
+            while not self._closed.wait(pause):
+                case = self._cases().get(instance_id)
+                pod = case.pod if case else None
+                if case is None or pod is None or pod["metadata"]["uid"] != uid or not pods.alive(pod):
+                    return
+                lost = pods.on_lost_node(pod)
+                if case.seen.state is not InstanceState.STARTING and not lost:
+                    return
+                host, _, port = pods.address_of(pod, case.note).rpartition(":")
+                ready, reason = look.answer(host.strip("[]"), int(port), case.note.ready_path)
+                asked, silent = asked + 1, 0 if ready else silent + 1
+                told = pods.seen_of(case.deployment, pod)
+                if ready or (told.get("ready_at") and lost and silent >= _SILENT):
+                    self._note(case, pod, _answered(told, ready))
+                elif not told.get("ready_at") and (reason or asked * pause > 3.0):
+                    self._note(case, pod, self._in_the_way(uid, reason, case.note, asked))
+                pause = min(1.0 if lost else 0.25, pause * 1.1)
+        finally:
+            self._probing.discard(uid)
+
+    def _in_the_way(self, uid: str, reason: str, note: Note, asked: int) -> dict:
+        """What keeps it from being ready: the launcher knows better, if there is one."""
+        told = self._told.get(uid, {})
+        if told.get("state") == "ready" and asked > 20:
+            return {
+                "reason": f"the app answers on port {note.port}, but Podium cannot reach it: is a network policy in the way?"
+            }
+        kept = {name: told[name] for name in ("reason", "listening_elsewhere", "port") if told.get(name)}
+        return kept or ({"reason": reason} if reason else {})
+
+    def _note(self, case: Case, pod: Mapping, found: dict) -> None:
+        """Write it down unless it is written there. What cannot be written now is seen again."""
+        found = {"pod": pod["metadata"]["uid"], **found} if found else {}
+        if found != pods.seen_of(case.deployment, pod):
+            with suppress(Unavailable, LookupError, FileExistsError):
+                self._keep(self._cluster.patch("deployments", case.note.id, manifests.seen_of(found)))
+
+
+def _answered(told: Mapping, ready: bool) -> dict:
+    found = {"ready_at": told.get("ready_at") or round(time.time(), 3)}
+    return found if ready else found | {"silent": True}

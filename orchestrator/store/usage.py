@@ -1,0 +1,56 @@
+"""Usage by the second: one row per run of an instance, extended while it runs. Writing the same again changes nothing, so that
+several may measure."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from orchestrator.domain import records
+from orchestrator.domain.records import UsageSum
+from orchestrator.store import schema as t
+from orchestrator.store.upsert import upsert
+
+_C = t.usage.c
+
+
+class Usage:
+    def __init__(self, connection: sa.Connection) -> None:
+        self._db = connection
+
+    def extend(self, row: records.Usage, waiting: bool = False) -> None:
+        """It runs at `row.until`; the first call notes it. `waiting`: it has not got its hardware yet, so that its time begins
+        no sooner than then."""
+        values = {name: getattr(row, name) for name in records.Usage.__slots__}
+        only = ("until", "running", "begin") if waiting else ("until", "running")
+        upsert(self._db, t.usage, values, only)
+
+    def running(self) -> list[records.Usage]:
+        query = sa.select(t.usage).where(_C.running).order_by(_C.space_id, _C.started_at)
+        return [records.Usage(**row) for row in self._db.execute(query).mappings()]
+
+    def end(self, row: records.Usage, at: float) -> None:
+        """It runs no more; it did until `at`, unless more is known already."""
+        query = sa.update(t.usage).where(_C.instance_id == row.instance_id, _C.started_at == row.started_at)
+        later = sa.case((_C.until > at, _C.until), else_=at)
+        self._db.execute(query.values(running=False, until=later))
+
+    def sums(
+        self, since: float, before: float, owner_id: str | None = None, space_id: str | None = None
+    ) -> list[UsageSum]:
+        """What was used between two moments, by owner, Space and flavour."""
+        begin = sa.case((_C.begin < since, since), else_=_C.begin)
+        until = sa.case((_C.until > before, before), else_=_C.until)
+        seconds = sa.func.sum(until - begin)
+        cost = sa.func.sum((until - begin) * _C.price) / 3600.0
+        key = (_C.owner, _C.space, _C.hardware)
+        query = sa.select(*key, seconds.label("seconds"), cost.label("cost"))
+        query = query.where(_C.until > since, _C.begin < before, _C.until > _C.begin).group_by(*key).order_by(*key)
+        for column, wanted in ((_C.owner_id, owner_id), (_C.space_id, space_id)):
+            if wanted:
+                query = query.where(column == wanted)
+        return [UsageSum(**row) for row in self._db.execute(query).mappings()]
+
+    def owners_running(self, flavors: Iterable[str]) -> list[tuple[str, str]]:
+        """(Space, owner) of what runs on one of these flavours now."""
+        query = sa.select(_C.space_id, _C.owner_id).where(_C.running, _C.hardware.in_(list(flavors))).distinct()
+        return [tuple(row) for row in self._db.execute(query)]

@@ -1,0 +1,105 @@
+"""`podium up --runtime docker` with a registry: pushes, the registry going away and coming back, and an engine that has lost the
+image. The apps are static pages, so that nothing but images takes time."""
+
+import time
+
+import pytest
+
+from tests import containers, registry
+from tests.podium import Podium
+from tests.support import Prober, eventually
+
+pytestmark = [
+    pytest.mark.skipif(bool(registry.trouble()), reason=registry.trouble() or "-"),
+    pytest.mark.skipif(bool(containers.trouble()), reason=containers.trouble() or "-"),
+    pytest.mark.timeout(600),
+]
+README = "---\nsdk: static\n---\n"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    made = registry.Registry(tmp_path_factory.mktemp("registry")).start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory, kept):
+    settings = {"runtime": "docker", "base_image": containers.base(), "registry": f"{kept.host}/e2e"}
+    podium = Podium(tmp_path_factory.mktemp("pushed"), **settings)
+    try:
+        yield podium.start()
+        podium.stop()
+        assert containers.of_owner(owner(podium)) == [], "containers are left"
+    finally:
+        podium.end()
+        if (podium.data / "keys" / "engine").exists():
+            for name in containers.of_owner(owner(podium)):
+                containers.docker("rm", "-f", name)
+            containers.docker("network", "rm", f"podium-{owner(podium)}", check=False)
+            for image in containers.apps_of_owner(owner(podium)):
+                containers.docker("image", "rm", "-f", image, check=False)
+
+
+def owner(podium: Podium) -> str:
+    return (podium.data / "keys" / "engine").read_text().split()[0]
+
+
+@pytest.fixture
+def boxed(box, request):
+    made = box.space(request.node.name.replace("_", "-")[:40].strip("-"))
+    made.push(files={"README.md": README, "version": "1"})
+    made.wait("RUNNING", timeout=300)
+    yield made
+    made.close()
+    made.delete()
+
+
+def ask(space) -> str:
+    with space.client() as client:
+        return client.get("/version").text
+
+
+def test_a_push_replaces_the_version_without_a_gap_and_without_a_builder(boxed):
+    with Prober(boxed) as prober:
+        began = time.monotonic()
+        boxed.push(files={"README.md": README, "version": "2"})
+        eventually(lambda: ask(boxed) == "2", 60)
+        print(f"from before the push to the new version: {time.monotonic() - began:.2f} s")
+        boxed.wait("RUNNING")
+    assert prober.failures == [] and prober.bodies == ["1", "2"]
+    log = boxed.logs("build")
+    assert any("one layer" in line for line in log) and not any("Step" in line for line in log)
+
+
+def test_a_registry_that_is_away_stops_no_app_and_loses_no_push(boxed, kept):
+    with Prober(boxed) as prober:
+        kept.stop()
+        try:
+            boxed.push(files={"README.md": README, "version": "2"})
+            eventually(
+                lambda: any("registry" in line for line in boxed.logs("build")) or boxed.stage() != "RUNNING", 60
+            )
+            assert ask(boxed) == "1"
+        finally:
+            kept.start()
+        eventually(lambda: ask(boxed) == "2", 60)
+    assert prober.failures == []
+
+
+def test_what_the_engine_has_lost_is_pulled_and_what_the_registry_has_lost_is_built(boxed, box, kept):
+    boxed.sleep_after(5)
+    eventually(lambda: containers.of_owner(owner(box)) == [], 60)
+    boxed.sleep_after(3600)
+    for image in containers.apps_of_owner(owner(box)):
+        containers.docker("image", "rm", "-f", image)
+    assert ask(boxed) == "1"
+    boxed.sleep_after(5)
+    eventually(lambda: containers.of_owner(owner(box)) == [], 60)
+    boxed.sleep_after(3600)
+    for image in containers.apps_of_owner(owner(box)):
+        containers.docker("image", "rm", "-f", image)
+    for tag in kept.tags("e2e/podium-app"):
+        kept.remove("e2e/podium-app", kept.digest("e2e/podium-app", tag))
+    eventually(lambda: ask(boxed) == "1", 90)
