@@ -8,7 +8,7 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 from orchestrator.errors import Unavailable
-from orchestrator.gateway import activity, answers, headers, health, private
+from orchestrator.gateway import activity, answers, headers, own, private
 from orchestrator.gateway.access import Access
 from orchestrator.gateway.accesslog import AccessLog
 from orchestrator.gateway.activity import Repetitions, Reports
@@ -28,7 +28,6 @@ from orchestrator.gateway.waiting import Waiting
 
 log = logging.getLogger(__name__)
 
-OWN_PREFIX = b"/.podium/"
 _KEEPS, _ONCE = activity.KEEPS, activity.ONCE
 _FORWARD = Outcome.FORWARD  # enum members are slow to reach
 _RETRY_EVERY = 0.1
@@ -129,9 +128,8 @@ class Gateway:
             request.outcome = "refused"
             answers.nothing(self, request)
             return
-        if request.target.startswith(OWN_PREFIX):
-            request.outcome = "own"
-            health.answer(self, request)
+        if request.target.startswith(own.PREFIX):
+            own.of_gateway(self, request)
             return
         request.outcome = "console"
         self._forward(request, self._console)
@@ -148,7 +146,7 @@ class Gateway:
             state = route.state
             if route.private:
                 allowed = private.allowed(self, request, route)
-        own = target.startswith(OWN_PREFIX)
+        ours = target.startswith(own.PREFIX)
         if not request.use:
             noted = request.noted
             mode, purpose = noted.get(b"sec-fetch-mode"), noted.get(b"sec-purpose")
@@ -157,7 +155,7 @@ class Gateway:
             page = request.wants_page and request.method in (b"GET", b"HEAD")
         signed = page and request.signed is not None
         wakes, table = request.use & activity.WAKES > 0, self.table
-        outcome = decide(state, allowed, page, wakes, signed, own, table.informed, table.current or request.listened)
+        outcome = decide(state, allowed, page, wakes, signed, ours, table.informed, table.current or request.listened)
         request.outcome = outcome
         if outcome is _FORWARD:
             self._note_use(request, route)
@@ -183,19 +181,13 @@ class Gateway:
             case Outcome.EXCHANGE:
                 answers.reply(self, request, 303, b"", private.exchange(self, request, route))
             case Outcome.OWN:
-                self._serve_own(request, route)
+                own.of_space(self, request)
             case Outcome.LISTEN:
                 self._listen(request)
             case Outcome.UNKNOWING:
                 answers.unknowing(self, request)
             case _:
                 answers.missing(self, request)
-
-    def _serve_own(self, request: Request, route: Route) -> None:
-        if request.path == b"/.podium/progress" and request.method == b"GET" and request.complete:
-            self.waiting.watch(request, route)
-        else:
-            answers.nothing(self, request)
 
     def _fits(self, request: Request) -> bool:
         if request.length > self.config.body_limit:

@@ -1,15 +1,27 @@
-"""What a gateway says of itself to whoever watches over it, at `/.podium/` on the console's names and on bare addresses. Nothing
-here asks the control plane: a gateway is as well as what it can do without."""
+"""What the gateway answers by itself, at `/.podium/`. On an app's host: how its Space is getting on. On the console's names and
+on bare addresses: how the gateway is, for whoever watches over it. Nothing here asks the control plane: a gateway is as well
+as what it can do without."""
 
 from orchestrator.gateway import answers
 from orchestrator.gateway.request import Request
 
+PREFIX = b"/.podium/"
 
-def answer(gate: object, request: Request) -> None:
+
+def of_space(gate: object, request: Request) -> None:
+    """`/.podium/progress`: what a waiting page shows, as server-sent events."""
+    if request.path == b"/.podium/progress" and request.method == b"GET" and request.complete:
+        gate.waiting.watch(request, request.route)
+    else:
+        answers.nothing(gate, request)
+
+
+def of_gateway(gate: object, request: Request) -> None:
     """`/.podium/healthz`: this process answers. `/.podium/readyz`: it knows the Spaces, from the feed or from its snapshot, and
     is not about to stop; 503 and the reason otherwise. `feed`: why what it knows may be old."""
+    request.outcome = "own"
     if request.method not in (b"GET", b"HEAD") or request.path not in (b"/.podium/healthz", b"/.podium/readyz"):
-        answers.problem(gate, request, 404, {"error": "Not found"})
+        answers.nothing(gate, request)
     elif request.path == b"/.podium/healthz":
         answers.problem(gate, request, 200, {"ok": True})
     else:
