@@ -154,7 +154,7 @@ def _evicted(status: Mapping, note: Note) -> Fault | None:
     if status["reason"] != "Evicted":
         return None
     message = str(status.get("message") or "")
-    if re.search(r"exceeds the (total )?limit|exceeded its local ephemeral storage limit|exceeds its", message):
+    if re.search(r"exceeds the (total )?limit|exceeded its local ephemeral storage limit", message):
         sentence = "the app wrote more to its disk than its hardware has"
         return Fault("APP_DISK", sentence, hint="write less, or ask for larger hardware")
     return None
