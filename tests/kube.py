@@ -70,14 +70,14 @@ class Namespace:
             self.ask("DELETE", f"/api/v1/namespaces/{self.name}")
 
 
-def runtime(namespace: str, data: Path, config: str = "", **options):
+def runtime(namespace: str, data: Path, config: str = "", length: float = 45.0, **options):
     """The adapter under test, on a namespace."""
     from orchestrator.runtimes.kubernetes import KubernetesRuntime
     from orchestrator.runtimes.kubernetes_api import Cluster
     from orchestrator.runtimes.manifests import Options
 
     cluster = Cluster(namespace, config or kubeconfig())
-    return KubernetesRuntime(cluster, data, "test", Options(namespace, **options), grace=1.0)
+    return KubernetesRuntime(cluster, data, "test", Options(namespace, **options), grace=1.0, length=length)
 
 
 def image_of(source: Path) -> str:

@@ -134,7 +134,7 @@ def test_what_no_node_will_ever_fit_is_said_with_the_largest(world):
 def test_a_selector_that_no_node_has(world):
     name = world.launch(hardware=replace(CPU, node_selector={"no-such": "label"}))
     told = eventually(lambda: world.see(name).waiting, 10)
-    assert told == "waiting for a place: 0 of 2 nodes fit (2 are of another kind)"
+    assert told.startswith("waiting for a place: 0 of 2 nodes fit (") and "of another kind" in told
 
 
 def test_a_full_quota_is_said(world):
@@ -148,19 +148,15 @@ def test_a_full_quota_is_said(world):
 # ---------------------------------------------------------------------------------------------------------- images
 
 
-def test_an_image_that_is_gone_is_a_clear_end(world):
-    name = world.launch(reference=f"{kube.REGISTRY}/podium-test/nothing@sha256:{'0' * 64}")
-    fault = world.until(InstanceState.EXITED, name, 20).fault
-    assert (fault.code, fault.message) == ("IMAGE_GONE", "the image is gone from the registry")
-
-
-def test_a_registry_that_is_down_is_waited_for(world):
+def test_an_image_that_does_not_come_is_said_and_left_to_whoever_launches_again(world):
     name = world.launch(reference=f"localhost:5999/app@sha256:{'0' * 64}")
-    eventually(lambda: world.see(name).waiting == "the registry does not answer; trying again", 20)
-    (before,) = world.pods(name)
-    assert world.see(name).state is InstanceState.STARTING
-    fresh = eventually(lambda: [p for p in world.pods(name) if p["metadata"]["uid"] != before["metadata"]["uid"]], 60)
-    assert fresh, "another pod tries, long before the kubelet would try again"
+    one = eventually(
+        lambda: (one := world.see(name)).waiting == "the registry does not answer; trying again" and one, 20
+    )
+    assert one.state is InstanceState.STARTING
+    eventually(lambda: world.see(name) is None, 60)
+    world.launch()
+    world.until(InstanceState.READY, name)
 
 
 def test_an_authors_own_image(world):
@@ -248,8 +244,9 @@ def test_two_control_planes_see_the_same_and_write_the_log_once(world):
 def test_no_answer_from_the_api_server_is_no_empty_list(world, monkeypatch):
     shim = kube.shimmed(world.root / "kubeconfig")
     try:
-        monkeypatch.setattr("orchestrator.runtimes.kubernetes.STALE", 3.0)
-        through = world.another(config=str(world.root / "kubeconfig"))
+        monkeypatch.setattr("orchestrator.runtimes.kubernetes._STALE", 4.0)
+        monkeypatch.setattr("orchestrator.runtimes.kubernetes_api.SLACK", 1.0)
+        through = world.another(config=str(world.root / "kubeconfig"), length=2.0)
         world.launch()
         ready = world.until(InstanceState.READY, runtime=through)
         for mode in ("refuse", "hang"):

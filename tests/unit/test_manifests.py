@@ -39,6 +39,7 @@ def test_a_deployment():
     note = {
         "id": "s-abc-1", "space_id": "abc", "launch_key": "key", "port": 7860, "ready_path": "/", "started_at": 100.5,
         "startup_timeout": 1800.0, "grace": 7.0, "memory": 1024 * MB, "launcher": True,
+        "share": {"hardware": "", "cpu": 0.0, "memory": 0, "resource": "", "gpus": []},
     }  # fmt: skip
     assert deployment(spec()) == {
         "apiVersion": "apps/v1",
