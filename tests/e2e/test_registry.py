@@ -1,6 +1,7 @@
 """`podium up --runtime docker` with a registry: pushes, the registry going away and coming back, and an engine that has lost the
 image. The apps are static pages, so that nothing but images takes time."""
 
+import os
 import time
 
 import pytest
@@ -101,3 +102,19 @@ def test_what_the_engine_has_lost_is_pulled_and_what_the_registry_has_lost_is_bu
     for tag in kept.tags("e2e/podium-app"):
         kept.remove("e2e/podium-app", kept.digest("e2e/podium-app", tag))
     eventually(lambda: ask(boxed) == "1", 90)
+
+
+@pytest.mark.skipif(not os.environ.get("PODIUM_TEST_SLOW"), reason="installs Gradio; set PODIUM_TEST_SLOW=1")
+def test_a_gradio_sample(box):
+    from tests.apps import expect
+
+    space = box.space("gradio-pushed")
+    try:
+        space.push(expect.APPS / "gradio_interface")
+        space.wait("RUNNING", timeout=600)
+        promise = expect.load(expect.APPS / "gradio_interface")
+        for call in promise.gradio:
+            assert space.gradio().predict(*call.args, api_name=call.api_name) == call.result
+    finally:
+        space.close()
+        space.delete()
