@@ -35,6 +35,7 @@ class House:
     """Real services on a real database; `now` is the clock, `settle()` runs the loop by hand until nothing moves."""
 
     flavors = None  #: of a catalogue of its own
+    runtime_class = MemoryRuntime
 
     def __init__(self, tmp_path, database):
         self.now = 1000.0
@@ -42,7 +43,7 @@ class House:
         self.store = Store(database)
         self.store.migrate()
         self.bell, self.logs, self.repos = LocalBell(), MemoryLogs(), MemoryRepos()
-        self.runtime, self.builds = MemoryRuntime(), MemoryBuilds()
+        self.runtime, self.builds = self.runtime_class(), MemoryBuilds()
         self.vault = Vault.at(tmp_path / "keys" / "vault")
         self.environment = Environment(self.store, self.vault, self.bell, clock)
         self.accounts = Accounts(self.store, clock=clock)
