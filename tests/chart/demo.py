@@ -81,8 +81,8 @@ def show(podium: Installed, tag: str = "") -> None:
         lambda: space.runtime()["hardware"]["current"] == "a10g-small" and space.stage() == "RUNNING", 60, every=0.5
     )
     _visit(space)
-    for node in eventually(podium.nodes, 20):
-        say(f"RUNNING on {node}, {_gpus(podium, node)}: {space.url}")
+    (node,) = eventually(lambda: len(podium.nodes()) == 1 and podium.nodes(), 30, "the old pod leaving", every=0.5)
+    say(f"RUNNING on {node}, {_gpus(podium, node)}: {space.url}")
     print(_end(podium, space))
 
 

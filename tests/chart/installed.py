@@ -171,9 +171,9 @@ class Installed:
         return {pod["spec"]["nodeName"] for pod in pods if _ready(pod)}
 
     def pods(self, part: str) -> list[str]:
-        """Names of the pods of a part of Podium."""
+        """Names of the ready pods of a part of Podium."""
         selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={part}"
-        return [pod["metadata"]["name"] for pod in self.kube.items("pods", "-l", selector)]
+        return [pod["metadata"]["name"] for pod in self.kube.items("pods", "-l", selector) if _ready(pod)]
 
 
 def _ready(pod: dict) -> bool:
