@@ -8,18 +8,27 @@ BIN := .venv/bin
 # A variable, because `call` would split it at the comma.
 TEST_EXTRAS := '.[test,cluster]'
 TESTS ?=
-OPTIONS := $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
+IMAGE ?=
+BASE ?=
+OPTIONS ?=
+UP_OPTIONS := $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
 
-.PHONY: help install demo up test bench lint format constraints clean
+.PHONY: help install demo up image cluster-demo test bench lint format constraints clean
 
 help:  ## show this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(BIN)/.installed  ## run Podium with a sample Space in it; Ctrl-C stops everything
-	@$(BIN)/podium demo $(OPTIONS)
+	@$(BIN)/podium demo $(UP_OPTIONS)
 
 up: $(BIN)/.installed  ## run Podium
-	@$(BIN)/podium up $(OPTIONS)
+	@$(BIN)/podium up $(UP_OPTIONS)
+
+image:  ## build Podium's own image; IMAGE=registry.example.org/podium:1 BASE=... OPTIONS=--push
+	$(PYTHON) runtime_images/podium/build.py $(if $(IMAGE),--tag $(IMAGE)) $(if $(BASE),--base $(BASE)) $(OPTIONS)
+
+cluster-demo: $(BIN)/.test-installed  ## install on the cluster of KUBECONFIG, push a Space, move it to a GPU; OPTIONS=--remove
+	@$(BIN)/python -m tests.chart.demo $(if $(BASE),--base $(BASE)) $(OPTIONS)
 
 install: $(BIN)/.installed  ## only make ./.venv
 

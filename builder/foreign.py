@@ -2,7 +2,7 @@
 Space's things is refused with its line. Owns the reading of instructions; pure. What is allowed is BuildKit's business."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from builder.errors import Fault
@@ -39,6 +39,20 @@ def check(data: bytes, name: str = "Dockerfile") -> None:
     found = [_judged(instruction, name) for instruction in instructions(text, name)]
     if "FROM" not in found:
         raise Fault("DOCKERFILE", "there is no FROM; the first instruction names the image to begin with", name)
+
+
+def secrets_as_arguments(data: bytes, names: Collection[str], name: str = "Dockerfile") -> list[str]:
+    """A sentence for each secret of the Space that the Dockerfile expects as a build argument, which it never is: arguments
+    stay readable in the image."""
+    text = data.decode("utf-8-sig", "replace")
+    return [
+        f"{name}:{one.line}: {word} is a secret, and no secret is a build argument; write RUN --mount=type=secret,id={word} "
+        f"and read /run/secrets/{word}"
+        for one in instructions(text, name)
+        if one.word == "ARG"
+        for word in [one.rest.partition("=")[0].strip()]
+        if word in names
+    ]
 
 
 def _judged(instruction: Instruction, name: str) -> str:

@@ -165,7 +165,7 @@ def workers(
         lease=settings.build_lease,
         patience=patience,
         changed=changed,
-        **({"told": environment.of_build} if settings.runtime == "docker" else {}),
+        **({"told": environment.of_build} if settings.runtime != "process" else {}),
     )
 
 

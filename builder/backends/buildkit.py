@@ -123,6 +123,16 @@ class ImageMaker(Buildx):
     def check_python(self, python: str, config: Config) -> None:
         """Raises Fault PYTHON_VERSION when the author asked for another than the base image has."""
         has, minor = python.rpartition(".")[0], self._minor()
+        requires = self.plan.python.removeprefix("requires:") if self.plan.python.startswith("requires:") else ""
+        if requires and not uv.satisfies(python, requires):
+            raise Fault(
+                "PYTHON_VERSION",
+                f"requires-python is {requires!r}; this Podium builds with Python {python}",
+                "pyproject.toml",
+                0,
+                "write a wider requires-python, or python_version in README.md, or ask the admin for another base image",
+                FaultKind.CONFIG,
+            )
         if minor and has != minor:
             raise Fault(
                 "PYTHON_VERSION",
@@ -188,16 +198,28 @@ class ImageMaker(Buildx):
         name = config.app_file or "Dockerfile"
         data = (source / name).read_bytes()
         foreign.check(data, name)
+        hints = foreign.secrets_as_arguments(data, self.request.secrets, name)
+        for hint in hints:
+            self.say(f"WARNING {hint}")
         secrets = {}
         for key, value in self.request.secrets.items():
             secrets[key] = self.work / f"secret-{len(secrets)}"
             secrets[key].write_bytes(value.encode())
         words = ["--network", self.images.network] if self.images.network != "default" else []
-        image_id = self._build(
-            source, data.decode("utf-8-sig", "replace"), tag, "running the Dockerfile", str, self.request.variables,
+        image_id = self._build_foreign(
+            hints, source, data.decode("utf-8-sig", "replace"), tag, "running the Dockerfile", str, self.request.variables,
             self._labels("app"), secrets, words, name,
         )  # fmt: skip
         return self._checked(image_id, tag, name)
+
+    def _build_foreign(self, hints: list[str], *words) -> str:
+        """As `_build`; a command that failed may have wanted what `hints` tell of."""
+        try:
+            return self._build(*words)
+        except Fault as fault:
+            if fault.code == "DOCKER_BUILD" and not fault.hint and hints:
+                fault.hint = hints[0]
+            raise
 
     def _checked(self, image_id: str, tag: str, name: str) -> str:
         """The reference of an author's image, once it was found to be one that can run here."""

@@ -63,7 +63,7 @@ def find_python(wanted: str, line: int, env: Mapping[str, str]) -> tuple[str, st
     The exact version, else the same minor with a warning. Raises Fault PYTHON_VERSION naming what this machine has."""
     own, version = own_python()
     requires = wanted.removeprefix("requires:") if wanted.startswith("requires:") else ""
-    if not wanted or wanted in (version, version.rpartition(".")[0]) or (requires and _satisfies(version, requires)):
+    if not wanted or wanted in (version, version.rpartition(".")[0]) or (requires and satisfies(version, requires)):
         return own, version, ""
     minor = ".".join(wanted.split(".")[:2])
     for request in (requires,) if requires else dict.fromkeys((wanted, minor)):
@@ -93,7 +93,7 @@ def installed(env: Mapping[str, str]) -> list[str]:
     return sorted(minors, key=lambda minor: int(minor.split(".")[1]), reverse=True)
 
 
-def _satisfies(version: str, requires: str) -> bool:
+def satisfies(version: str, requires: str) -> bool:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:

@@ -23,9 +23,19 @@ _NETWORK = re.compile(r"Temporary failure|Could not (?:resolve|connect)|Failed t
 _EXIT = re.compile(r"(?:exit code: |exit status )(\d+)")
 _NO_IMAGE = re.compile(
     r"pull access denied|failed to (?:resolve source metadata|do request|authorize)|not found: manifest|manifest unknown|"
-    r"repository does not exist|: not found$|invalid reference format|could not parse reference",
-    re.IGNORECASE,
+    r"repository does not exist|: not found$|invalid reference format|could not parse reference|"
+    r"no match for platform|no matching manifest|unexpected status",
+    re.IGNORECASE | re.MULTILINE,
 )
+_WHY_NO_IMAGE = (
+    (r"no match for platform|no matching manifest", "has no variant for linux/{}", "use an image for this processor"),
+    (r"invalid reference format|could not parse", "has a name that no image can have", "is it spelled right, in lower case?"),
+    (r"no such host|connection refused|network is unreachable|i/o timeout", "cannot be had: its registry does not answer",
+     "is the registry's name spelled right, and may this Podium reach it?"),
+    (r"may require|unauthorized|authentication required|forbidden|no basic auth|\b40[13]\b",
+     "is not there or not public", "builds have no passwords for registries; use a public image"),
+    (r"not found|manifest unknown|does not exist", "is not there", "is its tag spelled right?"),
+)  # fmt: skip
 
 
 def architecture() -> str:
@@ -92,11 +102,31 @@ def _authors(said: str, whole: str, output: str, text: str, name: str) -> Fault:
         why = f": {shown(masked(last.strip()), 200)}" if last else ""
         return Fault("DOCKER_BUILD", f"a command ended with exit code {number[1]}{why}", name, line)
     if _NO_IMAGE.search(whole):
-        named = next((s for s in steps if s.word == "FROM" and s.rest.split(" ")[0] in whole), None)
-        what = shown(named.rest.split(" ")[0]) if named else "an image"
-        hint = "is it public, and is its tag spelled right?"
-        return Fault("DOCKER_BASE", f"the image {what} cannot be had", name, named.line if named else 0, hint)
+        return _no_image(whole, steps, name)
     return Fault("DOCKER_BUILD", f"the build failed: {shown(masked(_first(said or whole)), 300)}", name)
+
+
+def _no_image(whole: str, steps: list[foreign.Instruction], name: str) -> Fault:
+    """An image that the Dockerfile names and that cannot be had, by the words of whoever was asked for it."""
+    named = [(s.line, word) for s in steps for word in _images(s) if _speaks_of(whole, word)]
+    line, what = named[0] if named else (0, "an image")
+    for words, why, hint in _WHY_NO_IMAGE:
+        if re.search(words, whole, re.IGNORECASE):
+            code = "DOCKER_ARCH" if "variant" in why else "DOCKER_BASE"
+            return Fault(code, f"the image {shown(what)} {why.format(architecture())}", name, line, hint)
+    return Fault("DOCKER_BASE", f"the image {shown(what)} cannot be had", name, line, "is its name spelled right?")
+
+
+def _images(step: foreign.Instruction) -> list[str]:
+    return step.rest.split(" ")[:1] if step.word == "FROM" else [value for flag, value in step.flags if flag == "from"]
+
+
+def _speaks_of(whole: str, image: str) -> bool:
+    """Whether an error is about this image: it says its name, or the path that its registry was asked for."""
+    name = re.sub(r"(?:@sha256:\w+|:[\w.-]+)$", "", image)
+    host, _, rest = name.partition("/")
+    repository = rest if rest and re.search(r"[.:]|^localhost$", host) else name
+    return image in whole or f"/{repository}/manifests/" in whole
 
 
 def _same(rest: str, said: str) -> bool:

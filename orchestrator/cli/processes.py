@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +94,18 @@ def builder(data: Path | None = None, with_parent: bool = False) -> None:
         _die_with_parent()
     settings = load(data=data)
     _set_up_logging(settings)
-    wiring.builder(settings)()
+    run = wiring.builder(settings)
+    threading.Thread(target=_renew, args=(settings.run_directory / "builder.alive",), daemon=True).start()
+    run()
+
+
+def _renew(sign: Path) -> None:
+    """A sign of life for watchdogs: a file that is never older than a few seconds while this process runs."""
+    sign.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    while True:
+        with contextlib.suppress(OSError):
+            sign.touch()
+        time.sleep(5)
 
 
 def migrate(data: Path | None, wait: float) -> None:

@@ -11,7 +11,7 @@ from builder.request import Images
 from orchestrator.domain.seen import FaultKind
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Cancelled
-from tests import containers
+from tests import containers, wheels
 from tests.contracts.test_builds import STATIC
 from tests.contracts.test_builds import World as Plain
 
@@ -155,3 +155,63 @@ def test_the_engine_is_asked_before_an_image_counts_as_gone(world, monkeypatch):
         world.opened[-1].exists(image)
     done = subprocess.run(["docker", "info"], capture_output=True)
     assert done.returncode
+
+
+@pytest.fixture(scope="module")
+def index():
+    made = wheels.Index(wheels.GRADIO | {"humanize": "4.12.0"})
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("files", "code", "where", "words"),
+    [
+        ({"requirements.txt": "gradio\nnumpy=>1\n"}, "REQ_SYNTAX", "requirements.txt:2", "did you mean '>='"),
+        ({"requirements.txt": "gradio\nhumanise\n"}, "REQ_NOT_FOUND", "requirements.txt:2", "humanise"),
+        ({"requirements.txt": "gradio\nhumanize==9\n"}, "REQ_VERSION", "requirements.txt:2", "4.12.0"),
+        ({"requirements.txt": "gradio\nhumanize>4\nhumanize<4\n"}, "REQ_CONFLICT", "requirements.txt:2", "humanize"),
+        ({"requirements.txt": "-r ../x\n"}, "REQ_PATH", "requirements.txt:1", "outside"),
+        ({"requirements.txt": "x @ git+ssh://a@b/c\n"}, "REQ_URL", "requirements.txt:1", "ssh"),
+        ({"requirements.txt": "gradio\n", "packages.txt": "ffmpeg\ncurl; rm -rf /\n"}, "PACKAGES", "packages.txt:2", "curl;"),
+        ({"pyproject.toml": "[project]\nname='x'\nversion='1'\nrequires-python='>=3.99'\n"}, "PYTHON_VERSION",
+         "pyproject.toml", ">=3.99"),
+        ({"README.md": "---\nsdk: gradio\npython_version: '3.9'\n---\n"}, "PYTHON_VERSION", "README.md:3", "3.9"),
+    ],
+    ids=["syntax", "not-found", "version", "conflict", "path", "url", "packages", "requires-python", "python-version"],
+)  # fmt: skip
+def test_requirements_at_fault(world, index, files, code, where, words):
+    """D4 58 to 68, where images are made: the same sentences as for environments."""
+    whole = {"README.md": "---\nsdk: gradio\n---\n", "app.py": "import gradio\n", **files}
+    result = world.run(world.order(whole), index_url=index.url)
+    assert result.image is None and result.fault
+    assert (result.fault.code, result.fault.where) == (code, where), result.fault
+    assert words in result.fault.message
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line", "words"),
+    [
+        ("# syntax=evil/frontend\nFROM {base}\n", "DOCKERFILE", 1, "evil/frontend"),
+        ("FROM {base}\nRUN --security=insecure true\n", "DOCKERFILE", 2, "--security=insecure"),
+        ("FROM {base}\nRUN --device=all true\n", "DOCKERFILE", 2, "--device"),
+        ("FROM localhost:1/none:1\n", "DOCKER_BASE", 1, "localhost:1/none:1 cannot be had: its registry does not answer"),
+        ("FROM {base}\nCOPY --from=localhost:1/two:1 /a /b\n", "DOCKER_BASE", 2, "localhost:1/two:1"),
+        ("FROM Bad/Name:1\n", "DOCKER_BASE", 1, "Bad/Name:1 has a name that no image can have"),
+        ("FROM {base}\nRUN exit 137\n", "BUILD_OOM", 0, "memory"),
+        ("FROM {base}\nARG TOKEN\nRUN test -n \"$TOKEN\"\n", "DOCKER_BUILD", 3, "exit code 1"),
+        ("FROM {base}\nUSER nobody-here\nRUN true\n", "DOCKER_BUILD", 0, "nobody-here"),
+        ("FROM {base}\nADD http://127.0.0.1:9/x /x\n", "DOCKER_BUILD", 0, "connection refused"),
+    ],
+    ids=["syntax", "security", "device", "no-registry", "copy-from", "name", "killed", "secret", "user", "add"],
+)  # fmt: skip
+def test_dockerfiles_at_fault(world, text, code, line, words):
+    """D4 70 to 77: what is refused, what cannot be had, what fails."""
+    files = {"README.md": DOCKER, "Dockerfile": text.format(base=containers.base()) + 'CMD ["x"]\n'}
+    result = world.run(world.order(files, secrets={"TOKEN": "seven77"}))
+    assert result.image is None and result.fault
+    where = f"Dockerfile:{line}" if line else "Dockerfile"
+    assert (result.fault.code, result.fault.where) == (code, where), result.fault
+    assert words in result.fault.message
+    if "ARG TOKEN" in text:
+        assert "--mount=type=secret,id=TOKEN" in result.fault.hint

@@ -7,9 +7,11 @@ import io
 import json
 import os
 import shutil
+import sys
 import tarfile
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -30,6 +32,7 @@ from tests.support import eventually
 
 pytestmark = pytest.mark.skipif(bool(registry.trouble()), reason=registry.trouble() or "-")
 needs_docker = pytest.mark.skipif(bool(containers.trouble()), reason=containers.trouble() or "-")
+REMOTE = Path(__file__).parents[1] / "remote_docker.py"
 DOCKER = "---\nsdk: docker\n---\n"
 GRADIO = {"README.md": "---\nsdk: gradio\n---\n", "requirements.txt": "gradio\n"}
 SERVER = """
@@ -61,7 +64,7 @@ class World(Plain):
     host = ""  #: where builders find the registry
 
     def builds(self, **more):
-        told = {name: more.pop(name) for name in ("limit", "base", "registry_config") if name in more}
+        told = {name: more.pop(name) for name in ("limit", "base", "registry_config", "builder") if name in more}
         place = more.pop("registry", f"{self.host}/team")
         images = Images(told.pop("base", containers.base()), self.owner, "caches-test", registry=place, **told)
         self.opened.append(PushedBuilds(self.data, images, **{"grace": 0.0, **more}))
@@ -239,6 +242,29 @@ def test_an_authors_dockerfile_is_judged_before_it_is_pushed(own):
         result = own.run(own.order({"README.md": DOCKER, "Dockerfile": text + lines}), **more)
         assert (result.image, result.fault.code, result.fault_kind) == (None, code, FaultKind.BUILD)
     assert own.mine("podium-app") == before
+
+
+@needs_docker
+def test_a_builder_of_the_remote_kind(own, tmp_path, monkeypatch):
+    """The way of builders that leave nothing in an engine; the builder itself is a stand-in that uses the real engine."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script = folder / "docker"
+    told = f"STAND_IN_DOCKER={shutil.which('docker')} STAND_IN_REGISTRY={own.real.host}"
+    script.write_text(f'#!/bin/sh\n{told} exec {sys.executable} {REMOTE} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    image = own.run(own.order(STATIC), builder="far-away").image
+    text = f"FROM {containers.base()}\nRUN echo hi > /greeting\nUSER 1000\n"
+    order = own.order({"README.md": DOCKER, "Dockerfile": text + 'CMD ["cat", "/greeting"]\n'})
+    result = own.run(order, builder="far-away")
+    other = own.order({"README.md": DOCKER, "Dockerfile": text + 'CMD ["true"]\n'})
+    refused = own.run(other, builder="far-away", limit=1 << 20)
+    monkeypatch.undo()
+    assert result.image, (result.fault, own.log)
+    assert served(image) == "<h1>hello</h1>"
+    assert runs(result.image.reference, "cat", "/greeting") == "hi"
+    assert refused.fault.code == "IMAGE_SIZE"
 
 
 @needs_docker

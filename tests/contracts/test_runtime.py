@@ -22,7 +22,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import machine, sandbox
 from orchestrator.runtimes.process import ProcessRuntime
-from tests import cluster, containers
+from tests import containers, kube
 from tests.support import eventually
 
 MB = 1024**2
@@ -178,19 +178,19 @@ class ClusterWorld(World):
 
     def open(self):
         if not hasattr(self, "namespace"):
-            self.namespace = cluster.Namespace()
-        return cluster.runtime(self.namespace.name, self.data)
+            self.namespace = kube.Namespace()
+        return kube.runtime(self.namespace.name, self.data)
 
     def image(self, source: Path, argv: tuple[str, ...], **more) -> Image:
-        return Image("sha", "gradio", argv, {"PORT": "{port}"}, reference=cluster.image_of(source), **more)
+        return Image("sha", "gradio", argv, {"PORT": "{port}"}, reference=kube.image_of(source), **more)
 
     def without_its_image(self, spec: LaunchSpec) -> LaunchSpec:
         return replace(spec, image=replace(spec.image, reference=""))
 
     def code(self) -> str:
         return (
-            "from tests import cluster\n"
-            f"runtime = cluster.runtime({self.namespace.name!r}, pathlib.Path({str(self.data)!r}))\n"
+            "from tests import kube\n"
+            f"runtime = kube.runtime({self.namespace.name!r}, pathlib.Path({str(self.data)!r}))\n"
         )
 
     def status(self, instance_id: str) -> dict:
@@ -229,7 +229,7 @@ _WORLDS = {"docker": ContainerWorld, "kubernetes": ClusterWorld}
 
 @pytest.fixture(params=["bubblewrap", "none", "docker", "kubernetes"])
 def world(request):
-    if request.param == "kubernetes" and (why_not := cluster.trouble()):
+    if request.param == "kubernetes" and (why_not := kube.trouble()):
         pytest.skip(why_not)
     if request.param == "kubernetes" and (only := request.node.get_closest_marker("machine")):
         pytest.skip(only.args[0])

@@ -1,6 +1,7 @@
 """`podium up --runtime docker` with a registry: pushes, the registry going away and coming back, and an engine that has lost the
 image. The apps are static pages, so that nothing but images takes time."""
 
+import os
 import time
 
 import pytest
@@ -49,7 +50,7 @@ def owner(podium: Podium) -> str:
 @pytest.fixture
 def boxed(box, request):
     made = box.space(request.node.name.replace("_", "-")[:40].strip("-"))
-    made.push(files={"README.md": README, "version": "1"})
+    made.push(files={"README.md": README, "index.html": "1"})
     made.wait("RUNNING", timeout=300)
     yield made
     made.close()
@@ -58,13 +59,13 @@ def boxed(box, request):
 
 def ask(space) -> str:
     with space.client() as client:
-        return client.get("/version").text
+        return client.get("/").text
 
 
 def test_a_push_replaces_the_version_without_a_gap_and_without_a_builder(boxed):
-    with Prober(boxed) as prober:
+    with Prober(boxed, "/") as prober:
         began = time.monotonic()
-        boxed.push(files={"README.md": README, "version": "2"})
+        boxed.push(files={"README.md": README, "index.html": "2"})
         eventually(lambda: ask(boxed) == "2", 60)
         print(f"from before the push to the new version: {time.monotonic() - began:.2f} s")
         boxed.wait("RUNNING")
@@ -74,10 +75,10 @@ def test_a_push_replaces_the_version_without_a_gap_and_without_a_builder(boxed):
 
 
 def test_a_registry_that_is_away_stops_no_app_and_loses_no_push(boxed, kept):
-    with Prober(boxed) as prober:
+    with Prober(boxed, "/") as prober:
         kept.stop()
         try:
-            boxed.push(files={"README.md": README, "version": "2"})
+            boxed.push(files={"README.md": README, "index.html": "2"})
             eventually(
                 lambda: any("registry" in line for line in boxed.logs("build")) or boxed.stage() != "RUNNING", 60
             )
@@ -89,17 +90,31 @@ def test_a_registry_that_is_away_stops_no_app_and_loses_no_push(boxed, kept):
 
 
 def test_what_the_engine_has_lost_is_pulled_and_what_the_registry_has_lost_is_built(boxed, box, kept):
+    def asleep_and_lost() -> None:
+        eventually(lambda: boxed.stage() == "SLEEPING" and containers.of_owner(owner(box)) == [], 60)
+        for image in containers.apps_of_owner(owner(box)):
+            containers.docker("image", "rm", "-f", image)
+
     boxed.sleep_after(5)
-    eventually(lambda: containers.of_owner(owner(box)) == [], 60)
-    boxed.sleep_after(3600)
-    for image in containers.apps_of_owner(owner(box)):
-        containers.docker("image", "rm", "-f", image)
+    asleep_and_lost()
     assert ask(boxed) == "1"
-    boxed.sleep_after(5)
-    eventually(lambda: containers.of_owner(owner(box)) == [], 60)
-    boxed.sleep_after(3600)
-    for image in containers.apps_of_owner(owner(box)):
-        containers.docker("image", "rm", "-f", image)
+    asleep_and_lost()
     for tag in kept.tags("e2e/podium-app"):
         kept.remove("e2e/podium-app", kept.digest("e2e/podium-app", tag))
     eventually(lambda: ask(boxed) == "1", 90)
+
+
+@pytest.mark.skipif(not os.environ.get("PODIUM_TEST_SLOW"), reason="installs Gradio; set PODIUM_TEST_SLOW=1")
+def test_a_gradio_sample(box):
+    from tests.apps import expect
+
+    space = box.space("gradio-pushed")
+    try:
+        space.push(expect.APPS / "gradio_interface")
+        space.wait("RUNNING", timeout=600)
+        promise = expect.load(expect.APPS / "gradio_interface")
+        for call in promise.gradio:
+            assert space.gradio().predict(*call.args, api_name=call.api_name) == call.result
+    finally:
+        space.close()
+        space.delete()
