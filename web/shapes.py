@@ -135,6 +135,15 @@ def size(count: int) -> str:
     return f"{value:.1f} TB"
 
 
+def day(value: float | None) -> str:
+    """`24 Nov, 05:30 UTC`."""
+    return time.strftime("%-d %b, %H:%M UTC", time.gmtime(value)) if value else ""
+
+
+def tally(held: dict[str, int], name: str) -> int:
+    return held.get(name, 0)
+
+
 FILTERS: dict[str, Any] = {
     "plain": plain,
     "title_of": title,
@@ -148,5 +157,7 @@ FILTERS: dict[str, Any] = {
     "seconds": seconds,
     "ago": ago,
     "moment": moment,
+    "day": day,
+    "tally": tally,
     "size": size,
 }

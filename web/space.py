@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from orchestrator.domain.records import Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role, Visibility
-from orchestrator.errors import Conflict, Invalid, NotFound
+from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
+from web import hardware
 from web.live import tell
 from web.page import Console, go
 from web.session import Visit
@@ -37,6 +38,7 @@ def routes(console: Console) -> APIRouter:
             "sleeps": _sleeps(space),
             "sleep_now": -1 if space.wish.sleep_after is None else int(space.wish.sleep_after),
             "can_own": console.may_own(visit, space),
+            **hardware.of_space(console, visit, space),
             "error": "",
             "section": "",
         }
@@ -61,7 +63,9 @@ def routes(console: Console) -> APIRouter:
         do, section, back = ACTIONS[action]
         try:
             done = do(console, visit, space, form)
-        except (Invalid, Conflict) as error:
+        except (Invalid, Conflict, Forbidden) as error:
+            if error.code in ("FORBIDDEN", "TOKEN_READ_ONLY"):
+                raise
             return settings_page(request, visit, space, 422, error=error.message, section=section)
         if action == "delete":
             return go("/?done=deleted")
@@ -158,6 +162,8 @@ ACTIONS: dict[str, tuple[Callable[[Console, Visit, Space, Form], str], str, str]
     "variable": (_put(False), "environment", "/settings"),
     "unset": (_unset, "environment", "/settings"),
     "sleep": (_sleep, "sleep", "/settings"),
+    "hardware": (hardware.choose, "hardware", "/settings"),
+    "withdraw": (hardware.withdraw, "hardware", "/settings"),
     "visibility": (_visibility, "visibility", "/settings"),
     "pause": (_pause, "", ""),
     "restart": (_restart, "", ""),

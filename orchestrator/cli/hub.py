@@ -50,6 +50,9 @@ class Hub:
     def post(self, path: str, body: object = None, **params: object) -> object:
         return self._json(self._ask("POST", path, json=body, params=params))
 
+    def put(self, path: str, body: object = None) -> object:
+        return self._json(self._ask("PUT", path, json=body))
+
     def delete(self, path: str, body: object = None) -> None:
         self._ask("DELETE", path, json=body)
 

@@ -12,10 +12,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.catalogue import flavors
 from orchestrator.cli.listening import listening
 from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.settings import Settings, load
@@ -29,6 +31,7 @@ def up(data: Path | None = None, **overrides: object) -> None:
     """Run Podium on this machine until SIGINT or SIGTERM. Raises Conflict when the data directory or port is in use."""
     settings = load(data=data, **overrides)
     _set_up_logging(settings)
+    flavors(settings)  # a mistake in the catalogue is said here, once
     if settings.control_url:
         raise Invalid(
             "SETTING", "PODIUM_CONTROL_URL is for `podium gateway` alone; `podium up` has a control plane of its own"
@@ -91,7 +94,18 @@ def builder(data: Path | None = None, with_parent: bool = False) -> None:
         _die_with_parent()
     settings = load(data=data)
     _set_up_logging(settings)
-    wiring.builder(settings)()
+    run = wiring.builder(settings)
+    threading.Thread(target=_renew, args=(settings.run_directory / "builder.alive",), daemon=True).start()
+    run()
+
+
+def _renew(sign: Path) -> None:
+    """A sign of life for watchdogs: a file that is never older than a few seconds while this process runs."""
+    sign.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    while True:
+        with contextlib.suppress(OSError):
+            sign.touch()
+        time.sleep(5)
 
 
 def migrate(data: Path | None, wait: float) -> None:

@@ -176,6 +176,30 @@ def sleep(
 
 
 @app.command()
+def hardware(
+    context: typer.Context,
+    id: Id,
+    flavor: Annotated[
+        str, typer.Argument(metavar="[FLAVOR]", help="What to move to; left out: show what it has. See hardware list.")
+    ] = "",
+    note: Annotated[str, typer.Option(help="Why, for the admin who decides.")] = "",
+    cancel: Annotated[bool, typer.Option("--cancel", help="Take a request back.")] = False,
+    first: Annotated[
+        bool | None,
+        typer.Option(
+            "--old-first/--old-stays",
+            help="When hardware is taken: stop the old instance at once, or keep it until there is room.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Show or change the hardware of a Space; what needs an admin's word is asked for."""
+    from orchestrator.cli.hardware import of_space
+
+    of_space(context, id, flavor, note, cancel, first)
+
+
+@app.command()
 def rollback(
     context: typer.Context,
     id: Id,

@@ -52,16 +52,16 @@ def never_fits(hardware: Hardware, nodes: Sequence[NodeSeen]) -> str:
             if asked
             else "no node takes it: all have taints that it does not tolerate"
         )
-    reserving = [node for node in fitting if node.reserves]
-    most = max(_has(node, hardware.resource) for node in fitting) if hardware.count else 0
-    if most < hardware.count:
-        return f"no node has {hardware.count} x {hardware.resource}; the largest has {most}"
-    if reserving and len(reserving) == len(fitting):
+    largest = max(_has(node, hardware.resource) for node in fitting) if hardware.count else 0
+    if largest < hardware.count:
+        return f"no node has {hardware.count} x {hardware.resource}; the largest has {largest}"
+    if all(node.reserves for node in fitting):
         fitting = [node for node in fitting if _has(node, hardware.resource) >= hardware.count]
-        if (cpu := max(node.cpu for node in fitting)) < hardware.cpu:
-            return f"no node has {hardware.cpu:g} CPUs; the largest has {cpu:g}"
-        if (memory := max(node.memory for node in fitting)) < hardware.memory:
-            return f"no node has {_gb(hardware.memory)} of memory; the largest has {_gb(memory)}"
+        if all(node.cpu < hardware.cpu * node.reserves for node in fitting):
+            return f"no node has {hardware.cpu:g} CPUs; the largest has {max(node.cpu for node in fitting):g}"
+        if all(node.memory < hardware.memory * node.reserves for node in fitting):
+            most = _gb(max(node.memory for node in fitting))
+            return f"no node has {_gb(hardware.memory)} of memory; the largest has {most}"
     return ""
 
 
@@ -79,7 +79,7 @@ def room(
     )
     if impossible := never_fits(hardware, nodes):
         return Room(False, f"waiting for {hardware.pretty_name}: {impossible}", holders)
-    free = {node.name: _free(node, hardware.resource, space_id) for node in nodes}
+    free = {node.name: _free(node, hardware.resource) for node in nodes}
     here = {held.space_id for node in nodes for held in node.held if held.resources.get(hardware.resource)}
     me = Waiting(space_id, hardware, since)
     queue = [
@@ -91,9 +91,11 @@ def room(
     ahead = [one for one in ahead if not never_fits(one.hardware, nodes)]
     for one in ahead:
         _give(one.hardware, nodes, free)
+    for node in nodes:  # what it has, it need not queue for
+        free[node.name] += _free(node, hardware.resource, space_id) - _free(node, hardware.resource)
     if _place(hardware, nodes, free):
         return Room(True, "", holders)
-    return Room(False, _why(hardware, nodes, space_id, len(ahead)), holders)
+    return Room(False, _why(hardware, nodes, len(ahead)), holders)
 
 
 def _give(hardware: Hardware, nodes: Sequence[NodeSeen], free: dict[str, int]) -> None:
@@ -112,10 +114,10 @@ def _place(hardware: Hardware, nodes: Sequence[NodeSeen], free: Mapping[str, int
     return min(able, key=lambda one: (free[one.name], one.name), default=None)
 
 
-def _why(hardware: Hardware, nodes: Sequence[NodeSeen], space_id: str, ahead: int) -> str:
+def _why(hardware: Hardware, nodes: Sequence[NodeSeen], ahead: int) -> str:
     fitting = [node for node in nodes if suits(hardware, node)]
     total = sum(_has(node, hardware.resource) for node in fitting)
-    free = sum(max(0, _free(node, hardware.resource, "")) for node in fitting if node.ready)
+    free = sum(max(0, _free(node, hardware.resource)) for node in fitting if node.ready)
     wanted = f"{hardware.count} x {hardware.accelerator}" if hardware.count > 1 else hardware.accelerator
     away = [f"{n.name} is not ready{f' ({n.trouble})' if n.trouble else ''}" for n in fitting if not n.ready]
     place = f"{ahead} ahead of you" if ahead else "you are next"
@@ -126,7 +128,7 @@ def _has(node: NodeSeen, resource: str) -> int:
     return node.resources.get(resource, 0)
 
 
-def _free(node: NodeSeen, resource: str, but: str) -> int:
+def _free(node: NodeSeen, resource: str, but: str = "") -> int:
     """What nobody has, or only the Space `but`."""
     return _has(node, resource) - sum(h.resources.get(resource, 0) for h in node.held if not but or h.space_id != but)
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState
+from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, manifests, pods
+from orchestrator.runtimes import container, manifests, nodes, pods
 from orchestrator.runtimes.kubernetes_api import Cluster, Refused
+from orchestrator.runtimes.machine import Share
 from orchestrator.runtimes.manifests import INSTANCE, OWNER, Options
 from orchestrator.runtimes.news import News
 from orchestrator.runtimes.pod_care import Care, Case
@@ -25,7 +26,8 @@ from orchestrator.runtimes.watch import Mirror
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,54}[a-z0-9])?")
 _SPACE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,54}[a-z0-9])?")
-STALE = 60.0  #: seconds of silence of the API server after which what was heard before is no answer any more
+_LENGTH = 45.0  #: seconds of one watch
+_STALE = 15.0  #: seconds beyond that after which what was heard before is no answer any more
 _FIRST = 5.0  #: seconds that the first look may take until Podium goes on without
 _QUICK = 1.0
 
@@ -35,20 +37,22 @@ class KubernetesRuntime:
     waited for in the background."""
 
     def __init__(
-        self, cluster: Cluster, data: Path, owner: str, options: Options, grace: float = 10.0, log_limit: int = 10 * 1024**2
+        self, cluster: Cluster, data: Path, owner: str, options: Options, grace: float = 10.0, log_limit: int = 10 * 1024**2,
+        length: float = _LENGTH,
     ) -> None:  # fmt: skip
         place, logs = Path(data).resolve() / "kubernetes", Path(data).resolve() / "logs" / "run"
         for directory in (place, logs):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._cluster, self._owner, self._options, self._grace = cluster, owner, options, grace
+        self._stale = length + _STALE
         self._refused: dict[str, InstanceSeen] = {}
         self._lock = threading.Lock()
         ours = {"labelSelector": f"{OWNER}={owner}"}
         warnings = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
-        self._deployments = Mirror(cluster, "deployments", ours, self._changed)
-        self._pods = Mirror(cluster, "pods", ours, self._changed)
-        self._events = Mirror(cluster, "events", warnings, self._changed)
-        self._nodes = Mirror(cluster, "nodes", {}, lambda: None)
+        self._deployments = Mirror(cluster, "deployments", ours, self._changed, length)
+        self._pods = Mirror(cluster, "pods", ours, self._changed, length)
+        self._events = Mirror(cluster, "events", warnings, self._changed, length)
+        self._nodes = Mirror(cluster, "nodes", {}, lambda: None, length)
         self._index: tuple[object, Mapping[str, Sequence[dict]]] = (None, {})
         self._care = Care(cluster, owner, place / "lock", logs, log_limit, self._cases, self._keep)
         self._news = News(self.list, lambda: None, lambda: None, _QUICK)
@@ -71,7 +75,9 @@ class KubernetesRuntime:
             raise Unavailable(f"the image is gone: {spec.image.id}")
         if spec.instance_id in self._refused:
             return
-        note = container.note_of(spec, self._grace, time.time())
+        hardware = spec.hardware
+        share = Share(hardware.name, hardware.cpu, hardware.memory, hardware.resource)
+        note = container.note_of(spec, self._grace, time.time(), share)
         try:
             self._make(spec, note)
         except Refused as error:
@@ -119,24 +125,32 @@ class KubernetesRuntime:
     # -- list
 
     def list(self, space_id: str | None = None) -> list[InstanceSeen]:
-        silent = max(self._deployments.age, self._pods.age)
-        if silent > STALE:
-            since = "has not answered yet" if silent == float("inf") else f"has not answered for {silent:.0f} seconds"
-            raise Unavailable(f"Kubernetes {since}")
+        self._check()
         found = [case.seen for case in self._cases(space_id).values()]
         with self._lock:
             return found + [one for one in self._refused.values() if space_id in (None, one.space_id)]
 
+    def capacity(self) -> tuple[NodeSeen, ...]:
+        self._check()
+        return nodes.capacity(self._nodes.items.values(), self._pods.items.values())
+
+    def _check(self) -> None:
+        """Raises Unavailable when what is known is too old to be told."""
+        silent = max(self._deployments.age, self._pods.age)
+        if silent > self._stale:
+            since = "has not answered yet" if silent == float("inf") else f"has not answered for {silent:.0f} seconds"
+            raise Unavailable(f"Kubernetes {since}")
+
     def _cases(self, space_id: str | None = None) -> dict[str, Case]:
         """What the cluster tells of all instances, or of a Space's."""
         found, now, by_instance = {}, time.time(), self._pods_by_instance()
-        events, nodes = list(self._events.items.values()), list(self._nodes.items.values())
+        events, there = list(self._events.items.values()), list(self._nodes.items.values())
         for name, deployment in self._deployments.items.items():
             note = container.read_note(deployment["metadata"].get("annotations") or {}, manifests.NOTE)
             if note is None or space_id not in (None, note.space_id):
                 continue
             own = by_instance.get(name, [])
-            seen = pods.see(deployment, own, now, events, nodes, self._ahead(own))
+            seen = pods.see(deployment, own, now, events, there, self._ahead(own))
             if seen is not None:
                 found[name] = Case(note, deployment, own, seen)
         return found

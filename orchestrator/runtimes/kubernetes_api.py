@@ -18,6 +18,7 @@ from orchestrator.errors import Unavailable
 
 log = logging.getLogger("podium.kubernetes")
 CONNECT, ANSWER = 3.0, 15.0  #: seconds until there is a connection, until a request is answered
+SLACK = 10.0  #: seconds beyond its length after which a silent watch is broken
 _SULK = 3.0  #: seconds for which nothing is asked after an answer that never came
 _ANSWER_LIMIT = 256 * 1024**2
 _LINE_LIMIT = 16 * 1024**2
@@ -94,7 +95,7 @@ class Cluster:
             ("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", version),
             ("timeoutSeconds", str(max(1, round(seconds)))), *selectors.items(),
         ]  # fmt: skip
-        yield from _lines(self._stream(self._path(kind), query, seconds + 10.0))
+        yield from _lines(self._stream(self._path(kind), query, seconds + SLACK))
 
     def log(self, pod: str, since: str = "", previous: bool = False, seconds: float = 300.0) -> Iterator[list[bytes]]:
         """Lines of its container with their times, from about `since` on (RFC 3339), while they come. Ends when the container

@@ -23,7 +23,7 @@ from orchestrator.runtimes.pod_log import PodLog, StampedLog
 log = logging.getLogger("podium.kubernetes")
 _TICK = 1.0  #: seconds between rounds that nobody rang for
 _SWEEP = 600.0  #: seconds between looks for what nobody owns
-_PULL_AGAIN = 20.0  #: seconds that a pod may fail to get its image before another takes its place
+_PULL = 20.0  #: seconds that a pod may fail to get its image
 _STUCK = 30.0  #: seconds beyond its grace after which a pod on a silent node is taken for dead
 _SILENT = 3  #: probes without an answer until an app on a silent node is taken for lost
 
@@ -73,7 +73,7 @@ class Care:
         for follower in list(self._followers.values()):
             follower.close()
         self._thread.join(2.0)
-        os.close(self._lock_file)
+        fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     # -- the rounds
 
@@ -103,7 +103,7 @@ class Care:
             if pod is not None:
                 self._follow(case, pod)
                 self._probe(case, pod)
-                self._pull_again(case, pod, now)
+                self._give_up(case, pod, now)
             self._finish(case, now)
         there = {pod["metadata"]["uid"] for case in cases.values() for pod in case.pods}
         for uid in [one for one in self._followers if one not in there]:
@@ -131,11 +131,12 @@ class Care:
             if over and dead and not pods.volume(pod):
                 self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"]["uid"], grace=0)
 
-    def _pull_again(self, case: Case, pod: Mapping, now: float) -> None:
-        """A kubelet waits up to five minutes between attempts; of another pod it knows no failures."""
-        made = pods.time_of(pod["metadata"]["creationTimestamp"])
-        if case.seen.state is InstanceState.STARTING and now > made + _PULL_AGAIN and pods.cannot_pull(pod):
-            self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"]["uid"])
+    def _give_up(self, case: Case, pod: Mapping, now: float) -> None:
+        """Take away what cannot get its image, as if it had never been launched: whoever wants it sees whether there is such an
+        image still, and launches it again. A kubelet would wait for up to five minutes, and cannot build one."""
+        made, about = pods.time_of(pod["metadata"]["creationTimestamp"]), case.deployment["metadata"]
+        if case.seen.state is InstanceState.STARTING and now > made + _PULL and pods.cannot_pull(pod):
+            self._keep(self._cluster.delete("deployments", about["name"], about["uid"], wait=True))
 
     def _sweep(self, cases: Mapping[str, Case], now: float) -> None:
         """Secrets whose Deployment was never made, because a control plane died in between."""

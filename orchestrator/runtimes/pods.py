@@ -61,7 +61,7 @@ def see(
     draining = not going and stop is not None and stop > now
     return InstanceSeen(
         note.id, note.space_id, note.launch_key, state, began, ready_at, address or (address_of(pod, note) if draining else ""),
-        fault, allowed, draining, waiting,
+        fault, allowed, draining, waiting, note.share.hardware,
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def _evicted(status: Mapping, note: Note) -> Fault | None:
     if status["reason"] != "Evicted":
         return None
     message = str(status.get("message") or "")
-    if re.search(r"exceeds the (total )?limit|exceeded its local ephemeral storage limit|exceeds its", message):
+    if re.search(r"exceeds the (total )?limit|exceeded its local ephemeral storage limit", message):
         sentence = "the app wrote more to its disk than its hardware has"
         return Fault("APP_DISK", sentence, hint="write less, or ask for larger hardware")
     return None
@@ -280,6 +280,11 @@ def alive(pod: Mapping | None) -> bool:
     if pod is None or (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded"):
         return False
     return not restarted(pod) and "terminated" not in (_container(pod).get("state") or {})
+
+
+def over(pod: Mapping) -> bool:
+    """Whether it holds nothing of its node any more."""
+    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
 def stopped(pod: Mapping) -> bool:

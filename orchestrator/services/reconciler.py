@@ -30,6 +30,7 @@ from orchestrator.services.vault import Undecryptable
 
 log = logging.getLogger(__name__)
 LEASE = 60.0
+STRAYS = 5  #: instances of unknown Spaces that are stopped at once; more are a sign of an old or wrong database
 LONGEST_NAP = 5.0  #: seconds; the database is asked at least this often
 _QUIET = (Stage.SLEEPING, Stage.PAUSED, Stage.NO_APP_FILE, Stage.CONFIG_ERROR, Stage.BUILD_ERROR, Stage.RUNTIME_ERROR)
 
@@ -71,7 +72,6 @@ class Reconciler:
 
     def start(self) -> None:
         self._runtime.subscribe(self.poke)
-        self._recover()
         self._thread = threading.Thread(target=self._loop, name="reconciler", daemon=True)
         self._thread.start()
 
@@ -107,13 +107,25 @@ class Reconciler:
         for instance in found:
             if instance.space_id in known:
                 self.poke(instance.space_id)
-            else:
-                self._runtime.stop(instance.id)
+        strays = [one.id for one in found if one.space_id not in known]
+        if len(strays) > STRAYS and 5 * len(strays) > len(found):
+            log.error(
+                "%d of %d running instances belong to no Space of this database, so none of them is stopped: is it the right "
+                "database? If it is, stop them by hand; their names begin with %s",
+                len(strays), len(found), strays[0],
+            )  # fmt: skip
+            return
+        for stray in strays:
+            self._runtime.stop(stray)
 
     def _loop(self) -> None:
+        recovered = False
         while not self._stop.is_set():
             try:
                 self.beat = self._clock()
+                if not recovered:  # the runtime may be away when Podium starts
+                    self._recover()
+                    recovered = True
                 busy, next_look = self._round()
                 if not busy:
                     nap = LONGEST_NAP if next_look is None else min(LONGEST_NAP, max(0.0, next_look - self._clock()))

@@ -56,7 +56,7 @@ class Replica:
         first = house.reconciler
         self.reconciler = Crowded(
             self.store, house.runtime, house.builds, self.queue, house.environment, house.repos, house.logs, self.bell,
-            first._hardware, first._host_of,
+            first._allotment, first._host_of,
         )  # fmt: skip
         self.workers = BuildWorkers(
             self.store, house.repos, house.builds, house.logs, self.bell, count=2, timeout=60.0,

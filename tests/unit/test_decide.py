@@ -335,18 +335,27 @@ class World(RuleBasedStateMachine):
         wish = self.wish
         build = self.builds.get(build_key(wish.space_id, wish.revision, wish.rebuilds)) if wish.revision else None
         saw = Seen(build, tuple(self.instances.values()), self.activity, self.failures)
-        hardware = GPU if self.exclusive else CPU
-        decision = decide(wish, saw, hardware, self.now)
+        decision = self.decided(wish, saw)
         if decision.serve:
             assert self.instances[decision.serve].state is InstanceState.READY
             assert not any(isinstance(a, Stop | Reap) and a.instance_id == decision.serve for a in decision.do)
         ready = [i for i in self.instances.values() if i.state is InstanceState.READY]
-        if ready and not (wish.paused or wish.deleted or wish.revision is None or self.exclusive):
+        if ready and not (wish.paused or wish.deleted or wish.revision is None or self.may_go_dark()):
             idle = decision.stage is Stage.SLEEPING and self.now - self.activity >= wish.sleep_after
             assert decision.serve or idle, "a ready version was not served"
         for action in decision.do:
             self.act(action, wish, build)
         return decision
+
+    def decided(self, wish, saw):
+        return decide(wish, saw, GPU if self.exclusive else CPU, self.now)
+
+    def may_go_dark(self):
+        """Whether a ready version may be taken down before a new one is there."""
+        return self.exclusive
+
+    def may_be_beside(self, name, others):
+        return not self.exclusive
 
     def act(self, action, wish, build):
         match action:
@@ -356,8 +365,8 @@ class World(RuleBasedStateMachine):
             case Launch(key):
                 name = instance_id(wish.space_id, key)
                 assert name not in self.instances, "launched twice"
-                if self.exclusive:
-                    assert not self.instances, "launched beside another on exclusive hardware"
+                others = {other for other in self.instances if other != name}
+                assert not others or self.may_be_beside(name, others), "launched beside another on exclusive hardware"
                 self.instances[name] = InstanceSeen(name, wish.space_id, key, InstanceState.STARTING, self.now)
             case Stop(name):
                 self.instances[name] = replace(self.instances[name], state=InstanceState.STOPPING)

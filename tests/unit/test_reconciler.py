@@ -11,10 +11,10 @@ from cryptography.fernet import Fernet
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.hardware import Hardware
-from orchestrator.domain.seen import Fault, FaultKind
+from orchestrator.domain.seen import Fault, FaultKind, InstanceSeen, InstanceState
 from orchestrator.domain.space import Role
 from orchestrator.domain.stage import Stage
-from orchestrator.errors import NotFound
+from orchestrator.errors import NotFound, Unavailable
 from orchestrator.ports import BuildResult
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
@@ -28,12 +28,14 @@ from orchestrator.services.vault import Vault
 from orchestrator.services.workers import BuildWorkers
 from orchestrator.store.engine import Store
 from tests.memory import MemoryBuilds, MemoryLogs, MemoryRepos, MemoryRuntime
+from tests.support import eventually
 
 
 class House:
     """Real services on a real database; `now` is the clock, `settle()` runs the loop by hand until nothing moves."""
 
     flavors = None  #: of a catalogue of its own
+    runtime_class = MemoryRuntime
 
     def __init__(self, tmp_path, database):
         self.now = 1000.0
@@ -41,7 +43,7 @@ class House:
         self.store = Store(database)
         self.store.migrate()
         self.bell, self.logs, self.repos = LocalBell(), MemoryLogs(), MemoryRepos()
-        self.runtime, self.builds = MemoryRuntime(), MemoryBuilds()
+        self.runtime, self.builds = self.runtime_class(), MemoryBuilds()
         self.vault = Vault.at(tmp_path / "keys" / "vault")
         self.environment = Environment(self.store, self.vault, self.bell, clock)
         self.accounts = Accounts(self.store, clock=clock)
@@ -294,6 +296,42 @@ def test_recovery_looks_at_everything_that_was_busy(house):
     house.now += 1
     house.reconciler._recover()
     assert house.settle().stage is Stage.RUNNING and house.space.instance == space.instance
+
+
+def test_instances_of_unknown_spaces_are_stopped_unless_the_database_looks_wrong(house):
+    def strange(count):
+        return {
+            f"s-x{n}-1": InstanceSeen(f"s-x{n}-1", f"x{n}", "key", InstanceState.READY, 1.0, 2.0, "127.0.0.1:1")
+            for n in range(count)
+        }
+
+    house.push("1")
+    own = house.settle().instance
+    house.runtime.instances |= strange(3)
+    house.reconciler._recover()
+    assert set(house.runtime.instances) == {own}
+    house.runtime.instances |= strange(30)  # as after a database was restored from an old copy
+    house.reconciler._recover()
+    assert len(house.runtime.instances) == 31
+
+
+def test_a_runtime_that_is_away_at_the_start_is_waited_for(house, monkeypatch):
+    monkeypatch.setattr(house.reconciler._stop, "wait", lambda _: None)
+    answers = [Unavailable("no answer")] * 3
+    listed = house.runtime.list
+
+    def answer(space_id=None):
+        if answers:
+            raise answers.pop()
+        return listed(space_id)
+
+    house.runtime.list = answer
+    house.push("1")
+    house.reconciler.start()
+    try:
+        eventually(lambda: not answers and house.space.stage is Stage.BUILDING)
+    finally:
+        house.reconciler.stop()
 
 
 def test_builds_of_a_dead_worker_are_queued_again_and_given_up_after_three(house):
