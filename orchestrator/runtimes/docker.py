@@ -76,10 +76,8 @@ class DockerRuntime:
         if not _ID.fullmatch(spec.instance_id) or not _SPACE_ID.fullmatch(spec.space_id):
             raise ValueError(f"not an instance: {spec.instance_id!r} of {spec.space_id!r}")
         with self._lock:
-            known = self._known.get(spec.instance_id)
-            if known:
-                self._call_back(known)
-                return
+            if known := self._known.get(spec.instance_id):
+                return self._call_back(known)
         by_digest = "@" in spec.image.reference  # in a registry: had from there when it is needed
         if not by_digest and not (spec.image.reference and self._engine.has_image(spec.image.reference)):
             raise Unavailable(f"the image is gone: {spec.image.reference or spec.image.id}")
@@ -321,6 +319,8 @@ class DockerRuntime:
                     name = (event.get("Actor") or {}).get("Attributes", {}).get("name", "")
                     known = next((one for one in list(self._known.values()) if one.name == name), None)
                     if known and event.get("Action") in ("start", "die", "oom", "destroy"):
+                        if event["Action"] == "die" and known.follower:
+                            known.follower.join(1.0)  # its last words say why
                         self._refresh(known)
                         self._news.ring()
             except Unavailable:
