@@ -172,6 +172,8 @@ class Settings:
             )
 
     def _check_kubernetes(self) -> None:
+        if self.runtime == "kubernetes" and not self.registry:
+            raise Invalid("SETTING", "PODIUM_RUNTIME is kubernetes, whose nodes fetch images; set PODIUM_REGISTRY")
         if self.kube_dns_policy not in ("Default", "ClusterFirst"):
             found = self.kube_dns_policy
             raise Invalid("SETTING", f"PODIUM_KUBE_DNS_POLICY is {found!r}; write Default or ClusterFirst")

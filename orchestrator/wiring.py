@@ -139,6 +139,16 @@ def bell(settings: Settings) -> "tuple[Bell, tuple]":
     return belfry, (belfry,)
 
 
+def webhook(settings: Settings) -> tuple[Callable[[dict], None], tuple]:
+    """What tells the operator of requests for hardware, and its loops."""
+    if not settings.hardware_webhook:
+        return lambda notice: None, ()
+    from orchestrator.bells.webhook import Webhook
+
+    hook = Webhook(settings.hardware_webhook)
+    return hook.tell, (hook,)
+
+
 def workers(
     settings: Settings, store, repos, builds, keeper, bell, changed, environment: Environment, patience: float = 0.0
 ) -> "BuildWorkers":
@@ -220,7 +230,8 @@ def control(settings: Settings) -> Control:
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
     environment = _environment(settings, store, belfry)
-    allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after)
+    tell, hooks = webhook(settings)
+    allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after, tell)
     spaces = Spaces(
         store,
         repos,
@@ -269,7 +280,7 @@ def control(settings: Settings) -> Control:
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
     janitor = Janitor(store, builds, keeper, settings.keep_builds)
-    loops = (*rings, pushes, reconciler, crew, allotment.meter, janitor)
+    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 

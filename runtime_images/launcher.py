@@ -989,6 +989,7 @@ def rest() -> int:
     """The app has ended before: wait to be taken away."""
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    os.write(1, b"[podium] the app has ended and is not started again\n")
     signal.sigwait(signals)
     return 0
 

@@ -97,6 +97,8 @@ def push(image: str) -> str:
 class Shim:
     """A door to the API server that can be slammed: `mode` is open, refuse (resets), or hang (accepts and says nothing)."""
 
+    path = Path()
+
     def __init__(self, host: str, port: int) -> None:
         self.mode, self._there = "open", (host, port)
         self._door = socket.create_server(("127.0.0.1", 0))
@@ -152,10 +154,11 @@ class Shim:
 
 
 def shimmed(path: Path) -> Shim:
-    """A shim, and a kubeconfig at `path` that leads through it."""
+    """A shim, and a kubeconfig at its `path` that leads through it."""
     about = yaml.safe_load(Path(kubeconfig()).read_text())
     there = urlsplit(about["clusters"][0]["cluster"]["server"])
     shim = Shim(there.hostname or "", there.port or 443)
+    shim.path = path
     about["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{shim.port}"
     path.write_text(yaml.safe_dump(about))
     return shim

@@ -29,9 +29,7 @@ def routes(console: Console) -> APIRouter:
         values = {
             "flavors": [(flavor, price(flavor), who(flavor)) for flavor in allotment.flavors.values()],
             "asked": allotment.requests.list(caller, RequestState.PENDING),
-            "decided": [
-                one for one in allotment.requests.list(caller, limit=30) if one[0].state is not RequestState.PENDING
-            ][:10],
+            "decided": lately[:10],
             "sums": sorted(sums, key=lambda one: -one.cost)[:50],
             "cost": sum(one.cost for one in sums),
             "since": time.strftime("%B %Y", time.gmtime(since)),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from orchestrator.domain.decide import RouteState
+from orchestrator.domain.decide import DENIED, RouteState
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.stage import Stage
@@ -15,6 +15,7 @@ _NEXT = {
     Stage.NO_APP_FILE: "Add the file and push again.",
     Stage.PAUSED: "Restart it whenever you like; nothing was lost.",
 }
+_DENIED = "Choose other hardware in the settings, or ask an admin. It goes on by itself when it may."
 FIRST_COMMIT = "initial commit"  #: title of the commit that a new Space begins with
 _SAID = ("building", "the app is starting")  #: reasons that say no more than the stage does
 _FAILED = (Stage.BUILD_ERROR, Stage.CONFIG_ERROR, Stage.NO_APP_FILE)
@@ -46,6 +47,7 @@ class Story:
     log: str  #: build | run | ""
     serving: bool
     empty: bool  #: nothing was pushed yet, or nothing but what a new Space begins with
+    denied: bool = False  #: it may not have its hardware
 
 
 def wanted_build(space: Space, builds: list[Build]) -> Build | None:
@@ -58,13 +60,15 @@ def story(space: Space, builds: list[Build], now: float) -> Story:
     good = next((b for b in builds if b.state is BuildState.SUCCEEDED and b is not build), None)
     empty = build.title == FIRST_COMMIT if build else space.stage is Stage.NO_APP_FILE
     empty = empty and not any(b.state is BuildState.SUCCEEDED for b in builds)
+    denied = space.stage is Stage.PAUSED and space.reason.startswith(DENIED)
     fault = build.fault if build and build.state is BuildState.FAILED else space.failures.fault
     return Story(
         words=stage_words(space.stage),
         tone=stage_tone(space.stage),
         reason="" if space.reason in _SAID else _sentence(space.reason),
         hint=fault.hint if fault and stage_tone(space.stage) == "bad" else "",
-        next="" if empty else _NEXT.get(space.stage, ""),
+        next="" if empty else _DENIED if denied else _NEXT.get(space.stage, ""),
+        denied=denied,
         since=space.stage_since,
         deadline=space.deadline if space.deadline and space.deadline > now else None,
         steps=() if empty or space.stage is Stage.PAUSED else _steps(space, build),

@@ -52,16 +52,16 @@ def never_fits(hardware: Hardware, nodes: Sequence[NodeSeen]) -> str:
             if asked
             else "no node takes it: all have taints that it does not tolerate"
         )
-    reserving = [node for node in fitting if node.reserves]
-    most = max(_has(node, hardware.resource) for node in fitting) if hardware.count else 0
-    if most < hardware.count:
-        return f"no node has {hardware.count} x {hardware.resource}; the largest has {most}"
-    if reserving and len(reserving) == len(fitting):
+    largest = max(_has(node, hardware.resource) for node in fitting) if hardware.count else 0
+    if largest < hardware.count:
+        return f"no node has {hardware.count} x {hardware.resource}; the largest has {largest}"
+    if all(node.reserves for node in fitting):
         fitting = [node for node in fitting if _has(node, hardware.resource) >= hardware.count]
-        if (cpu := max(node.cpu for node in fitting)) < hardware.cpu:
-            return f"no node has {hardware.cpu:g} CPUs; the largest has {cpu:g}"
-        if (memory := max(node.memory for node in fitting)) < hardware.memory:
-            return f"no node has {_gb(hardware.memory)} of memory; the largest has {_gb(memory)}"
+        if all(node.cpu < hardware.cpu * node.reserves for node in fitting):
+            return f"no node has {hardware.cpu:g} CPUs; the largest has {max(node.cpu for node in fitting):g}"
+        if all(node.memory < hardware.memory * node.reserves for node in fitting):
+            most = _gb(max(node.memory for node in fitting))
+            return f"no node has {_gb(hardware.memory)} of memory; the largest has {most}"
     return ""
 
 

@@ -121,9 +121,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
-    """One machine that runs instances: what it may give to all of them together, and who has what. `reserves`: an instance
-    takes the CPU and memory of its flavour away from the others (requests on a cluster); else those are only limits, and
-    accelerators alone are counted."""
+    """One machine that runs instances: what it may give to all of them together, and who has what. `reserves`: how much
+    of its flavour's CPU and memory an instance takes away from the others, 1.0 for all of it (requests on a cluster); 0.0
+    where those are only limits, and accelerators alone are counted."""
 
     name: str
     ready: bool = True  #: takes new instances
@@ -134,7 +134,7 @@ class NodeSeen:
     held: tuple[Held, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)  #: what a flavour's node_selector asks for
     taints: tuple[Taint, ...] = ()
-    reserves: bool = False
+    reserves: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

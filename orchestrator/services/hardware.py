@@ -49,7 +49,7 @@ class HardwareRequests:
         if hardware is None:
             known = ", ".join(self._flavors)
             raise Invalid("HARDWARE", f"this Podium has no hardware {flavor[:40]!r}; it has {known}")
-        if why := self._capacity.never_fits(hardware):
+        if hardware is not self.default and (why := self._capacity.never_fits(hardware)):
             raise Invalid("HARDWARE_FIT", f"{flavor} can never run here: {why}; choose other hardware")
         return hardware
 

@@ -108,7 +108,7 @@ class Spaces:
         if new.sdk is not None and new.sdk not in SDKS:
             raise Invalid("SDK", f"unknown sdk {new.sdk[:40]!r}; write one of {', '.join(SDKS)}")
         default = self._hardware.default
-        wanted = self._hardware.fitting(new.hardware or default.name)
+        wanted = default if new.hardware in (None, "", default.name) else self._hardware.fitting(new.hardware)
         sleep_after = self._hardware.begins_with(default) if new.sleep_after is None else sleep_seconds(new.sleep_after)
         notice = None
         both = sorted(set(new.secrets) & set(new.variables))

@@ -67,6 +67,8 @@ class Meter:
     def measure(self) -> None:
         """One round. Raises Unavailable, with nothing written."""
         alive = [one for one in self._runtime.list() if one.state is not InstanceState.EXITED]
+        if not alive and not self._open():
+            return
         now = self._clock()
         running: dict[str, Space] = {}
         with self._store.write() as tx:
@@ -80,6 +82,10 @@ class Meter:
                 if (row.instance_id, row.started_at) not in here:
                     tx.usage.end(row, min(now, row.until + EVERY))
         self._stop_denied(running.values(), now)
+
+    def _open(self) -> bool:
+        with self._store.read() as tx:
+            return bool(tx.usage.running())
 
     def _row(self, instance: InstanceSeen, space: Space, now: float) -> Usage:
         name = instance.hardware or space.running_hardware or space.wish.hardware

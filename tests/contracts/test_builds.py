@@ -69,8 +69,18 @@ def world(tmp_path):
         builds.close()
 
 
+_OTHERS: set[int] = set()  #: servers of the session, which this module did not start
+
+
+@pytest.fixture(scope="module", autouse=True)
+def others():
+    _OTHERS.update(process.pid for process in psutil.Process().children())
+
+
 def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    """Everything below us that builds left."""
+    ours = [process for process in psutil.Process().children() if process.pid not in _OTHERS]
+    return [*ours, *(one for process in ours for one in process.children(recursive=True))]
 
 
 def test_a_static_space_is_its_files(world):

@@ -978,7 +978,7 @@ def test_nobody_waits_for_news_for_long(tmp_path):
     try:
         world.space("acme-hidden", private=True, state="closed")
         world.control.stop()
-        eventually(lambda: world.gateway.errors().count("lost the route feed"))
+        eventually(lambda: world.gateway.errors().count("no route feed"))
         missing, hidden = world.get("acme-none"), world.get("acme-hidden")
         assert (
             (missing.status, missing.body)

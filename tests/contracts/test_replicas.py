@@ -35,14 +35,14 @@ class Crowded(Reconciler):
     overlaps: list[str] = []
     looks: dict[str, int] = {}
 
-    def _see(self, space):
+    def _see(self, space, hardware):
         if space.id in self.busy:
             self.overlaps.append(space.id)
         self.busy.add(space.id)
         self.looks[self._who] = self.looks.get(self._who, 0) + 1
         time.sleep(0.003)  # what looking costs in a cluster
         try:
-            return super()._see(space)
+            return super()._see(space, hardware)
         finally:
             self.busy.discard(space.id)
 
@@ -56,7 +56,7 @@ class Replica:
         first = house.reconciler
         self.reconciler = Crowded(
             self.store, house.runtime, house.builds, self.queue, house.environment, house.repos, house.logs, self.bell,
-            first._hardware, first._host_of,
+            first._allotment, first._host_of,
         )  # fmt: skip
         self.workers = BuildWorkers(
             self.store, house.repos, house.builds, house.logs, self.bell, count=2, timeout=60.0,

@@ -20,7 +20,7 @@ from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Image, InstanceState
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import sandbox
+from orchestrator.runtimes import machine, sandbox
 from orchestrator.runtimes.process import ProcessRuntime
 from tests import containers, kube
 from tests.support import eventually
@@ -634,3 +634,61 @@ def test_static_files_are_served(world):
     except Unavailable as why:
         pytest.skip(str(why))
     assert ask(world.ready(spec.instance_id)) == "<h1>static</h1>"
+
+
+# ------------------------------------------------------------------------------------------------------------ capacity
+
+
+def held_by(world, instance_id: str):
+    return [held for node in world.runtime.capacity() for held in node.held if held.instance_id == instance_id]
+
+
+def test_the_nodes_tell_who_has_what(world):
+    name = world.launch("from server import serve\nserve()")
+    world.ready(name)
+    nodes = world.runtime.capacity()
+    assert any(node.ready and node.cpu >= 1 and node.memory > 100 * MB for node in nodes)
+    (held,) = eventually(lambda: held_by(world, name))
+    assert held.space_id == "abc" and 0 < held.memory <= 200 * MB
+    assert world.see(name).hardware == "cpu-basic"
+    world.runtime.close()
+    world.runtime = world.open()
+    eventually(lambda: held_by(world, name) == [held])
+    assert world.see(name).hardware == "cpu-basic"
+    world.runtime.stop(name)
+    eventually(world.gone)
+    eventually(lambda: not held_by(world, name))
+
+
+@pytest.mark.processes("an engine without GPUs refuses them itself")
+def test_gpus_are_given_by_number_and_given_back(world, monkeypatch):
+    monkeypatch.setattr(machine, "gpus", lambda: {machine.NVIDIA: (0, 1, 3)})
+    one = replace(HARDWARE, name="t4", accelerator="Nvidia T4", resource=machine.NVIDIA, count=1)
+    code = "from server import serve\nserve()"
+    first = world.launch(code, hardware=one)
+    two = world.launch(code, hardware=replace(one, count=2), space="two")
+    (node,) = world.runtime.capacity()
+    assert node.resources == {machine.NVIDIA: 3}
+    assert {held.instance_id: held.resources for held in node.held} == {
+        first: {machine.NVIDIA: 1},
+        two: {machine.NVIDIA: 2},
+    }
+    with pytest.raises(Unavailable, match="0 of this machine are free"):
+        world.launch(code, hardware=one, space="three")
+    seen = [ask(world.ready(name), "os.environ.get('CUDA_VISIBLE_DEVICES')") for name in (first, two)]
+    # In a sandbox an app sees no other device node, and its libraries count from 0.
+    assert seen == (["None", "None"] if world.mode == "bubblewrap" else ["'0'", "'1,3'"])
+    world.runtime.stop(first)
+    eventually(lambda: not world.see(first))
+    again = world.launch(code, hardware=one, space="three")
+    assert world.runtime.list("three")[0].hardware == "t4"
+    world.ready(again)
+
+
+def test_devices_of_a_share(monkeypatch):
+    there = ["/dev/nvidia0", "/dev/nvidia1", "/dev/nvidiactl", "/dev/nvidia-uvm"]
+    monkeypatch.setattr(machine, "glob", lambda pattern: [] if "dri" in pattern else there)
+    assert machine.gpus() == {machine.NVIDIA: (0, 1)}
+    shown = machine.devices(machine.Share("t4", 1.0, 1, machine.NVIDIA, (1,)))
+    assert shown == ["/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia1"]
+    assert machine.devices(machine.Share("cpu-basic")) == []

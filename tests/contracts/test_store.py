@@ -9,7 +9,19 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.domain.decide import RouteState
-from orchestrator.domain.records import AuditRow, Build, Owner, Session, Setting, Space, Token
+from orchestrator.domain.quota import Quota
+from orchestrator.domain.records import (
+    AuditRow,
+    Build,
+    HardwareRequest,
+    Owner,
+    RequestState,
+    Session,
+    Setting,
+    Space,
+    Token,
+    Usage,
+)
 from orchestrator.domain.seen import BuildState, Failures, Fault, Image
 from orchestrator.domain.space import Role, Visibility, Wish
 from orchestrator.domain.stage import Stage
@@ -543,3 +555,162 @@ def test_two_that_migrate_at_once_agree(postgres):
         assert names(store) == []
         store.close()
     assert postgres.sql("SELECT version_num FROM alembic_version", url.rpartition("/")[2]) == HEAD
+
+
+# ------------------------------------------------------------------------------------------------------------ hardware
+
+
+def asked(number: int, space_id: str, **values) -> HardwareRequest:
+    return HardwareRequest(f"{number:024x}", space_id, "t4-small", "ann", float(number), **values)
+
+
+def test_requests_come_back_and_only_one_of_a_space_waits(store):
+    ann = owner(store, "ann")
+    one, two = space(1, ann), space(2, ann)
+    add(store, one, two)
+    with store.write() as tx:
+        tx.hardware.add(asked(1, one.id, note="für später"))
+        tx.hardware.add(asked(2, two.id))
+    with pytest.raises(Conflict), store.write() as tx:
+        tx.hardware.add(asked(3, one.id))
+    with store.write() as tx:
+        assert tx.hardware.settle(asked(1, "").id, RequestState.APPROVED, decided_by="root", expires_at=50.0)
+        assert not tx.hardware.settle(asked(1, "").id, RequestState.REFUSED, reason="late")
+        assert tx.hardware.withdraw(two.id, "ann", 9.0) and not tx.hardware.withdraw(two.id, "ann", 9.0)
+        tx.hardware.add(asked(4, one.id))
+    with store.read() as tx:
+        first = tx.hardware.get(asked(1, "").id)
+        assert (first.note, first.state, first.decided_by) == ("für später", RequestState.APPROVED, "root")
+        assert [r.id[-1] for r in tx.hardware.list()] == ["4", "2", "1"]
+        assert [r.id[-1] for r in tx.hardware.list(RequestState.PENDING)] == ["4"]
+        assert tx.hardware.latest(one.id).id[-1] == "4"
+        assert tx.hardware.granted(one.id, "t4-small", 49.0) and not tx.hardware.granted(one.id, "t4-small", 50.0)
+        assert not tx.hardware.granted(two.id, "t4-small", 1.0)
+    with store.write() as tx:
+        tx.hardware.revoke(one.id, "t4-small", 20.0)
+        assert tx.hardware.granted(one.id, "t4-small", 30.0)
+        tx.hardware.revoke(one.id, "cpu-basic", 20.0)
+        assert not tx.hardware.granted(one.id, "t4-small", 30.0)
+        tx.hardware.forget(one.id)
+        assert tx.hardware.latest(one.id) is None
+
+
+def test_two_admins_decide_at_once_and_one_is_told(store):
+    one = space(1, owner(store, "ann"))
+    add(store, one)
+    with store.write() as tx:
+        tx.hardware.add(asked(1, one.id))
+
+    def decide(state):
+        with store.write() as tx:
+            return tx.hardware.settle(asked(1, "").id, state)
+
+    assert sorted(at_once(decide, [RequestState.APPROVED, RequestState.REFUSED])) == [False, True]
+
+
+def test_quotas_are_put_again_and_dropped(store):
+    ann, bob = owner(store, "ann"), owner(store, "bob")
+    with store.write() as tx:
+        tx.hardware.put_quota(Quota(ann, "t4-small", 10.0, 2, 5.5))
+        tx.hardware.put_quota(Quota(ann, "*", price=9.0))
+        tx.hardware.put_quota(Quota(bob, "t4-small"))
+        tx.hardware.put_quota(Quota(ann, "t4-small", hours=1.0))
+        assert tx.hardware.quotas(ann) == [Quota(ann, "*", price=9.0), Quota(ann, "t4-small", hours=1.0)]
+        assert len(tx.hardware.quotas()) == 3
+        assert tx.hardware.drop_quota(ann, "*") and not tx.hardware.drop_quota(ann, "*")
+
+
+def used(space_id: str, owner_id: str, begin: float, until: float, hardware: str = "t4", **more) -> Usage:
+    values = {"instance_id": f"s-{space_id}", "started_at": begin, "price": 0.5, "running": True, **more}
+    return Usage(
+        space_id=space_id, space=f"ann/{space_id[-1]}", owner_id=owner_id, owner="ann", hardware=hardware, begin=begin,
+        until=until, **values,
+    )  # fmt: skip
+
+
+def test_usage_is_extended_once_whoever_writes_it(store):
+    ann = owner(store, "ann")
+    row = used("a" * 24, ann, 100.0, 110.0)
+    for until in (110.0, 125.0, 125.0):
+        with store.write() as tx:
+            tx.usage.extend(replace(row, until=until, begin=until, price=9.9, space="renamed/x"))
+            tx.usage.extend(replace(row, until=until))
+    with store.read() as tx:
+        (kept,) = tx.usage.running()
+        assert (kept.begin, kept.until) == (110.0, 125.0) and kept.space == "renamed/x"
+    at_once(lambda until: _extend(store, replace(row, until=until)), [130.0, 130.0, 130.0])
+    with store.write() as tx:
+        tx.usage.end(kept, 120.0)
+        assert tx.usage.running() == []
+        assert [round(one.seconds) for one in tx.usage.sums(0.0, 1e6)] == [20]  # 110 to 130: what is known stays
+
+
+def _extend(store, row: Usage) -> None:
+    with store.write() as tx:
+        tx.usage.extend(row)
+
+
+def test_usage_that_waits_begins_when_it_stops_waiting(store):
+    row = used("a" * 24, owner(store, "ann"), 100.0, 100.0)
+    for now, waiting in ((115.0, True), (130.0, True), (145.0, False), (160.0, False)):
+        with store.write() as tx:
+            tx.usage.extend(replace(row, begin=now if waiting else 100.0, until=now), waiting)
+    with store.read() as tx:
+        assert [(one.seconds, one.cost) for one in tx.usage.sums(0.0, 1e6)] == [(30.0, pytest.approx(30 * 0.5 / 3600))]
+
+
+def test_usage_is_summed_within_a_range(store):
+    ann, bob = owner(store, "ann"), owner(store, "bob")
+    a, b = "a" * 24, "b" * 24
+    with store.write() as tx:
+        tx.usage.extend(used(a, ann, 0.0, 3600.0, running=False))
+        tx.usage.extend(used(a, ann, 5000.0, 5100.0))
+        tx.usage.extend(used(a, ann, 6000.0, 6100.0, "cpu", price=0.0))
+        tx.usage.extend(used(b, bob, 0.0, 50.0))
+    with store.read() as tx:
+        assert [(s.space, s.hardware, s.seconds) for s in tx.usage.sums(0.0, 1e6)] == [
+            ("ann/a", "cpu", 100.0),
+            ("ann/a", "t4", 3700.0),
+            ("ann/b", "t4", 50.0),
+        ]
+        assert [s.seconds for s in tx.usage.sums(1800.0, 5050.0, ann)] == [1850.0]
+        assert [s.cost for s in tx.usage.sums(0.0, 1e6, space_id=b)] == [pytest.approx(50 * 0.5 / 3600)]
+        assert tx.usage.sums(7000.0, 8000.0) == []
+
+
+def test_the_queue_is_in_order_and_what_each_owner_wants_is_known(store):
+    ann, bob = owner(store, "ann"), owner(store, "bob")
+    spaces = [space(n, bob if n == 3 else ann) for n in (1, 2, 3)]
+    add(store, *spaces)
+    for one, since in zip(spaces, (30.0, None, 10.0), strict=True):
+        with store.write() as tx:
+            _, fence = tx.spaces.claim(one.id, "me", 1.0, 61.0)
+            assert tx.spaces.save(replace(one, queued_at=since), fence, 61.0, None, route_changed=False)
+    with store.read() as tx:
+        assert tx.spaces.queue() == [(spaces[2].id, "cpu-basic", 10.0), (spaces[0].id, "cpu-basic", 30.0)]
+        assert tx.spaces.on_hardware(ann) == [(spaces[0].id, "cpu-basic"), (spaces[1].id, "cpu-basic")]
+
+
+def test_the_release_before_goes_on_writing_spaces(store):
+    """Its INSERT names none of the columns that came after it."""
+    from sqlalchemy import text
+
+    ann = owner(store, "ann")
+    add(store, space(1, ann))
+    columns = (
+        "id, owner_id, name, name_lower, label, visibility, creator_id, card, created_at, updated_at, access_epoch, rebuilds,"
+        " paused, deleted, hardware, env_version, restarts, stage, reason, stage_since, route, address, instance, route_seq,"
+        " last_activity, lease_owner, lease_until, fence"
+    )
+    values = {"i": "f" * 24, "o": ann}
+    with store.engine.begin() as connection:
+        connection.execute(
+            text(
+                f"INSERT INTO spaces ({columns}) VALUES (:i, :o, 'x', 'x', 'label-x', 'public', '', '{{}}', 1, 1, 0, 0,"
+                " false, false, 'cpu-basic', 0, 0, 'NO_APP_FILE', '', 1, 'closed', '', '', 0, 1, '', 0, 0)"
+            ),
+            values,
+        )
+    with store.read() as tx:
+        made = tx.spaces.get("f" * 24)
+    assert (made.wish.goes_first, made.hardware_asked, made.running_hardware, made.queued_at) == (False, "", "", None)

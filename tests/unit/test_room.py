@@ -82,14 +82,15 @@ def test_never_fits_says_figures():
     assert never_fits(FOUR, [node(has=4, ready=False)]) == ""
     assert never_fits(FOUR, []) == ""
     assert never_fits(replace(CPU, cpu=64), [NodeSeen("n", cpu=4, memory=1)]) == ""
-    full = NodeSeen("n", cpu=4, memory=2 * 1024**3, resources={GPU: 1}, reserves=True)
+    full = NodeSeen("n", cpu=4, memory=2 * 1024**3, resources={GPU: 1}, reserves=1.0)
     assert never_fits(replace(CPU, cpu=64), [full]) == "no node has 64 CPUs; the largest has 4"
     assert never_fits(replace(CPU, memory=4 * 1024**3), [full]) == "no node has 4 GB of memory; the largest has 2 GB"
+    assert never_fits(replace(CPU, cpu=64, memory=4 * 1024**3), [replace(full, reserves=0.05)]) == ""
     assert why(FOUR, node(has=1)).endswith("no node has 4 x nvidia.com/gpu; the largest has 1")
 
 
 def test_labels_and_taints():
-    tainted = NodeSeen("n", resources={GPU: 1}, taints=(Taint("gpu", "yes"),), labels={"a": "b"}, reserves=True)
+    tainted = NodeSeen("n", resources={GPU: 1}, taints=(Taint("gpu", "yes"),), labels={"a": "b"}, reserves=1.0)
     assert not suits(ONE, tainted)
     assert suits(replace(ONE, tolerations=(Toleration("gpu", "yes"),)), tainted)
     assert suits(replace(ONE, tolerations=(Toleration("", operator="Exists"),)), tainted)
@@ -97,7 +98,7 @@ def test_labels_and_taints():
     assert not suits(replace(ONE, tolerations=(Toleration("gpu", "yes", "NoExecute"),)), tainted)
     picky = replace(ONE, node_selector={"a": "c"}, tolerations=(Toleration("gpu", operator="Exists"),))
     assert never_fits(picky, [tainted]) == "no node has the labels a=c"
-    assert suits(picky, replace(tainted, reserves=False))  # this machine alone: there is nothing to select
+    assert suits(picky, replace(tainted, reserves=0.0))  # this machine alone: there is nothing to select
     assert suits(ONE, replace(tainted, taints=(Taint("gpu", effect="PreferNoSchedule"),)))
 
 

@@ -1,0 +1,101 @@
+"""`podium up --runtime kubernetes`: Spaces are images in a registry and pods of a real cluster; all else is as without."""
+
+import pytest
+
+from tests import containers, kube
+from tests.e2e import probe
+from tests.e2e.test_docker import push
+from tests.podium import Podium
+from tests.support import Prober, eventually
+
+pytestmark = [
+    pytest.mark.skipif(bool(kube.trouble()), reason=kube.trouble() or "-"),
+    pytest.mark.timeout(900),
+]
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    made = kube.Namespace()
+    yield made
+    left = [one["metadata"]["name"] for one in made.all("deployments")]
+    made.remove()
+    assert left == [], "Deployments are left"
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    made = kube.shimmed(tmp_path_factory.mktemp("kube") / "config")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def team(namespace, shim, tmp_path_factory):
+    """A Podium whose apps are pods; it reaches the cluster through a door that tests can shut."""
+    settings = {"runtime": "kubernetes", "base_image": containers.base(), "registry": f"{kube.REGISTRY}/podium-test"}
+    cluster = {"kubeconfig": shim.path, "kube_namespace": namespace.name, "app_memory": 1024**3, "app_disk": 1024**3}
+    podium = Podium(tmp_path_factory.mktemp("team"), **settings, **cluster)
+    try:
+        yield podium.start()
+        podium.stop()
+    finally:
+        podium.end()
+
+
+@pytest.fixture
+def space(team, request):
+    made = team.space(request.node.name.replace("_", "-")[:40].strip("-"))
+    yield made
+    made.close()
+    made.delete()
+
+
+def running(space) -> None:
+    push(space, "1")
+    space.wait("RUNNING", timeout=500)
+    assert probe.ask(space) == "1"
+
+
+def test_a_new_version_replaces_the_old_one_without_a_gap(space, namespace):
+    running(space)
+    assert len(namespace.all("deployments")) == 1
+    with Prober(space) as prober:
+        push(space, "2")
+        eventually(lambda: probe.ask(space) == "2", 120)
+        space.wait("RUNNING")
+    assert prober.failures == []
+    assert prober.bodies == ["1", "2"]
+    eventually(lambda: len(namespace.all("deployments")) == 1, 60)
+
+
+def test_sleep_and_wake(space, namespace):
+    running(space)
+    space.sleep_after(5)
+    eventually(lambda: not any(namespace.all(kind) for kind in ("deployments", "pods", "replicasets")), 60)
+    assert space.stage() == "SLEEPING"
+    space.sleep_after(3600)
+    assert probe.ask(space) == "1"
+
+
+def test_running_apps_outlive_podium_and_the_api_server(space, team, shim, namespace):
+    running(space)
+    before = [one["metadata"]["uid"] for one in namespace.all("pods")]
+    with Prober(space) as prober:
+        for mode in ("refuse", "hang"):
+            shim.set(mode)
+            end = len(prober.answers) + 100
+            eventually(lambda end=end: len(prober.answers) > end, 60)
+            shim.set("open")
+    assert prober.failures == []
+    shim.set("refuse")
+    team.kill9("up", "control", "gateway")
+    team.start()
+    assert probe.ask(space) == "1", "routes are known without the cluster"
+    shim.set("open")
+    push(space, "2")
+    eventually(lambda: probe.ask(space) == "2", 120)
+    space.wait("RUNNING")
+    assert not set(before) & {
+        one["metadata"]["uid"] for one in namespace.all("pods") if "deletionTimestamp" not in one["metadata"]
+    }
