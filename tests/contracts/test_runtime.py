@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.hardware import Hardware, Toleration
+from orchestrator.domain.room import never_fits, room
 from orchestrator.domain.seen import Image, InstanceState
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
@@ -656,6 +657,25 @@ def test_the_nodes_tell_who_has_what(world):
     world.runtime.stop(name)
     eventually(world.gone)
     eventually(lambda: not held_by(world, name))
+
+
+def test_gpus_of_a_cluster_are_seen_and_waited_for(world):
+    if not isinstance(world, ClusterWorld):
+        pytest.skip("there are GPUs in the cluster only")
+    one = replace(
+        HARDWARE, name="a10g", exclusive=True, accelerator="Nvidia A10G", resource=machine.NVIDIA, count=1,
+        node_selector={"nvidia.com/gpu.present": "true"}, tolerations=(Toleration(machine.NVIDIA, operator="Exists"),),
+    )  # fmt: skip
+    name = world.launch("from server import serve\nserve()", hardware=one)
+    world.ready(name)
+    (held,) = eventually(lambda: held_by(world, name))
+    assert (held.resources, world.see(name).hardware) == ({machine.NVIDIA: 1}, "a10g")
+    nodes = world.runtime.capacity()
+    most = max(node.resources.get(machine.NVIDIA, 0) for node in nodes)
+    reason = room("other", replace(one, count=most), nodes, (), 1.0).reason
+    assert reason.startswith(f"waiting for {most} x Nvidia A10G: ") and reason.endswith("you are next")
+    too_many = never_fits(replace(one, count=most + 4), nodes)
+    assert too_many == f"no node has {most + 4} x {machine.NVIDIA}; the largest has {most}"
 
 
 @pytest.mark.processes("an engine without GPUs refuses them itself")
