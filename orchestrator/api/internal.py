@@ -1,5 +1,6 @@
 """For Podium's own processes: the route feed, reports of use, questions about tokens; and for whoever watches over them:
-/healthz and /readyz. Everything below /internal takes the feed token and nothing else; the gateway never forwards there."""
+/healthz, /readyz and /internal/metrics. Everything below /internal takes the feed token and nothing else; the gateway never
+forwards there."""
 
 import hmac
 import json
@@ -7,9 +8,10 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from orchestrator.api.identity import PartsDep
+from orchestrator.api.metrics import TYPE, exposition
 from orchestrator.api.params import OpenBody
 from orchestrator.domain.caller import role_on
 from orchestrator.domain.space import Role
@@ -69,6 +71,14 @@ def authorize(body: Question, parts: PartsDep):
         return {"allowed": False, "user": ""}
     allowed = space is not None and not space.wish.deleted and role_on(caller, space) >= Role.READ
     return {"allowed": allowed, "user": caller.name if allowed else ""}
+
+
+@internal.get("/metrics")
+def metrics(parts: PartsDep):
+    """For a Prometheus that was given the feed token."""
+    waiting = len(parts.allotment.capacity.queue())
+    numbers = parts.spaces.by_stage(), parts.queue.open(), waiting
+    return Response(exposition(parts.version, parts.ready(), *numbers), media_type=TYPE)
 
 
 @router.get("/healthz")

@@ -51,6 +51,7 @@ def examine(settings: Settings) -> "list[Check]":
         lambda: checks.sandbox(settings.sandbox),
         lambda: checks.docker(settings.runtime),
         lambda: checks.hardware(settings),
+        lambda: checks.registry(settings),
         checks.user,
         lambda: checks.disk(settings.data),
         checks.memory,

@@ -29,6 +29,11 @@ class BuildQueue:
             ahead = tx.builds.ahead_of(build) if build and build.state is BuildState.QUEUED else 0
         return seen(build, ahead) if build else None
 
+    def open(self) -> tuple[int, int]:
+        """How many builds wait, and how many are being made."""
+        with self._store.read() as tx:
+            return tx.builds.open()
+
     def submit(self, space: Space) -> None:
         """Queue the build of the wanted revision; earlier ones of the Space are superseded."""
         wish = space.wish

@@ -78,6 +78,11 @@ class Spaces:
         with self._store.read() as tx:
             return tx.spaces.get(space_id)
 
+    def by_stage(self) -> dict[str, int]:
+        """How many Spaces are in each stage, for whoever watches over Podium."""
+        with self._store.read() as tx:
+            return tx.spaces.by_stage()
+
     def list(self, caller: Caller, **filters: object) -> "list[Space]":
         """Spaces that the caller may see; filters are those of store/spaces.py `list`."""
         user = caller.user.id if caller.user else None

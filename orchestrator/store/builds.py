@@ -95,6 +95,15 @@ class Builds:
         rows = self._db.execute(query.order_by(t.builds.c.created_at, t.builds.c.key)).mappings()
         return [_build(row) for row in rows]
 
+    def open(self) -> tuple[int, int]:
+        """How many wait, and how many are being made."""
+        states = (BuildState.QUEUED.value, BuildState.RUNNING.value)
+        query = (
+            sa.select(t.builds.c.state, sa.func.count()).where(t.builds.c.state.in_(states)).group_by(t.builds.c.state)
+        )
+        found = {state: number for state, number in self._db.execute(query)}
+        return found.get(states[0], 0), found.get(states[1], 0)
+
     def expired(self, now: float) -> list[Build]:
         query = sa.select(t.builds).where(_OPEN_LEASE, t.builds.c.lease_until < now).order_by(t.builds.c.key)
         return [_build(row) for row in self._db.execute(query).mappings()]

@@ -95,6 +95,11 @@ class Spaces:
     def count(self) -> int:
         return self._db.execute(sa.select(sa.func.count()).select_from(t.spaces)).scalar() or 0
 
+    def by_stage(self) -> dict[str, int]:
+        """How many there are in each stage that any is in."""
+        query = sa.select(t.spaces.c.stage, sa.func.count()).group_by(t.spaces.c.stage)
+        return {stage: number for stage, number in self._db.execute(query)}
+
     def ids(self) -> "set[str]":
         return set(self._db.execute(sa.select(t.spaces.c.id)).scalars())
 

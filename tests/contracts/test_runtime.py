@@ -3,6 +3,7 @@ of a real cluster."""
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -520,12 +521,9 @@ def test_an_environment_in_a_closed_place_can_be_used(world):
 def test_instances_outlive_podium_and_are_adopted(world):
     spec = world.spec("from server import serve\nserve()")
     code = (
-        "import sys, time, pathlib\n"
-        "from orchestrator.ports import LaunchSpec\n"
-        "from orchestrator.domain.seen import Image\n"
-        "from orchestrator.domain.hardware import Hardware\n"
+        "import pathlib, pickle, sys, time\n"
         f"{world.code()}"
-        f"runtime.launch({spec!r})\n"
+        f"runtime.launch(pickle.loads({pickle.dumps(spec)!r}))\n"
         "time.sleep(600)\n"
     )
     podium = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])

@@ -149,11 +149,11 @@ def test_two_gateways_serve_without_the_data_of_the_control_plane(apart):
 def test_a_gateway_with_a_wrong_token_says_so_and_does_not_hang(apart):
     stray = apart.gateway("no-such-token")
     eventually(lambda: "does not accept our token" in stray.said(), 20)
-    answer = stray.client("acme-demo.localhost").get("/", headers={"accept": "text/html"}, timeout=5)
+    answer = stray.client("acme-demo.localhost").get("/", headers={"accept": "text/html"}, timeout=20)
     assert answer.status_code == 503 and "Retry-After" in answer.headers
-    told = stray.http.get("/.podium/readyz", timeout=5)
+    told = stray.http.get("/.podium/readyz", timeout=20)
     assert told.status_code == 503 and "keys/feed.token" in told.json()["missing"][0]
-    assert stray.http.get("/.podium/healthz", timeout=5).status_code == 200
+    assert stray.http.get("/.podium/healthz", timeout=20).status_code == 200
     assert stray.said().count("does not accept our token") == 1, "once, not at each attempt"
 
 
@@ -163,9 +163,12 @@ def test_internal_paths_are_closed_to_who_has_no_token_and_to_everybody_outside(
     right = bearer(apart.feed_token)
     body = {"token": "x", "space": "x"}
     assert apart.direct.post("/internal/authorize", json=body, headers=right).status_code == 200
+    told = apart.direct.get("/internal/metrics", headers=right).text
+    assert 'podium_spaces{stage="RUNNING"} 0\n' in told and "podium_ready 1\n" in told
     for headers in ({}, bearer("wrong"), bearer(apart.token), {"authorization": apart.feed_token}):
         assert apart.direct.post("/internal/authorize", json=body, headers=headers).status_code == 404
         assert apart.direct.get("/internal/feed", headers=headers).status_code == 404
+        assert apart.direct.get("/internal/metrics", headers=headers).status_code == 404
         hook = apart.direct.post("/internal/hooks/pre-receive", headers=headers, content=b"x")
         assert hook.text.split()[-1] == "no", hook.text
     for path in ("/internal/authorize", "//internal/authorize", "/%69nternal/authorize", "/x/../internal/authorize"):

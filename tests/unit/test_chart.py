@@ -180,13 +180,14 @@ def test_selectors_match_pods_and_do_not_overlap(objects):
         assert frozenset(service["spec"]["selector"].items()) == chosen[service["metadata"]["name"]]
 
 
-def test_apps_are_reached_by_gateways_and_reach_the_internet_alone(objects):
+def test_apps_are_reached_by_podium_and_reach_the_internet_alone(objects):
     (policy,) = [one for one in of(objects, "NetworkPolicy") if one["metadata"].get("namespace")]
     assert policy["spec"]["podSelector"] == {} and policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     (door,) = policy["spec"]["ingress"]
-    (source,) = door["from"]
-    assert source["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
-    assert source["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "podium"}
+    parts = [source["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for source in door["from"]]
+    assert parts == ["gateway", "control"]
+    for source in door["from"]:
+        assert source["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "podium"}
     names, outside = policy["spec"]["egress"]
     assert {port["port"] for port in names["ports"]} == {53}
     block = outside["to"][0]["ipBlock"]

@@ -157,3 +157,9 @@ def test_hardware(tmp_path) -> None:
     (tmp_path / "hardware.yaml").write_text("flavors:\n  - name: cpu basic\n")
     check = checks.hardware(Settings(data=tmp_path, hardware=str(tmp_path / "hardware.yaml")))
     assert check.state == "bad" and f"{tmp_path}/hardware.yaml:2: name of a flavour is 'cpu basic'" in check.found
+
+
+def test_a_registry_is_asked_only_where_one_is_named():
+    assert "none is named" in checks.registry(Settings()).found
+    away = checks.registry(Settings(runtime="docker", registry=f"localhost:{free_port()}/podium"))
+    assert away.state == "bad" and "does not answer" in away.found and "PODIUM_REGISTRY" in away.fix
