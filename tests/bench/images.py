@@ -71,6 +71,7 @@ class World:
     def close(self) -> None:
         self.builds.close()
         self.registry.stop()
+        containers.forget(self.registry.host)
 
 
 def index() -> str:
