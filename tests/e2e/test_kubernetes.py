@@ -8,6 +8,15 @@ from tests.e2e.test_docker import push
 from tests.podium import Podium
 from tests.support import Prober, eventually
 
+#: Small enough for a cluster that others test on too, and at home on its GPU node as well.
+HARDWARE = """
+flavors:
+  - name: cpu-basic
+    cpu: 0.1
+    memory: 1 GB
+    disk: 1 GB
+    tolerations: [{key: nvidia.com/gpu, operator: Exists}]
+"""
 pytestmark = [
     pytest.mark.skipif(bool(kube.trouble()), reason=kube.trouble() or "-"),
     pytest.mark.timeout(900),
@@ -33,14 +42,11 @@ def shim(tmp_path_factory):
 @pytest.fixture(scope="module")
 def team(namespace, shim, tmp_path_factory):
     """A Podium whose apps are pods; it reaches the cluster through a door that tests can shut."""
+    place = tmp_path_factory.mktemp("team")
+    (place / "hardware.yaml").write_text(HARDWARE)
     settings = {"runtime": "kubernetes", "base_image": containers.base(), "registry": f"{kube.REGISTRY}/podium-test"}
-    cluster = {
-        "kubeconfig": str(shim.path),
-        "kube_namespace": namespace.name,
-        "app_memory": str(1024**3),
-        "app_disk": str(1024**3),
-    }
-    podium = Podium(tmp_path_factory.mktemp("team"), **settings, **cluster)
+    cluster = {"kubeconfig": str(shim.path), "kube_namespace": namespace.name, "hardware": str(place / "hardware.yaml")}
+    podium = Podium(place, **settings, **cluster)
     try:
         yield podium.start()
         podium.stop()
