@@ -77,6 +77,7 @@ def runtime(namespace: str, data: Path, config: str = "", length: float = 45.0, 
     from orchestrator.runtimes.manifests import Options
 
     cluster = Cluster(namespace, config or kubeconfig())
+    options.setdefault("share", 0.05)  # others test on these nodes too
     return KubernetesRuntime(cluster, data, "test", Options(namespace, **options), grace=1.0, length=length)
 
 

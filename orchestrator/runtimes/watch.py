@@ -103,16 +103,20 @@ class Mirror:
             except (Unavailable, LookupError, FileExistsError) as error:
                 if self._closed.is_set():
                     return
-                log.info("watching %s: %s", self.kind, error)
+                self._say(error)
                 pause = self._pause()
             except _Broken as error:
-                log.info("watching %s: %s", self.kind, error)
+                self._say(error)
                 self._version = "" if error.forget else self._version
                 pause = self._pause()
             except Exception:
                 log.exception("watching %s", self.kind)
                 self._version, pause = "", self._pause()
             self._closed.wait(pause)
+
+    def _say(self, error: Exception) -> None:
+        """Of a row of failures only the first is news."""
+        log.log(logging.DEBUG if self._failures else logging.INFO, "watching %s: %s", self.kind, error)
 
     def _pause(self) -> float:
         pause = min(_BACK_OFF[1], _BACK_OFF[0] * 2**self._failures)

@@ -25,7 +25,8 @@ import http.server, os
 http.server.SimpleHTTPRequestHandler.log_message = lambda *_: None
 http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
-CPU = Hardware("cpu-basic", "CPU basic", 0.5, 100 * MB, 100 * MB)
+ANYWHERE = (Toleration("nvidia.com/gpu", operator="Exists"),)
+CPU = Hardware("cpu-basic", "CPU basic", 0.5, 100 * MB, 100 * MB, tolerations=ANYWHERE)
 pytestmark = [pytest.mark.skipif(bool(kube.trouble()), reason=kube.trouble() or "-"), pytest.mark.timeout(600)]
 
 
@@ -53,8 +54,7 @@ class World:
         resource = f"example.com/gpu-{secrets.token_hex(3)}"
         self.namespace.give(node, resource, count)
         self.given.append((node, resource))
-        taint = Toleration("nvidia.com/gpu", "present", "NoSchedule")
-        return replace(CPU, name="gpu", accelerator="GPU", resource=resource, count=1, tolerations=(taint,))
+        return replace(CPU, name="gpu", accelerator="GPU", resource=resource, count=1)
 
     def spec(self, code: str, name: str = "s-abc-1", hardware: Hardware = CPU, **image) -> LaunchSpec:
         reference = image.pop("reference", None) or self.image(f"FROM {containers.runtime_image()}\n")

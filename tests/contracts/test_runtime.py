@@ -28,7 +28,10 @@ from tests import containers, kube
 from tests.support import eventually
 
 MB = 1024**2
-HARDWARE = Hardware("cpu-basic", "CPU basic", 2, 200 * MB, 1024 * MB, processes=40, files=256)
+HARDWARE = Hardware(
+    "cpu-basic", "CPU basic", 2, 200 * MB, 1024 * MB, processes=40, files=256,
+    tolerations=(Toleration("nvidia.com/gpu", operator="Exists"),),
+)  # fmt: skip
 SYSTEM_PYTHON = "/usr/bin/python3"
 SERVER = """
 import http.server, json, os, sys, urllib.parse

@@ -1,7 +1,5 @@
 """`podium up --runtime kubernetes`: Spaces are images in a registry and pods of a real cluster; all else is as without."""
 
-from pathlib import Path
-
 import pytest
 
 from tests import containers, kube
@@ -10,6 +8,24 @@ from tests.e2e.test_docker import push
 from tests.podium import Podium
 from tests.support import Prober, eventually
 
+#: Small enough for a cluster that others test on too, and at home on its GPU node as well.
+HARDWARE = """
+flavors:
+  - name: cpu-basic
+    cpu: 0.1
+    memory: 1 GB
+    disk: 1 GB
+    tolerations: [{key: nvidia.com/gpu, operator: Exists}]
+  - name: a10g-small
+    pretty_name: Nvidia A10G
+    cpu: 0.1
+    memory: 1 GB
+    disk: 1 GB
+    accelerator: Nvidia A10G
+    node_selector: {nvidia.com/gpu.present: "true"}
+    tolerations: [{key: nvidia.com/gpu, operator: Exists}]
+    price: 1.00
+"""
 pytestmark = [
     pytest.mark.skipif(bool(kube.trouble()), reason=kube.trouble() or "-"),
     pytest.mark.timeout(900),
@@ -32,32 +48,14 @@ def shim(tmp_path_factory):
     made.close()
 
 
-CATALOGUE = """
-flavors:
-  - {name: cpu-basic, cpu: 1, memory: 1 GB, disk: 1 GB}
-  - name: a10g-small
-    pretty_name: Nvidia A10G
-    cpu: 1
-    memory: 1 GB
-    disk: 1 GB
-    accelerator: Nvidia A10G
-    node_selector: {nvidia.com/gpu.present: "true"}
-    tolerations: [{key: nvidia.com/gpu, operator: Exists}]
-    price: 1.00
-"""
-
-
 @pytest.fixture(scope="module")
 def team(namespace, shim, tmp_path_factory):
     """A Podium whose apps are pods; it reaches the cluster through a door that tests can shut."""
+    place = tmp_path_factory.mktemp("team")
+    (place / "hardware.yaml").write_text(HARDWARE)
     settings = {"runtime": "kubernetes", "base_image": containers.base(), "registry": f"{kube.REGISTRY}/podium-test"}
-    cluster = {
-        "kubeconfig": str(shim.path),
-        "kube_namespace": namespace.name,
-        "hardware": str(tmp_path_factory.mktemp("catalogue") / "hardware.yaml"),
-    }
-    Path(cluster["hardware"]).write_text(CATALOGUE)
-    podium = Podium(tmp_path_factory.mktemp("team"), **settings, **cluster)
+    cluster = {"kubeconfig": str(shim.path), "kube_namespace": namespace.name, "hardware": str(place / "hardware.yaml")}
+    podium = Podium(place, **settings, **cluster)
     try:
         yield podium.start()
         podium.stop()
