@@ -17,6 +17,23 @@ def login(settings: Settings, host: str) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
+def registry_trouble(settings: Settings) -> str:
+    """Empty when the registry answers and lets us in, else why not, in a few words. Takes some seconds at most."""
+    from builder.backends.registry import Registry
+    from builder.errors import TransientError
+
+    try:
+        told = settings.registry, settings.registry_config, bool(settings.registry_http), settings.ca_bundle
+        asked = Registry(*told, patience=3.0)
+        try:
+            asked.exists("podium-app", "doctor")
+        finally:
+            asked.close()
+    except TransientError as error:
+        return str(error)
+    return ""
+
+
 def images(settings: Settings, data: Path) -> Images:
     """How builds make images."""
     owner, caches = words(data)

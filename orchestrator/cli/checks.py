@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator import image_settings
 from orchestrator.settings import GB, MB, Settings
 
 GIT_FLOOR = (2, 50, 2)  #: before it, git had holes that a hostile repo or a hostile client reaches
@@ -146,6 +147,16 @@ def docker(runtime: str) -> Check:
     from orchestrator import wiring
 
     return judge_docker(runtime, wiring.docker_trouble(), os.geteuid() == 0)
+
+
+def registry(settings: Settings) -> Check:
+    """Where no registry is named, images stay where apps run."""
+    if not settings.registry:
+        return Check("registry", "ok", "none is named; images stay in the engine")
+    trouble = image_settings.registry_trouble(settings)
+    if not trouble:
+        return Check("registry", "ok", f"{settings.registry} answers and lets Podium in")
+    return Check("registry", "bad", trouble, "no app can be built or moved", "check PODIUM_REGISTRY and its passwords")
 
 
 def judge_docker(runtime: str, trouble: str, root: bool) -> Check:

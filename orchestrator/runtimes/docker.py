@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
@@ -18,30 +17,13 @@ from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import container, hints, look, machine
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.docker_engine import Engine
+from orchestrator.runtimes.docker_known import Known
 from orchestrator.runtimes.follow import Follower
 from orchestrator.runtimes.instance import remove_tree
 from orchestrator.runtimes.news import News
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SPACE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-
-
-@dataclass
-class _Known:
-    """An instance as far as it is known. `state`: the engine's, {} before there is a container."""
-
-    note: Note
-    name: str
-    status: Callable[[], dict]  #: the launcher's last word, {} where there is none
-    state: dict = field(default_factory=dict)
-    address: str = ""
-    preparing: bool = False
-    failed: str = ""  #: why it could not be started
-    ready_at: float | None = None  #: of an author's own image
-    seen: dict = field(default_factory=dict)  #: what keeps it from being ready, as a launcher would say it
-    follower: Follower | None = None
-    called_back: threading.Event | None = None  #: while it drains
-    stopping: bool = False
 
 
 class DockerRuntime:
@@ -61,7 +43,7 @@ class DockerRuntime:
             directory.chmod(0o700)
         self._grace, self._log_limit = grace, log_limit
         self._engine = Engine(owner, container.LABEL, runtime, login)
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, Known] = {}
         self._lock = threading.RLock()
         self._closed = threading.Event()
         self._news = News(self.list, self._tick, self._sync)
@@ -76,10 +58,8 @@ class DockerRuntime:
         if not _ID.fullmatch(spec.instance_id) or not _SPACE_ID.fullmatch(spec.space_id):
             raise ValueError(f"not an instance: {spec.instance_id!r} of {spec.space_id!r}")
         with self._lock:
-            known = self._known.get(spec.instance_id)
-            if known:
-                self._call_back(known)
-                return
+            if known := self._known.get(spec.instance_id):
+                return self._call_back(known)
         by_digest = "@" in spec.image.reference  # in a registry: had from there when it is needed
         if not by_digest and not (spec.image.reference and self._engine.has_image(spec.image.reference)):
             raise Unavailable(f"the image is gone: {spec.image.reference or spec.image.id}")
@@ -88,11 +68,11 @@ class DockerRuntime:
                 return
             share = machine.share_of(spec.hardware, (one.note.share for one in self._known.values()))
             note = container.note_of(spec, self._grace, time.time(), share)
-            known = _Known(note, self._name(note.id), self._status(note), preparing=True)
+            known = Known(note, self._name(note.id), self._status(note), preparing=True)
             self._known[note.id] = known
         threading.Thread(target=self._start, args=(known, spec), name=f"launch-{note.id}", daemon=True).start()
 
-    def _start(self, known: _Known, spec: LaunchSpec) -> None:
+    def _start(self, known: Known, spec: LaunchSpec) -> None:
         """The slow part of `launch`."""
         note = known.note
         try:
@@ -115,7 +95,7 @@ class DockerRuntime:
         self._refresh(known)
         self._news.ring()
 
-    def _hold(self, known: _Known, why: str) -> bool:
+    def _hold(self, known: Known, why: str) -> bool:
         """Note what an instance waits for. False when it is to stop."""
         known.seen = {"reason": why}
         self._news.ring()
@@ -137,7 +117,7 @@ class DockerRuntime:
             if note is None or not _ID.fullmatch(note.id) or name != self._name(note.id):
                 continue
             with self._lock:
-                known = self._known.setdefault(note.id, _Known(note, name, self._status(note)))
+                known = self._known.setdefault(note.id, Known(note, name, self._status(note)))
             self._take(known, about)
             if self._stop_file(note.id).exists() and not known.stopping:
                 self.stop(note.id)
@@ -148,7 +128,7 @@ class DockerRuntime:
             if place.is_dir() and place.name not in self._known:
                 remove_tree(place)
 
-    def _refresh(self, known: _Known) -> None:
+    def _refresh(self, known: Known) -> None:
         """Ask about one container. What the engine does not answer now is asked again later."""
         with suppress(Unavailable):
             about = self._engine.inspect(known.name)
@@ -157,11 +137,11 @@ class DockerRuntime:
             elif known.state or not (known.preparing or known.failed):
                 known.state = {"Status": "gone"}
 
-    def _take(self, known: _Known, about: dict) -> None:
+    def _take(self, known: Known, about: dict) -> None:
         networks = (about.get("NetworkSettings") or {}).get("Networks") or {}
         address = next((one["IPAddress"] for one in networks.values() if one.get("IPAddress")), "")
         with self._lock:
-            known.state = about["State"]
+            known.take(about["State"])
             known.address = f"{address}:{known.note.port}" if address else ""
             known.ready_at = known.ready_at or self._kept_ready(known)
             begun = known.state.get("StartedAt", "0001")[:4] != "0001"
@@ -173,7 +153,7 @@ class DockerRuntime:
             if not known.note.launcher and known.ready_at is None and known.state.get("Running"):
                 threading.Thread(target=self._probe, args=(known,), name=f"look-{known.note.id}", daemon=True).start()
 
-    def _follower(self, known: _Known) -> Follower:
+    def _follower(self, known: Known) -> Follower:
         def running() -> bool:
             if known.state.get("Running"):
                 self._refresh(known)
@@ -181,12 +161,13 @@ class DockerRuntime:
 
         def ending() -> str:
             told = known.status().get("state") == "exited"  # then the launcher has said it
-            return "" if told else "stopped" if known.stopping else _why(known, known.status()).message
+            self._news.ring()
+            return "" if told else "stopped" if known.stopping else known.why(known.status()).message
 
         path = self._logs / f"{known.note.id}.log"
         return Follower(path, self._log_limit, lambda since: self._engine.output(known.name, since), running, ending)
 
-    def _probe(self, known: _Known) -> None:
+    def _probe(self, known: Known) -> None:
         """Until an author's own image answers."""
         pause, asked = 0.05, 0
         while known.ready_at is None and known.state.get("Running") and not self._closed.wait(pause):
@@ -202,7 +183,7 @@ class DockerRuntime:
             self._news.ring()
             pause = min(0.25, pause * 1.1)
 
-    def _kept_ready(self, known: _Known) -> float | None:
+    def _kept_ready(self, known: Known) -> float | None:
         try:
             return float(self._ready_file(known.note.id).read_text())
         except (OSError, ValueError):
@@ -221,14 +202,14 @@ class DockerRuntime:
             known = [one for one in self._known.values() if space_id is None or one.note.space_id == space_id]
         return [self._see(one) for one in known]
 
-    def _see(self, known: _Known) -> InstanceSeen:
+    def _see(self, known: Known) -> InstanceSeen:
         note, status = known.note, known.status()
         ready_at = status.get("ready_at") if note.launcher else known.ready_at
         fault: Fault | None = None
         if known.failed:
             state, fault = InstanceState.EXITED, Fault("APP_EXITED", known.failed)
-        elif known.state.get("Status") in ("exited", "dead", "gone") or status.get("state") == "exited":
-            state, fault = InstanceState.EXITED, _why(known, status)
+        elif known.has_ended(status):
+            state, fault = InstanceState.EXITED, known.why(status)
         elif ready_at is not None:
             state = InstanceState.READY
         else:
@@ -256,7 +237,7 @@ class DockerRuntime:
                 self._stop_file(instance_id).touch()
         threading.Thread(target=self._stop, args=(known, drain), name=f"stop-{instance_id}", daemon=True).start()
 
-    def _stop(self, known: _Known, drain: float) -> None:
+    def _stop(self, known: Known, drain: float) -> None:
         if known.called_back and not self._drained(known, known.called_back, drain):
             return
         while known.preparing and not self._closed.wait(0.05):
@@ -280,7 +261,7 @@ class DockerRuntime:
             self._known.pop(known.note.id, None)
         self._news.ring()
 
-    def _drained(self, known: _Known, called_back: threading.Event, drain: float) -> bool:
+    def _drained(self, known: Known, called_back: threading.Event, drain: float) -> bool:
         """Wait. False if the instance was called back, or if Podium ends."""
         until = time.monotonic() + drain
         while known.state.get("Running") and (left := until - time.monotonic()) > 0:
@@ -290,7 +271,7 @@ class DockerRuntime:
             known.called_back = None
         return not called_back.is_set()
 
-    def _call_back(self, known: _Known) -> None:
+    def _call_back(self, known: Known) -> None:
         """Undo a stop that has not ended its drain. Called with the lock."""
         if known.called_back is not None:
             known.called_back.set()
@@ -339,12 +320,3 @@ class DockerRuntime:
             if known.follower:
                 known.follower.close()
         self._engine.close()
-
-
-def _why(known: _Known, status: dict) -> Fault:
-    """Why it ended."""
-    if known.state.get("Status") == "gone":
-        return hints.LOST
-    tail = known.follower.tail if known.follower else []
-    ended = container.died(known.state, status, known.note, tail)
-    return hints.LOST if ended is None else hints.exited(ended)

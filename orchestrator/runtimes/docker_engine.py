@@ -87,7 +87,7 @@ class Engine:
                 lines.put(line)
             lines.put(None)
         except (LookupError, Unavailable) as error:
-            lines.put(error)
+            lines.put(type(error)(f"the image cannot be had: {error}"))
         except (*_BROKEN, ValueError) as error:
             lines.put(Unavailable(f"pulling the image broke off: {type(error).__name__}"))
 

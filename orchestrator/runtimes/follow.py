@@ -26,6 +26,7 @@ class Follower:
         self._out = Output(log or LogFile(str(path), cap))
         self._lock = threading.Lock()
         self._closed = False
+        self.heard = False  #: all output was read
         self._thread = threading.Thread(target=self._follow, name=f"log-{path.stem}", daemon=True)
 
     def start(self) -> None:
@@ -53,6 +54,7 @@ class Follower:
     def _follow(self) -> None:
         since = last_time(self._path) if self._since is None else self._since
         if since < 0:
+            self.heard = True
             return  # it was read to its end before
         while not self._closed:
             try:
@@ -70,6 +72,7 @@ class Follower:
             return
         with self._lock, suppress(OSError):
             self._out.finish()
+        self.heard = True
         words = self._ending()  # may ask for the tail
         with self._lock, suppress(OSError):
             if words:

@@ -101,7 +101,24 @@ def explain(lines: Sequence[str], app: str = "/app") -> Fault | None:
             return Fault(
                 "APP_EXITED", line.strip()[:300], hint="add the Debian package of that library to packages.txt"
             )
+    for pattern, sentence, hint in _COMMANDS:
+        if hit := next(filter(None, (re.search(pattern, line) for line in reversed(lines[-5:]))), None):
+            return Fault("APP_EXITED", sentence.format(*hit.groups())[:400], hint=hint)
     return None
+
+
+#: What an image's own command that cannot be run leaves as its last words; the first group is shown.
+_COMMANDS = (
+    (r"exec:? \"?([^\s\"]+)\"?:? (?:failed: No such file|.*(?:no such file|executable file not found))",
+     "the command {0!r} cannot be run: it is not there",
+     "it, or the program that its first line names, is not in the image; look at CMD and ENTRYPOINT"),
+    (r"exec:? \"?([^\s\"]+)\"?:? (?:failed: Permission denied|permission denied)",
+     "the command {0!r} cannot be run: permission denied", "make it executable for user 1000, as with chmod +x"),
+    (r"exec:? \"?([^\s\"]+)\"?:? .*[Ee]xec format error",
+     "the command {0!r} is no program for this processor", "a script needs a first line such as #!/bin/sh"),
+    (r"^(.*: Permission denied)$", "{0}",
+     "the app runs as user 1000; give it what it writes to with COPY --chown=1000:1000, or use /data or /tmp"),
+)  # fmt: skip
 
 
 def _where(lines: Sequence[str], app: str) -> str:

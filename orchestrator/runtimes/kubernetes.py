@@ -132,7 +132,7 @@ class KubernetesRuntime:
 
     def capacity(self) -> tuple[NodeSeen, ...]:
         self._check()
-        return nodes.capacity(self._nodes.items.values(), self._pods.items.values())
+        return nodes.capacity(self._nodes.items.values(), self._pods.items.values(), self._options.share)
 
     def _check(self) -> None:
         """Raises Unavailable when what is known is too old to be told."""

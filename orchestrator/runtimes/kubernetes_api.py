@@ -129,8 +129,10 @@ class Cluster:
             answer = self._send(method, path, query, body, ANSWER)
             try:
                 text = _read(answer, until)
-            finally:
-                answer.release_conn()
+            except BaseException:
+                answer.close()  # what is left of it must not be taken for the next answer
+                raise
+            answer.release_conn()
             found = json.loads(text or b"{}")
         except _BROKEN as error:
             self._sulk_until = time.monotonic() + _SULK

@@ -15,13 +15,13 @@ _UNITS = {
 _PASSING = "node.kubernetes.io/"
 
 
-def capacity(nodes: Iterable[Mapping], placed: Iterable[Mapping]) -> tuple[NodeSeen, ...]:
-    """Each node, with those of our pods that are on it."""
+def capacity(nodes: Iterable[Mapping], placed: Iterable[Mapping], share: float = 1.0) -> tuple[NodeSeen, ...]:
+    """Each node, with those of our pods that are on it. `share`: the part of its CPU and memory that a pod asks for."""
     by_node: dict[str, list[Mapping]] = {}
     for pod in placed:
         if name := pod["spec"].get("nodeName"):
             by_node.setdefault(name, []).append(pod)
-    return tuple(_seen(node, by_node.get(node["metadata"]["name"], ())) for node in sorted(nodes, key=_name))
+    return tuple(_seen(node, by_node.get(node["metadata"]["name"], ()), share) for node in sorted(nodes, key=_name))
 
 
 def quantity(text: object) -> float:
@@ -37,7 +37,7 @@ def _name(node: Mapping) -> str:
     return node["metadata"]["name"]
 
 
-def _seen(node: Mapping, placed: Iterable[Mapping]) -> NodeSeen:
+def _seen(node: Mapping, placed: Iterable[Mapping], share: float) -> NodeSeen:
     spec, status = node.get("spec") or {}, node.get("status") or {}
     has = status.get("allocatable") or {}
     trouble = _trouble(node)
@@ -47,7 +47,7 @@ def _seen(node: Mapping, placed: Iterable[Mapping]) -> NodeSeen:
         {name: int(quantity(number)) for name, number in has.items() if "/" in name},
         tuple(_held(pod) for pod in placed if not pods.over(pod)),
         dict(node["metadata"].get("labels") or {}),
-        tuple(Taint(one["key"], one.get("value", ""), one.get("effect", "NoSchedule")) for one in taints), reserves=True,
+        tuple(Taint(one["key"], one.get("value", ""), one.get("effect", "NoSchedule")) for one in taints), reserves=share,
     )  # fmt: skip
 
 

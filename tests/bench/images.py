@@ -56,17 +56,16 @@ class World:
         self.previous = dict(result.previous)
         return result
 
-    def by_hand(self, base: str, fresh: bool = True) -> None:
+    def by_hand(self) -> None:
         context = self.folder / "hand"
         context.mkdir(exist_ok=True)
         shutil.copy2(Path(sys.executable).with_name("uv"), context / "uv")
         options = f"--index-url {index()}" if index() else ""
-        (context / "Dockerfile").write_text(BY_HAND.format(base=base, options=options))
-        words = ["--no-cache"] if fresh else []
+        (context / "Dockerfile").write_text(BY_HAND.format(base=containers.base(), options=options))
         name = f"{self.registry.host}/bench/by-hand:1"
         proxies = [word for key in ("http_proxy", "https_proxy") for word in ("--build-arg", key)]
         containers.docker(
-            "buildx", "build", "-q", "--provenance=false", "--push", *words, *proxies, "-t", name, str(context)
+            "buildx", "build", "-q", "--provenance=false", "--push", "--no-cache", *proxies, "-t", name, str(context)
         )
 
     def close(self) -> None:
@@ -89,10 +88,9 @@ def run(_: object, folder: Path) -> list[Figure]:
     world = World(folder)
     try:
         world.build("0")  # the base is sent, the caches of packages are warm
-        base = f"{world.registry.host}/bench/podium-runtime:{world.registry.tags('bench/podium-runtime')[0]}"
-        world.by_hand(base)
+        world.by_hand()
         ours = rig.seconds(lambda: world.build("1", fresh=True))
-        hand = rig.seconds(lambda: world.by_hand(base))
+        hand = rig.seconds(lambda: world.by_hand())
         results = [world.build(str(number)) for number in range(2, 2 + ROUNDS)]
         shared = world.build("1", space="two")
         work = [sum(one.phases.get(name, 0.0) for name in ("look", "layer", "push")) for one in results]

@@ -171,8 +171,8 @@ def test_a_poke_while_another_looks_is_not_lost(house, database):
     other = Replica(house, database)
     real, poked = house.reconciler._see, []
 
-    def slow(space):
-        seen = real(space)
+    def slow(space, hardware):
+        seen = real(space, hardware)
         if not poked:
             house.runtime.become_ready()
             poked.append(other.reconciler.look(space.id))

@@ -3,6 +3,7 @@ of a real cluster."""
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.hardware import Hardware, Toleration
+from orchestrator.domain.room import never_fits, room
 from orchestrator.domain.seen import Image, InstanceState
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
@@ -519,12 +521,9 @@ def test_an_environment_in_a_closed_place_can_be_used(world):
 def test_instances_outlive_podium_and_are_adopted(world):
     spec = world.spec("from server import serve\nserve()")
     code = (
-        "import sys, time, pathlib\n"
-        "from orchestrator.ports import LaunchSpec\n"
-        "from orchestrator.domain.seen import Image\n"
-        "from orchestrator.domain.hardware import Hardware\n"
+        "import pathlib, pickle, sys, time\n"
         f"{world.code()}"
-        f"runtime.launch({spec!r})\n"
+        f"runtime.launch(pickle.loads({pickle.dumps(spec)!r}))\n"
         "time.sleep(600)\n"
     )
     podium = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
@@ -658,6 +657,25 @@ def test_the_nodes_tell_who_has_what(world):
     world.runtime.stop(name)
     eventually(world.gone)
     eventually(lambda: not held_by(world, name))
+
+
+def test_gpus_of_a_cluster_are_seen_and_waited_for(world):
+    if not isinstance(world, ClusterWorld):
+        pytest.skip("there are GPUs in the cluster only")
+    one = replace(
+        HARDWARE, name="a10g", exclusive=True, accelerator="Nvidia A10G", resource=machine.NVIDIA, count=1,
+        node_selector={"nvidia.com/gpu.present": "true"}, tolerations=(Toleration(machine.NVIDIA, operator="Exists"),),
+    )  # fmt: skip
+    name = world.launch("from server import serve\nserve()", hardware=one)
+    world.ready(name)
+    (held,) = eventually(lambda: held_by(world, name))
+    assert (held.resources, world.see(name).hardware) == ({machine.NVIDIA: 1}, "a10g")
+    nodes = world.runtime.capacity()
+    most = max(node.resources.get(machine.NVIDIA, 0) for node in nodes)
+    reason = room("other", replace(one, count=most), nodes, (), 1.0).reason
+    assert reason.startswith(f"waiting for {most} x Nvidia A10G: ") and reason.endswith("you are next")
+    too_many = never_fits(replace(one, count=most + 4), nodes)
+    assert too_many == f"no node has {most + 4} x {machine.NVIDIA}; the largest has {most}"
 
 
 @pytest.mark.processes("an engine without GPUs refuses them itself")

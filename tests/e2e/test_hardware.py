@@ -21,7 +21,7 @@ flavors:
 @pytest.fixture
 def podium(tmp_path):
     (tmp_path / "hardware.yaml").write_text(CATALOGUE)
-    made = Podium(tmp_path, hardware=str(tmp_path / "hardware.yaml"), sandbox="none")
+    made = Podium(tmp_path, hardware=str(tmp_path / "hardware.yaml"))
     made.start()
     made.root = made.user("root", admin=True)
     yield made

@@ -34,7 +34,12 @@ def shim(tmp_path_factory):
 def team(namespace, shim, tmp_path_factory):
     """A Podium whose apps are pods; it reaches the cluster through a door that tests can shut."""
     settings = {"runtime": "kubernetes", "base_image": containers.base(), "registry": f"{kube.REGISTRY}/podium-test"}
-    cluster = {"kubeconfig": shim.path, "kube_namespace": namespace.name, "app_memory": 1024**3, "app_disk": 1024**3}
+    cluster = {
+        "kubeconfig": str(shim.path),
+        "kube_namespace": namespace.name,
+        "app_memory": str(1024**3),
+        "app_disk": str(1024**3),
+    }
     podium = Podium(tmp_path_factory.mktemp("team"), **settings, **cluster)
     try:
         yield podium.start()

@@ -150,3 +150,9 @@ def test_what_cannot_run_is_exit_code_1(tmp_path, monkeypatch) -> None:
     said = podium_says("doctor", "--data", str(tmp_path))
     assert said.code == 1
     assert "Podium cannot run here" in said.err and "PODIUM_CA_BUNDLE" in said.out
+
+
+def test_a_registry_is_asked_only_where_one_is_named():
+    assert "none is named" in checks.registry(Settings()).found
+    away = checks.registry(Settings(runtime="docker", registry=f"localhost:{free_port()}/podium"))
+    assert away.state == "bad" and "does not answer" in away.found and "PODIUM_REGISTRY" in away.fix

@@ -100,3 +100,23 @@ def test_why_it_is_not_ready(status, words):
 def test_nothing_is_wrong_as_yet():
     assert hints.starting({"port": 21000, "listening_elsewhere": []}, 7860) is None
     assert hints.starting({}, 7860) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "hint"),
+    [
+        (
+            "[FATAL tini (7)] exec /run failed: No such file or directory",
+            "'/run' cannot be run: it is not there",
+            "CMD",
+        ),
+        ("[FATAL tini (7)] exec /run failed: Permission denied", "'/run' cannot be run: permission denied", "chmod +x"),
+        ("[FATAL tini (7)] exec /run failed: Exec format error", "no program for this processor", "#!/bin/sh"),
+        ("exec /run: exec format error", "no program for this processor", "#!/bin/sh"),
+        ('exec: "serve": executable file not found in $PATH: unknown', "'serve' cannot be run: it is not there", "CMD"),
+        ("touch: cannot touch '/root/x': Permission denied", "cannot touch '/root/x'", "user 1000"),
+    ],
+)
+def test_a_command_that_cannot_run(line, words, hint):
+    fault = hints.exited({"exit_code": 127, "tail": ["before", line]})
+    assert words in fault.message and hint in fault.hint
