@@ -59,6 +59,14 @@ def image_of(source: Path) -> str:
     return docker("build", "-q", "--label", "podium.test=1", "-f", str(spare), str(source))
 
 
+def forget(host: str) -> None:
+    """Take the names away that the engine has of a registry that is gone; what they stand for stays its cache."""
+    kinds = "{{.Repository}}:{{.Tag}}\n{{.Repository}}@{{.Digest}}"
+    listed = docker("image", "ls", "--digests", "--format", kinds, f"{host}/*/*", check=False).split()
+    for name in dict.fromkeys(name for name in listed if "<none>" not in name):
+        docker("image", "rm", "--no-prune", name, check=False)
+
+
 def of_owner(owner: str, *more: str) -> list[str]:
     """Containers of a Podium."""
     return docker("ps", "-aq", *more, "--filter", f"label=podium.data={owner}").split()

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -53,7 +54,8 @@ class Server:
     def _tell(self, number: int) -> None:
         main = psutil.Process(self.process.pid)
         for process in (main, *main.children(recursive=True)):
-            process.send_signal(number)
+            with suppress(psutil.NoSuchProcess, ProcessLookupError):  # one of its own may end meanwhile
+                process.send_signal(number)
 
     def stop(self, how: int = signal.SIGINT) -> None:
         if self.process and self.process.poll() is None:

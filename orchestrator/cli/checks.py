@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator import image_settings
+from orchestrator.errors import Invalid
 from orchestrator.settings import GB, MB, Settings
 
 GIT_FLOOR = (2, 50, 2)  #: before it, git had holes that a hostile repo or a hostile client reaches
@@ -171,6 +172,17 @@ def judge_docker(runtime: str, trouble: str, root: bool) -> Check:
         else "install Docker Engine with buildx, and start it"
     )
     return Check("docker", "bad", trouble, "PODIUM_RUNTIME=docker cannot build or start apps without", fix)
+
+
+def hardware(settings: Settings) -> Check:
+    """The catalogue of PODIUM_HARDWARE."""
+    from orchestrator.catalogue import flavors
+
+    try:
+        found = flavors(settings)
+    except Invalid as error:
+        return Check("hardware", "bad", error.message, "podium up refuses to start", "podium hardware example")
+    return Check("hardware", "ok", f"{', '.join(list(found)[:6])}{', …' if len(found) > 6 else ''}")
 
 
 def user(root: bool | None = None) -> Check:

@@ -50,6 +50,7 @@ def examine(settings: Settings) -> "list[Check]":
         checks.git_lfs,
         lambda: checks.sandbox(settings.sandbox),
         lambda: checks.docker(settings.runtime),
+        lambda: checks.hardware(settings),
         lambda: checks.registry(settings),
         checks.user,
         lambda: checks.disk(settings.data),

@@ -2,6 +2,7 @@
 `podium space hardware`. The example of a catalogue is printed without a server."""
 
 import csv
+import math
 import sys
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated
@@ -186,9 +187,12 @@ def _request(hub: "Hub", given: str) -> str:
 def _time(text: str) -> float:
     number, unit = text[:-1], text[-1:]
     try:
-        return float(number) * _SPANS[unit]
+        found = float(number) * _SPANS[unit]
+        if math.isfinite(found):
+            return found
     except (ValueError, KeyError):
-        raise Invalid("EXPIRY", f"--for is {text[:40]!r}; write a time such as 30m, 8h or 7d") from None
+        pass
+    raise Invalid("EXPIRY", f"--for is {text[:40]!r}; write a time such as 30m, 8h or 7d")
 
 
 # -------------------------------------------------------------------------------------------------------------- quotas
@@ -208,6 +212,8 @@ def quota(
     """Show quotas, or set one: what is left out is not limited. Without a quota an owner may use nothing that has a price or an
     accelerator, but what an admin gave to one Space."""
     hub, given = _hub(context), {"hours": hours, "count": count, "price": price}
+    if odd := [name for name in ("hours", "price") if given[name] is not None and not math.isfinite(given[name])]:
+        raise Invalid("QUOTA", f"--{odd[0]} is {given[odd[0]]}; write a number, or leave it out for no limit")
     changes = remove or any(value is not None for value in given.values())
     if changes and not flavor:
         raise Invalid("QUOTA", "say whose quota of what: podium hardware quota OWNER FLAVOR --hours 20")

@@ -164,8 +164,11 @@ class HardwareRequests:
         hardware, now = self.fitting(request.flavor), self._clock()
         until = None if seconds is None else now + seconds
         with self._store.write() as tx:
+            # Quotas are locked before requests, and these before Spaces, here and in `write`.
+            asking, found = tx.spaces.get(request.space_id), tx.hardware.get(request.id)
+            if asking and found and found.state is RequestState.PENDING:
+                self._check_quota(tx, asking, hardware, granted=True)
             space = self._settle(tx, caller, request, RequestState.APPROVED, reason, now, expires_at=until)
-            self._check_quota(tx, space, hardware, granted=True)
             self._move(tx, space, hardware, until, now)
             self._audit(tx, caller.name, "hardware.approve", space, {"flavor": hardware.name, "until": until})
         return self._decided(request_id)

@@ -39,7 +39,7 @@ class Quotas:
     ) -> str:
         """The same within a transaction, for a Space that may not be there yet: see domain/quota.py."""
         granted = granted or hardware.name == self._default
-        quotas = {quota.flavor: quota for quota in tx.hardware.quotas(owner_id)}
+        quotas = {quota.flavor: quota for quota in tx.hardware.quotas(owner_id, lock=joining)}
         if not quotas and (granted or not hardware.metered):
             return ""
         return denial(owner, hardware, quotas, self._spent(tx, owner_id) if quotas else {}, granted, joining)

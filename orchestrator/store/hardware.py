@@ -83,10 +83,13 @@ class Hardware:
         query = sa.delete(t.quotas).where(t.quotas.c.owner_id == owner_id, t.quotas.c.flavor == flavor)
         return bool(self._db.execute(query).rowcount)
 
-    def quotas(self, owner_id: str | None = None) -> "list[Quota]":
+    def quotas(self, owner_id: str | None = None, lock: bool = False) -> "list[Quota]":
+        """`lock`: nobody else may count against them until this transaction ends."""
         query = sa.select(t.quotas).order_by(t.quotas.c.owner_id, t.quotas.c.flavor)
         if owner_id:
             query = query.where(t.quotas.c.owner_id == owner_id)
+        if lock:
+            query = query.with_for_update()
         return [Quota(**row) for row in self._db.execute(query).mappings()]
 
 

@@ -50,6 +50,8 @@ def real(tmp_path_factory):
     made = registry.Registry(tmp_path_factory.mktemp("registry")).start()
     yield made
     made.stop()
+    if not containers.trouble():
+        containers.forget(made.host)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """`podium up --runtime kubernetes`: Spaces are images in a registry and pods of a real cluster; all else is as without."""
 
+from pathlib import Path
+
 import pytest
 
 from tests import containers, kube
@@ -30,6 +32,21 @@ def shim(tmp_path_factory):
     made.close()
 
 
+CATALOGUE = """
+flavors:
+  - {name: cpu-basic, cpu: 1, memory: 1 GB, disk: 1 GB}
+  - name: a10g-small
+    pretty_name: Nvidia A10G
+    cpu: 1
+    memory: 1 GB
+    disk: 1 GB
+    accelerator: Nvidia A10G
+    node_selector: {nvidia.com/gpu.present: "true"}
+    tolerations: [{key: nvidia.com/gpu, operator: Exists}]
+    price: 1.00
+"""
+
+
 @pytest.fixture(scope="module")
 def team(namespace, shim, tmp_path_factory):
     """A Podium whose apps are pods; it reaches the cluster through a door that tests can shut."""
@@ -37,9 +54,9 @@ def team(namespace, shim, tmp_path_factory):
     cluster = {
         "kubeconfig": str(shim.path),
         "kube_namespace": namespace.name,
-        "app_memory": str(1024**3),
-        "app_disk": str(1024**3),
+        "hardware": str(tmp_path_factory.mktemp("catalogue") / "hardware.yaml"),
     }
+    Path(cluster["hardware"]).write_text(CATALOGUE)
     podium = Podium(tmp_path_factory.mktemp("team"), **settings, **cluster)
     try:
         yield podium.start()
@@ -104,3 +121,34 @@ def test_running_apps_outlive_podium_and_the_api_server(space, team, shim, names
     assert not set(before) & {
         one["metadata"]["uid"] for one in namespace.all("pods") if "deletionTimestamp" not in one["metadata"]
     }
+
+
+def test_an_admin_gives_a_gpu_and_the_app_moves_to_its_node(space, team, namespace):
+    running(space)
+    root = team.user("root", admin=True)
+    asked = team.cli("space", "hardware", space.id, "a10g-small")
+    assert "An admin decides" in asked.stderr
+    with Prober(space) as prober:
+        team.cli("hardware", "approve", space.id, HF_TOKEN=root)
+        eventually(lambda: probe.ask(space, "/env/ACCELERATOR") == "Nvidia A10G", 120)
+        space.wait("RUNNING")
+    assert prober.failures == [], "its old instance serves until the new one does"
+    assert space.runtime()["hardware"] == {"current": "a10g-small", "requested": "a10g-small"}
+    (pod,) = eventually(lambda: (found := living(namespace)) and len(found) == 1 and found)
+    assert pod["spec"]["nodeName"] == "node-2"
+    assert pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    told = team.request("GET", "/api/podium/hardware/capacity", token=root).json()
+    (node,) = [one for one in told["nodes"] if one["name"] == "node-2"]
+    assert [one["space"] for one in node["instances"] if one["resources"]] == [space.id]
+
+    def seconds() -> float:
+        rows = team.request("GET", "/api/podium/hardware/usage", token=root).json()["rows"]
+        return sum(row["seconds"] for row in rows if (row["space"], row["hardware"]) == (space.id, "a10g-small"))
+
+    eventually(lambda: seconds() > 0, 30)
+    refused = team.request("POST", f"/api/spaces/{space.id}/hardware", {"flavor": "a10g-small-x"}, root)
+    assert refused.status_code == 400 and "it has cpu-basic, a10g-small" in refused.json()["error"]
+
+
+def living(namespace) -> list[dict]:
+    return [one for one in namespace.all("pods") if "deletionTimestamp" not in one["metadata"]]

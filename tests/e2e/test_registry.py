@@ -23,6 +23,7 @@ def kept(tmp_path_factory):
     made = registry.Registry(tmp_path_factory.mktemp("registry")).start()
     yield made
     made.stop()
+    containers.forget(made.host)
 
 
 @pytest.fixture(scope="module")

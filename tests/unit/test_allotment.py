@@ -15,6 +15,7 @@ from orchestrator.domain.stage import Stage
 from orchestrator.errors import Conflict, Forbidden
 from orchestrator.services.spaces import NewSpace
 from orchestrator.services.usage import EVERY
+from tests.contracts.test_store import at_once
 from tests.memory import MemoryRuntime
 from tests.unit.test_reconciler import House
 
@@ -307,3 +308,18 @@ def test_a_place_is_kept_for_what_was_launched(house):
     second = house.make("second", "t4")
     house.run(second, ready=False)
     assert [one.space_id for one in house.runtime.list()] == [first]
+
+
+def test_two_who_want_the_last_place_at_once_get_one(house):
+    house.allotment.quotas.put(house.root, "ann", "t4", count=1)
+    ids = [house.make(f"s{number}") for number in range(3)]
+
+    def choose(space_id):
+        try:
+            house.allotment.requests.choose(house.ann, house.get(space_id), "t4")
+            return True
+        except Forbidden:
+            return False
+
+    assert sorted(at_once(choose, ids)) == [False, False, True]
+    assert [house.get(i).wish.hardware for i in ids].count("t4") == 1

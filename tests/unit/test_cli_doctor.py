@@ -152,6 +152,13 @@ def test_what_cannot_run_is_exit_code_1(tmp_path, monkeypatch) -> None:
     assert "Podium cannot run here" in said.err and "PODIUM_CA_BUNDLE" in said.out
 
 
+def test_hardware(tmp_path) -> None:
+    assert checks.hardware(Settings(data=tmp_path)).found == "cpu-basic"
+    (tmp_path / "hardware.yaml").write_text("flavors:\n  - name: cpu basic\n")
+    check = checks.hardware(Settings(data=tmp_path, hardware=str(tmp_path / "hardware.yaml")))
+    assert check.state == "bad" and f"{tmp_path}/hardware.yaml:2: name of a flavour is 'cpu basic'" in check.found
+
+
 def test_a_registry_is_asked_only_where_one_is_named():
     assert "none is named" in checks.registry(Settings()).found
     away = checks.registry(Settings(runtime="docker", registry=f"localhost:{free_port()}/podium"))

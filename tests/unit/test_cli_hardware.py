@@ -76,6 +76,7 @@ def test_quotas_usage_and_capacity(console, ada, root):
     assert ada("hardware", "usage", "--csv").out == "owner,space,hardware,hours,cost USD\n"
     assert root("hardware", "quota", "ada", "cpu-upgrade", "--remove").out == ""
     assert root("hardware", "quota", "ada", "--hours", "1").code == 2
+    assert "[QUOTA]" in root("hardware", "quota", "ada", "cpu-upgrade", "--hours", "inf").err
     space = console.parts.spaces.list(console.parts.accounts.caller(f"Bearer {console.roots}"))[0]
     console.runtime.nodes = (
         NodeSeen("n", resources={"nvidia.com/gpu": 4}, held=(Held("i", space.id, resources={"nvidia.com/gpu": 1}),)),
@@ -85,7 +86,7 @@ def test_quotas_usage_and_capacity(console, ada, root):
     assert ada("hardware", "capacity").code == 2
 
 
-@pytest.mark.parametrize("time", ["soon", "8", "h", "1w", ""])
+@pytest.mark.parametrize("time", ["soon", "8", "h", "1w", "infh", "nanh", ""])
 def test_a_time_that_is_none_is_refused(ada, root, time):
     ada("space", "hardware", "ada/demo", "t4-small")
     said = root("hardware", "approve", "ada/demo", f"--for={time}")
