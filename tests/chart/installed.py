@@ -161,6 +161,8 @@ class Installed:
         self.kube.kubectl("delete", "namespace", self.apps, self.kube.namespace, "--ignore-not-found", "--timeout=180s")
         self.kube.kubectl("delete", "pv", "-l", f"podium-installed-in={self.kube.namespace}", "--ignore-not-found")
         shutil.rmtree(self.place, ignore_errors=True)
+        if self.tag:
+            run("docker", "rmi", f"{self.registry}/podium:{self.tag}")
 
     def words(self) -> str:
         """What is there and what it said, for whoever must find out why it does not come up."""
