@@ -2,7 +2,6 @@
 images, `helm install`, a user, `git push`, a visit, other hardware, another visit. What it installs stays until `--remove`."""
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -13,6 +12,7 @@ import httpx
 from tests import containers
 from tests.chart.installed import RELEASE, Installed
 from tests.chart.kube import Failed, Kube, trouble
+from tests.kube import kubeconfig
 from tests.support import GiveUp, eventually
 
 SAMPLE = Path(__file__).parents[1] / "apps" / "gradio_interface"
@@ -43,7 +43,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="cluster-demo", description=__doc__)
-    parser.add_argument("--kubeconfig", default=os.environ.get("KUBECONFIG", ""), help="of an admin [KUBECONFIG]")
+    parser.add_argument("--kubeconfig", default=kubeconfig(), help="of an admin [KUBECONFIG]")
     parser.add_argument("--namespace", default="podium-demo", help="of Podium; apps get another one beside it")
     parser.add_argument(
         "--registry", default="localhost:5000", help="that this machine and the nodes know by this name"

@@ -6,11 +6,12 @@ import secrets
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 
-from tests.chart.kube import CHART, Kube, run, volumes_on_this_machine
+from tests.chart.kube import CHART, Failed, Kube, run, volumes_on_this_machine
 from tests.space import Space
 from tests.support import Loopback, bearer, eventually
 
@@ -36,9 +37,14 @@ flavors:
 
 
 class Installed:
-    """As far as `tests.space.Space` is concerned, a Podium like any other."""
+    """As far as `tests.space.Space` is concerned, a Podium like any other. `node_port`: of the gateway on every node; the one
+    after it is the registry's, when Podium is to have its `own_registry`.
+    `registry` has Podium's images, and else those of Spaces."""
 
-    def __init__(self, kube: Kube, home: Path, node_port: int, base: str, registry: str) -> None:
+    def __init__(
+        self, kube: Kube, home: Path, node_port: int, base: str, registry: str, own_registry: bool = False
+    ) -> None:
+        self.own_registry = own_registry
         self.kube, self.home, self.port = kube, home, node_port
         self.base, self.registry = base, registry
         self.apps = f"{kube.namespace}-apps"
@@ -80,10 +86,11 @@ class Installed:
             "name": self.kube.namespace, "labels": {"kubernetes.io/metadata.name": self.kube.namespace}}}  # fmt: skip
         self.kube.apply(space)
         if not self.kube.has_storage():
-            self.kube.apply(
-                *volumes_on_this_machine(self.kube.namespace, self.place, (f"{RELEASE}-data", f"{RELEASE}-postgresql"))
-            )
-        told = json.dumps(self.values() | values)
+            claims = [
+                f"{RELEASE}-{one}" for one in ("data", "postgresql", *(["registry"] if self.own_registry else []))
+            ]
+            self.kube.apply(*volumes_on_this_machine(self.kube.namespace, self.place, claims))
+        told = json.dumps(merged(self.values(), values))
         words = ("upgrade", "--install", RELEASE, str(CHART), "-f", "-", "--wait", "--timeout", "10m")
         self.kube.helm(*words, stdin=told)
         eventually(lambda: self.http.get("/readyz").status_code == 200, 60, "the console through the gateway")
@@ -99,14 +106,20 @@ class Installed:
             "hardware": HARDWARE,
             "gateway": {"service": {"type": "NodePort", "nodePort": self.port, "externalTrafficPolicy": "Cluster"}},
             "trial": {"postgresql": dict(servers), "redis": dict(servers)},
-            "registry": {"url": f"{self.registry}/{self.kube.namespace}"},
             "builder": self._engine(),
             "data": {"size": "10Gi"},
         }
-        if host == "localhost":  # nodes have a mirror of that name, pods have not
-            values["registry"]["podAddress"] = f"{self._this_machine()}:{port}"
+        for part in ("control", "gateway", "builder", "migrate"):  # nodes of a test are small
+            values.setdefault(part, {})["resources"] = {"requests": {"cpu": "20m", "memory": "64Mi"}}
+        if self.own_registry:
+            values["trial"]["registry"] = servers | {"nodePort": self.port + 1, "storage": "10Gi"}
+        else:
+            values["registry"] = {"url": f"{self.registry}/{self.kube.namespace}"}
+            if host == "localhost":  # nodes have a mirror of that name, pods have not
+                values["registry"]["podAddress"] = f"{self._this_machine()}:{port}"
         if not self.kube.has_storage():
-            values["data"]["storageClass"] = values["trial"]["postgresql"]["storageClass"] = self.kube.namespace
+            for one in (values["data"], values["trial"]["postgresql"], values["trial"].get("registry", {})):
+                one["storageClass"] = self.kube.namespace
         if not self.kube.has_dns():
             values |= {"dnsPolicy": "Default"} | self._fixed(values)
         return values
@@ -130,14 +143,14 @@ class Installed:
 
     def _fixed(self, values: dict) -> dict:
         """Addresses that are known beforehand, and the names for them."""
-        parts = ("control", "postgresql", "redis")
+        parts = ("control", *values["trial"])
         known = {
             one["metadata"]["name"]: one["spec"]["clusterIP"]
             for one in self.kube.items("services", "-l", f"app.kubernetes.io/instance={RELEASE}")
         }
         free = iter(self.kube.free_addresses(len(parts)))
         found = {part: known.get(f"{RELEASE}-{part}") or next(free) for part in parts}
-        for part in ("postgresql", "redis"):
+        for part in values["trial"]:
             values["trial"][part]["clusterIP"] = found[part]
         names = [{"ip": address, "hostnames": [f"{RELEASE}-{part}"]} for part, address in found.items()]
         return {"hostAliases": names, "control": {"clusterIP": found["control"]}}
@@ -148,6 +161,16 @@ class Installed:
         self.kube.kubectl("delete", "namespace", self.apps, self.kube.namespace, "--ignore-not-found", "--timeout=180s")
         self.kube.kubectl("delete", "pv", "-l", f"podium-installed-in={self.kube.namespace}", "--ignore-not-found")
         shutil.rmtree(self.place, ignore_errors=True)
+        if self.tag:
+            run("docker", "rmi", f"{self.registry}/podium:{self.tag}")
+
+    def words(self) -> str:
+        """What is there and what it said, for whoever must find out why it does not come up."""
+        told = [self.kube.kubectl("get", "pods,events", "-o", "wide")]
+        for part in ("control", "gateway", "builder", "postgresql"):
+            with suppress(Failed):
+                told.append(self.kube.kubectl("logs", f"deploy/{RELEASE}-{part}", "--all-containers", "--tail", "30"))
+        return "\n".join(told)[-8000:]
 
     # -- users and Spaces
 
@@ -174,6 +197,12 @@ class Installed:
         """Names of the ready pods of a part of Podium."""
         selector = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component={part}"
         return [pod["metadata"]["name"] for pod in self.kube.items("pods", "-l", selector) if _ready(pod)]
+
+
+def merged(values: dict, more: dict) -> dict:
+    """As helm merges: dictionaries member by member."""
+    both = {key: merged(values[key], more[key]) for key in values.keys() & more.keys() if isinstance(values[key], dict)}
+    return values | more | both
 
 
 def _ready(pod: dict) -> bool:
