@@ -63,7 +63,8 @@ class Namespace:
         self.ask("PATCH", f"/api/v1/nodes/{node}/status", change)
 
     def all(self, kind: str) -> list[dict]:
-        return self.cluster.page(kind, {})["items"]
+        group = "/apis/apps/v1" if kind in ("deployments", "replicasets") else "/api/v1"
+        return self.ask("GET", f"{group}/namespaces/{self.name}/{kind}")["items"]
 
     def remove(self) -> None:
         with suppress(LookupError):
