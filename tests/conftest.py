@@ -1,13 +1,25 @@
 """Fixtures that start the real thing. `podium` is one for the whole session, shared by tests that harm nobody, so that
 environments are made once; `own_podium` is one per module for tests that kill parts of it or count its processes.
-`postgres` and `redis` are servers of the session; `database` is a new database of each kind in turn."""
+`postgres` and `redis` are servers of the session; `database` is a new database of each kind in turn.
+
+Tests in the folders `DRIVEN` drive a dozen processes, engines and clusters on a machine that others may keep busy: one that fails is
+tried once more, and the summary names it (`rerun`), so that it is seen."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tests import servers
 from tests.podium import Podium
+
+DRIVEN = [Path(__file__).parent / name for name in ("chart", "contracts", "e2e")]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if any(folder in item.path.parents for folder in DRIVEN):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")

@@ -116,9 +116,7 @@ def test_running_apps_outlive_podium_and_the_api_server(space, team, shim, names
     push(space, "2")
     eventually(lambda: probe.ask(space) == "2", 120)
     space.wait("RUNNING")
-    assert not set(before) & {
-        one["metadata"]["uid"] for one in namespace.all("pods") if "deletionTimestamp" not in one["metadata"]
-    }
+    eventually(lambda: not set(before) & {one["metadata"]["uid"] for one in living(namespace)}, 60)
 
 
 def test_an_admin_gives_a_gpu_and_the_app_moves_to_its_node(space, team, namespace):
