@@ -2,8 +2,8 @@
 environments are made once; `own_podium` is one per module for tests that kill parts of it or count its processes.
 `postgres` and `redis` are servers of the session; `database` is a new database of each kind in turn.
 
-Tests in the folders `DRIVEN` drive a dozen processes, engines and clusters on a machine that others may keep busy: one that fails is
-tried once more, and the summary names it (`rerun`), so that it is seen."""
+Tests in the folders `DRIVEN` drive a dozen processes, engines and clusters on a machine that others may keep busy: one that
+fails is tried once more, and the summary names it (`rerun`), so that it is seen."""
 
 import shutil
 from pathlib import Path
