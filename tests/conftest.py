@@ -2,7 +2,7 @@
 environments are made once; `own_podium` is one per module for tests that kill parts of it or count its processes.
 `postgres` and `redis` are servers of the session; `database` is a new database of each kind in turn.
 
-Tests in the folders `DRIVEN` drive a dozen processes, engines and clusters on a machine that others may keep busy: one that
+Tests in `DRIVEN` drive a dozen processes, engines and clusters on a machine that others may keep busy: one that
 fails is tried once more, and the summary names it (`rerun`), so that it is seen."""
 
 import shutil
@@ -13,12 +13,13 @@ import pytest
 from tests import servers
 from tests.podium import Podium
 
-DRIVEN = [Path(__file__).parent / name for name in ("chart", "contracts", "e2e")]
+_ENGINES = ("image_builds", "kubernetes", "own_images", "registry", "runtime")
+DRIVEN = {Path(__file__).parent / name for name in ("chart", "e2e", *(f"contracts/test_{one}.py" for one in _ENGINES))}
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if any(folder in item.path.parents for folder in DRIVEN):
+        if not DRIVEN.isdisjoint((item.path, *item.path.parents)):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

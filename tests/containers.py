@@ -1,11 +1,14 @@
-"""Docker as tests need it: whether it is here, a base image, images of small apps. Owns no Podium."""
+"""Docker as tests need it: whether it is here, a base image, images of small apps, and nothing of a Podium left afterwards."""
 
 import functools
 import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+
+from tests.podium import Podium
 
 RUNTIME = Path(__file__).parents[1] / "runtime_images"
 _BASES = ("debian-python:3.11", "python:3.11-slim-bookworm")
@@ -76,3 +79,25 @@ def apps_of_owner(owner: str) -> list[str]:
     """Images of apps that a Podium made."""
     words = ["--filter", f"label=podium.data={owner}", "--filter", "label=podium.kind=app"]
     return docker("image", "ls", "-q", *words).split()
+
+
+def owner(podium: Podium) -> str:
+    """What its containers and images are labelled with."""
+    return (podium.data / "keys" / "engine").read_text().split()[0]
+
+
+def boxed(podium: Podium) -> Iterator[Podium]:
+    """Runs a Podium on the engine. Afterwards nothing of it is left there, but for what apps stand on: the next run's cache."""
+    try:
+        yield podium.start()
+        podium.stop()
+        assert of_owner(owner(podium)) == [], "containers are left"
+    finally:
+        podium.end()
+        if (podium.data / "keys" / "engine").exists():
+            ours = owner(podium)
+            for name in of_owner(ours):
+                docker("rm", "-f", name)
+            docker("network", "rm", f"podium-{ours}", check=False)
+            for image in apps_of_owner(ours):
+                docker("image", "rm", "-f", image, check=False)

@@ -2,14 +2,12 @@
 never come out."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from orchestrator.cli.connection import connect
 from orchestrator.cli.output import moment, say, table
-
-if TYPE_CHECKING:
-    from orchestrator.cli.hub import Hub
 
 _PLAIN = {"no_args_is_help": True, "rich_markup_mode": None}
 secrets = typer.Typer(help="Secrets of a Space.", **_PLAIN)
@@ -22,12 +20,6 @@ Value = Annotated[
     typer.Argument(metavar="[VALUE]", help="Its value; left out: read from standard input.", show_default=False),
 ]
 Description = Annotated[str, typer.Option(help="What it is for.", show_default=False)]
-
-
-def _hub(context: typer.Context) -> "Hub":
-    from orchestrator.cli.hub import Hub
-
-    return Hub(*context.obj)
 
 
 def _path(space_id: str, kind: str) -> str:
@@ -47,19 +39,19 @@ def _value(value: str | None, hidden: bool) -> str:
 
 def _set(context: typer.Context, id: str, kind: str, key: str, value: str, description: str) -> None:
     body = {"key": key, "value": value} | ({"description": description} if description else {})
-    _hub(context).post(_path(id, kind), body)
+    connect(context).post(_path(id, kind), body)
     say(f"{key} is set; {id} restarts with it.")
 
 
 def _delete(context: typer.Context, id: str, kind: str, key: str) -> None:
-    _hub(context).delete(_path(id, kind), {"key": key})
+    connect(context).delete(_path(id, kind), {"key": key})
     say(f"{key} is gone; {id} restarts without it.")
 
 
 @secrets.command("list")
 def secret_list(context: typer.Context, id: Id) -> None:
     """Names of the secrets, never their values."""
-    found = _hub(context).get(_path(id, "secrets"))
+    found = connect(context).get(_path(id, "secrets"))
     table(
         ("secret", "description", "changed"),
         [(k, v.get("description"), moment(v.get("updatedAt"))) for k, v in found.items()],
@@ -81,7 +73,7 @@ def secret_delete(context: typer.Context, id: Id, key: Key) -> None:
 @variables.command("list")
 def variable_list(context: typer.Context, id: Id) -> None:
     """Names and values of the variables."""
-    found = _hub(context).get(_path(id, "variables"))
+    found = connect(context).get(_path(id, "variables"))
     rows = [(k, v.get("value"), v.get("description"), moment(v.get("updatedAt"))) for k, v in found.items()]
     table(("variable", "value", "description", "changed"), rows)
 

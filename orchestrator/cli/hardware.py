@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import typer
 
+from orchestrator.cli.connection import connect, server
 from orchestrator.cli.output import as_json, moment, say, seconds, table
 from orchestrator.errors import Invalid
 
@@ -25,19 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON.")]
 Id = Annotated[str, typer.Argument(metavar="REQUEST", help="Id of the request, or OWNER/NAME of its Space.")]
 
 
-@app.callback()
-def _server(
-    context: typer.Context,
-    endpoint: Annotated[str, typer.Option(envvar="HF_ENDPOINT", help="Where Podium is.")] = "http://localhost:8000",
-    token: Annotated[str, typer.Option(envvar="HF_TOKEN", help="Access token.", show_default=False)] = "",
-) -> None:
-    context.obj = (endpoint, token)
-
-
-def _hub(context: typer.Context) -> "Hub":
-    from orchestrator.cli.hub import Hub
-
-    return Hub(*context.obj)
+app.callback()(server)
 
 
 # ------------------------------------------------------------------------------------------------------------- looking
@@ -46,7 +35,7 @@ def _hub(context: typer.Context) -> "Hub":
 @app.command("list")
 def list_(context: typer.Context, json: Json = False) -> None:
     """The flavours, with price and who may use them. The first is what new Spaces get."""
-    found = _hub(context).get("/api/spaces/hardware")
+    found = connect(context).get("/api/spaces/hardware")
     if json:
         return as_json(found)
     rows = [
@@ -82,7 +71,7 @@ def example() -> None:
 @app.command()
 def capacity(context: typer.Context, json: Json = False) -> None:
     """What each node has, who uses it, and who waits for it, in order. For admins."""
-    found = _hub(context).get(PATH + "/capacity")
+    found = connect(context).get(PATH + "/capacity")
     if json:
         return as_json(found)
     rows = []
@@ -110,7 +99,7 @@ def usage(
 ) -> None:
     """Hours and cost by owner, Space and hardware."""
     given = {"since": since, "before": before, "owner": owner, "space": space}
-    found = _hub(context).get(PATH + "/usage", **{name: value for name, value in given.items() if value})
+    found = connect(context).get(PATH + "/usage", **{name: value for name, value in given.items() if value})
     if json:
         return as_json(found)
     columns = ("owner", "space", "hardware", "hours", f"cost {found['currency']}")
@@ -134,7 +123,7 @@ def requests(
     json: Json = False,
 ) -> None:
     """Requests that wait for an admin: all for admins, for others those of their Spaces."""
-    found = _hub(context).get(PATH + "/requests", **({} if all_ else {"state": "pending"}))
+    found = connect(context).get(PATH + "/requests", **({} if all_ else {"state": "pending"}))
     if json:
         return as_json(found)
     rows = [
@@ -154,7 +143,7 @@ def approve(
     reason: Annotated[str, typer.Option(help="A word to who asked.")] = "",
 ) -> None:
     """Give a Space the hardware that was asked for."""
-    hub = _hub(context)
+    hub = connect(context)
     body = {"reason": reason} | ({"seconds": _time(for_)} if for_ else {})
     done = hub.post(f"{PATH}/requests/{_request(hub, request)}/approve", body)
     until = f" until {moment(done['expiresAt'])}" if done.get("expiresAt") else ""
@@ -168,7 +157,7 @@ def refuse(
     reason: Annotated[str, typer.Option(help="Why; whoever asked reads it.")],
 ) -> None:
     """Refuse a request, with a reason."""
-    hub = _hub(context)
+    hub = connect(context)
     done = hub.post(f"{PATH}/requests/{_request(hub, request)}/refuse", {"reason": reason})
     say(f"{done['asker']} is told why {done['space']} does not get {done['flavor']}.")
 
@@ -211,7 +200,7 @@ def quota(
 ) -> None:
     """Show quotas, or set one: what is left out is not limited. Without a quota an owner may use nothing that has a price or an
     accelerator, but what an admin gave to one Space."""
-    hub, given = _hub(context), {"hours": hours, "count": count, "price": price}
+    hub, given = connect(context), {"hours": hours, "count": count, "price": price}
     if odd := [name for name in ("hours", "price") if given[name] is not None and not math.isfinite(given[name])]:
         raise Invalid("QUOTA", f"--{odd[0]} is {given[odd[0]]}; write a number, or leave it out for no limit")
     changes = remove or any(value is not None for value in given.values())
@@ -252,7 +241,7 @@ def of_space(
     """`podium space hardware`: show, ask, take back."""
     from orchestrator.cli.hub import space_path
 
-    hub = _hub(context)
+    hub = connect(context)
     if cancel:
         hub.delete(space_path(space_id, "/hardware/request"))
         say(f"{space_id} asks for nothing any more.")

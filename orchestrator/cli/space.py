@@ -2,15 +2,13 @@
 Hub. Owns the commands; how logs are followed and stages awaited is in watch.py, secrets and variables in environment.py."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from orchestrator.cli import environment
+from orchestrator.cli.connection import connect, server
 from orchestrator.cli.output import as_json, facts, log_line, moment, say, seconds, table
-
-if TYPE_CHECKING:
-    from orchestrator.cli.hub import Hub
 
 _LISTED = ["runtime", "sdk", "private", "lastModified"]
 _PLAIN = {"no_args_is_help": True, "rich_markup_mode": None}
@@ -22,19 +20,7 @@ Id = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The Space.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON.")]
 
 
-@app.callback()
-def _server(
-    context: typer.Context,
-    endpoint: Annotated[str, typer.Option(envvar="HF_ENDPOINT", help="Where Podium is.")] = "http://localhost:8000",
-    token: Annotated[str, typer.Option(envvar="HF_TOKEN", help="Access token.", show_default=False)] = "",
-) -> None:
-    context.obj = (endpoint, token)
-
-
-def _hub(context: typer.Context) -> "Hub":
-    from orchestrator.cli.hub import Hub
-
-    return Hub(*context.obj)
+app.callback()(server)
 
 
 def _path(space_id: str, rest: str = "") -> str:
@@ -55,7 +41,7 @@ def list_(
 ) -> None:
     """The Spaces that you may see."""
     wanted = {"author": author} if author else {}
-    found = list(_hub(context).pages("/api/spaces", limit, expand=_LISTED, **wanted))
+    found = list(connect(context).pages("/api/spaces", limit, expand=_LISTED, **wanted))
     if json:
         return as_json(found)
     rows = [
@@ -74,7 +60,7 @@ def list_(
 @app.command()
 def info(context: typer.Context, id: Id, json: Json = False) -> None:
     """What a Space is and how it is: URL, stage with reason, revision, sdk, sleep time."""
-    hub = _hub(context)
+    hub = connect(context)
     space, runtime = hub.get(_path(id)), hub.get(_path(id, "/runtime"))
     if json:
         return as_json({**space, "runtime": runtime})
@@ -99,7 +85,7 @@ def info(context: typer.Context, id: Id, json: Json = False) -> None:
 @app.command()
 def builds(context: typer.Context, id: Id, json: Json = False) -> None:
     """The builds of a Space, newest first; the number is what `rollback` takes."""
-    found = _hub(context).get(_path(id, "/builds"))
+    found = connect(context).get(_path(id, "/builds"))
     if json:
         return as_json(found)
     rows = [
@@ -127,7 +113,7 @@ def logs(
     """Print the app's log, or the build log."""
     from orchestrator.cli import watch
 
-    for line in watch.log(_hub(context), id, "build" if build else "run", follow, tail):
+    for line in watch.log(connect(context), id, "build" if build else "run", follow, tail):
         log_line(line.text)
 
 
@@ -140,7 +126,7 @@ def wait(
     """Wait until a Space runs. Exit code 0 when it does, 1 when it cannot, 124 after the timeout."""
     from orchestrator.cli import watch
 
-    raise typer.Exit(watch.wait(_hub(context), id, timeout))
+    raise typer.Exit(watch.wait(connect(context), id, timeout))
 
 
 # ------------------------------------------------------------------------------------------------------------- commands
@@ -149,7 +135,7 @@ def wait(
 @app.command()
 def pause(context: typer.Context, id: Id) -> None:
     """Stop a Space; visits do not wake it, `restart` does."""
-    _hub(context).post(_path(id, "/pause"))
+    connect(context).post(_path(id, "/pause"))
     say(f"{id} is paused; start it again: podium space restart {id}")
 
 
@@ -160,7 +146,7 @@ def restart(
     factory: Annotated[bool, typer.Option("--factory", help="Build again from nothing, too.")] = False,
 ) -> None:
     """Start a Space again, also when it is paused or asleep."""
-    _hub(context).post(_path(id, "/restart"), **({"factory": "true"} if factory else {}))
+    connect(context).post(_path(id, "/restart"), **({"factory": "true"} if factory else {}))
     say(f"{id} {'is built again and then started' if factory else 'is started again'}; watch: podium space wait {id}")
 
 
@@ -171,7 +157,7 @@ def sleep(
     after: Annotated[int, typer.Argument(metavar="SECONDS", help="Without use until it sleeps; -1: never.")],
 ) -> None:
     """Set when a Space goes to sleep."""
-    _hub(context).post(_path(id, "/sleeptime"), {"seconds": after})
+    connect(context).post(_path(id, "/sleeptime"), {"seconds": after})
     say(f"{id} never sleeps." if after == -1 else f"{id} sleeps after {seconds(after)} without use.")
 
 
@@ -209,7 +195,7 @@ def rollback(
     ] = "",
 ) -> None:
     """Run an earlier good build again, at once and without building. `podium space builds` lists them."""
-    build = _hub(context).post(_path(id, "/rollback"), {"build": which})
+    build = connect(context).post(_path(id, "/rollback"), {"build": which})
     say(f"{id} goes back to build {build['number']}; watch: podium space wait {id}")
 
 
@@ -222,5 +208,5 @@ def delete(
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Delete {id} with its repo, builds and data?", abort=True, err=True)
     owner, _, name = id.partition("/")
-    _hub(context).delete("/api/repos/delete", {"type": "space", "name": name, "organization": owner})
+    connect(context).delete("/api/repos/delete", {"type": "space", "name": name, "organization": owner})
     say(f"{id} is deleted.")

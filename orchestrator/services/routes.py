@@ -76,11 +76,11 @@ class RouteFeed:
 
     def _changes(self, after: int, known: frozenset[str]) -> tuple[list[_Change], list[str], int]:
         """What changed since number `after`, which of the `known` Spaces are gone (one may be deleted and forgotten
-        between two looks), and the number that this reaches to."""
+        between two looks; told with the last page, since it takes reading every id), and the number that this reaches to."""
         with self._store.read() as tx:
             last = tx.spaces.route_seq()
             spaces = list(tx.spaces.route_changes(after, PAGE)) if last > after else []
-            if spaces and spaces[-1].route_seq < last and len(spaces) >= PAGE:
-                last = spaces[-1].route_seq
-            gone = sorted(known - tx.spaces.ids()) if last > after else []
+            more = len(spaces) >= PAGE and spaces[-1].route_seq < last
+            last = spaces[-1].route_seq if more else last
+            gone = sorted(known - tx.spaces.ids()) if last > after and not more else []
         return [(s.id, s.label, None if s.wish.deleted else route(s)) for s in spaces], gone, last

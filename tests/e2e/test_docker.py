@@ -28,18 +28,7 @@ README = "---\ntitle: Own Dockerfile\nsdk: docker\napp_port: 8080\n---\n"
 def box(tmp_path_factory):
     """A Podium on the Docker engine. Afterwards nothing of it is left there."""
     podium = Podium(tmp_path_factory.mktemp("docker"), runtime="docker", base_image=containers.base())
-    try:
-        yield podium.start()
-        podium.stop()
-        assert containers.of_owner(owner(podium)) == [], "containers are left"
-    finally:
-        podium.end()
-        if (podium.data / "keys" / "engine").exists():
-            for name in containers.of_owner(owner(podium)):
-                containers.docker("rm", "-f", name)
-            containers.docker("network", "rm", f"podium-{owner(podium)}", check=False)
-            for image in containers.apps_of_owner(owner(podium)):  # what they stand on is the next run's cache
-                containers.docker("image", "rm", "-f", image, check=False)
+    yield from containers.boxed(podium)
 
 
 def push(space, version: str) -> None:
@@ -53,10 +42,6 @@ def running(space) -> None:
     assert probe.ask(space) == "1"
 
 
-def owner(podium: Podium) -> str:
-    return (podium.data / "keys" / "engine").read_text().split()[0]
-
-
 @pytest.fixture
 def boxed(box, request):
     made = box.space(request.node.name.replace("_", "-")[:40].strip("-"))
@@ -67,7 +52,9 @@ def boxed(box, request):
 
 def test_a_new_version_replaces_the_old_one_without_a_gap(boxed, box):
     running(boxed)
-    eventually(lambda: len(containers.of_owner(owner(box))) == 1, 60)  # those of tests before may still be going
+    eventually(
+        lambda: len(containers.of_owner(containers.owner(box))) == 1, 60
+    )  # those of tests before may still be going
     with Prober(boxed) as prober:
         push(boxed, "2")
         eventually(lambda: probe.ask(boxed) == "2", 120)
@@ -75,13 +62,13 @@ def test_a_new_version_replaces_the_old_one_without_a_gap(boxed, box):
     assert prober.failures == []
     assert prober.bodies == ["1", "2"]
     assert any("CACHED" in line for line in boxed.logs("build"))
-    eventually(lambda: len(containers.of_owner(owner(box))) == 1, 60)
+    eventually(lambda: len(containers.of_owner(containers.owner(box))) == 1, 60)
 
 
 def test_sleep_and_wake(boxed, box):
     running(boxed)
     boxed.sleep_after(5)
-    eventually(lambda: containers.of_owner(owner(box)) == [], 60)
+    eventually(lambda: containers.of_owner(containers.owner(box)) == [], 60)
     assert boxed.stage() == "SLEEPING"
     boxed.sleep_after(3600)
     assert probe.ask(boxed) == "1"
@@ -89,12 +76,12 @@ def test_sleep_and_wake(boxed, box):
 
 def test_running_apps_outlive_podium_and_are_adopted(boxed, box):
     running(boxed)
-    before = containers.of_owner(owner(box), "--no-trunc")
+    before = containers.of_owner(containers.owner(box), "--no-trunc")
     box.kill9("up", "control", "gateway")
     box.start()
     assert probe.ask(boxed) == "1"
     boxed.wait("RUNNING")
-    assert containers.of_owner(owner(box), "--no-trunc") == before
+    assert containers.of_owner(containers.owner(box), "--no-trunc") == before
 
 
 def test_an_authors_own_dockerfile(boxed):

@@ -30,22 +30,7 @@ def kept(tmp_path_factory):
 def box(tmp_path_factory, kept):
     settings = {"runtime": "docker", "base_image": containers.base(), "registry": f"{kept.host}/e2e"}
     podium = Podium(tmp_path_factory.mktemp("pushed"), **settings)
-    try:
-        yield podium.start()
-        podium.stop()
-        assert containers.of_owner(owner(podium)) == [], "containers are left"
-    finally:
-        podium.end()
-        if (podium.data / "keys" / "engine").exists():
-            for name in containers.of_owner(owner(podium)):
-                containers.docker("rm", "-f", name)
-            containers.docker("network", "rm", f"podium-{owner(podium)}", check=False)
-            for image in containers.apps_of_owner(owner(podium)):
-                containers.docker("image", "rm", "-f", image, check=False)
-
-
-def owner(podium: Podium) -> str:
-    return (podium.data / "keys" / "engine").read_text().split()[0]
+    yield from containers.boxed(podium)
 
 
 @pytest.fixture
@@ -92,8 +77,8 @@ def test_a_registry_that_is_away_stops_no_app_and_loses_no_push(boxed, kept):
 
 def test_what_the_engine_has_lost_is_pulled_and_what_the_registry_has_lost_is_built(boxed, box, kept):
     def asleep_and_lost() -> None:
-        eventually(lambda: boxed.stage() == "SLEEPING" and containers.of_owner(owner(box)) == [], 60)
-        for image in containers.apps_of_owner(owner(box)):
+        eventually(lambda: boxed.stage() == "SLEEPING" and containers.of_owner(containers.owner(box)) == [], 60)
+        for image in containers.apps_of_owner(containers.owner(box)):
             containers.docker("image", "rm", "-f", image)
 
     boxed.sleep_after(5)

@@ -3,9 +3,12 @@
 import asyncio
 import threading
 
+import pytest
+
 from orchestrator.domain.hardware import catalogue
 from orchestrator.domain.space import Visibility
 from orchestrator.repos.git import GitRepos
+from orchestrator.services import routes
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
@@ -37,7 +40,10 @@ def test_a_coroutine_hears_a_ring_of_another_thread_also_one_that_came_before_it
     bell.ring("spaces")  # the loop that listened is gone, and so is its ear
 
 
-def test_the_route_feed_tells_all_then_what_changes(tmp_path):
+@pytest.mark.parametrize("page", [1, 1000])
+def test_the_route_feed_tells_all_then_what_changes(tmp_path, monkeypatch, page):
+    """In pages of any size, and of Spaces that vanished between two looks as well."""
+    monkeypatch.setattr(routes, "PAGE", page)
     store, bell = Store(f"sqlite:///{tmp_path}/podium.db"), LocalBell()
     store.migrate()
     accounts = Accounts(store)
@@ -48,20 +54,29 @@ def test_the_route_feed_tells_all_then_what_changes(tmp_path):
     repos, environment = GitRepos(tmp_path / "repos", 1024**2), Environment(store, vault, bell)
     spaces = Spaces(store, repos, accounts, environment, bell, requests)
     first = spaces.create(caller, NewSpace("first", sdk="static"))
+    second = spaces.create(caller, NewSpace("second", sdk="static"))
+
+    def forget() -> None:
+        with store.write() as tx:
+            tx.spaces.forget(second.id)
+        bell.ring("routes")
 
     async def read() -> list[dict]:
         messages = RouteFeed(store, bell, {"k": "v"}).messages()
-        told = [await anext(messages) for _ in range(4)]
+        told = [await anext(messages) for _ in range(5)]
         await asyncio.to_thread(spaces.set_visibility, caller, first, Visibility.PRIVATE)
         told.append(await asyncio.wait_for(anext(messages), LONG))
         await asyncio.to_thread(spaces.delete, caller, spaces.get(first.id))
         told.append(await asyncio.wait_for(anext(messages), LONG))
+        await asyncio.to_thread(forget)
+        told.append(await asyncio.wait_for(anext(messages), LONG))
         await messages.aclose()
         return told
 
-    reset, keys, put, synced, again, drop = asyncio.run(read())
+    reset, keys, put, other, synced, again, drop, gone = asyncio.run(read())
     store.close()
     assert (reset, keys, synced) == ({"reset": True}, {"keys": {"k": "v"}}, {"synced": True})
     assert put["put"]["label"] == again["put"]["label"] == "ada-first"
     assert (put["put"]["private"], again["put"]["private"]) == (False, True)
-    assert drop == {"drop": "ada-first"}
+    assert other["put"]["label"] == "ada-second"
+    assert (drop, gone) == ({"drop": "ada-first"}, {"drop": "ada-second"})
