@@ -239,7 +239,7 @@ def control(settings: Settings) -> Control:
         environment,
         belfry,
         allotment.requests,
-        url_of=lambda space: f"{settings.public_url}/spaces/{space.full_name}",
+        url_of=lambda space: f"{settings.public_url}/{space.path}",
     )
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
@@ -309,7 +309,7 @@ def _data(settings: Settings) -> Path:
 
 def _after_push(settings: Settings, space: Space) -> list[str]:
     """What `git push` shows when it is done."""
-    console = f"{settings.public_url}/spaces/{space.full_name}"
+    console = f"{settings.public_url}/{space.path}"
     return [f"app:  {settings.app_url(space.label)}", f"logs: {console}/logs"]
 
 

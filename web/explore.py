@@ -82,7 +82,7 @@ def routes(console: Console) -> APIRouter:
             return new_page(request, visit, 422, error.message, **given)
         files = first_files(readme(made.name, made.sdk), ())
         console.parts.pushes.commit(visit.caller, made, files, FIRST_COMMIT, None, MAIN)
-        return go(f"/spaces/{made.full_name}?done=created")
+        return go(f"/{made.path}?done=created")
 
     return router
 

@@ -53,7 +53,7 @@ def routes(console: Console) -> APIRouter:
         if data is None or data.startswith(_LFS):
             return None
         below = f"{values['rev_url']}{'/' + quote(path) if path else ''}"
-        base = f"/spaces/{space.full_name}"
+        base = f"/{space.path}"
         return readme(data.decode("utf-8", "replace"), f"{base}/blob/{below}", f"{base}/media/{below}")
 
     @router.get("/spaces/{owner}/{name}/blob/{rest:path}")

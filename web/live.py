@@ -38,7 +38,7 @@ def tell(console: Console, visit: Visit, space: Space) -> tuple[Story, dict[str,
         "space": space,
         "story": told,
         "can_change": console.may_change(visit, space),
-        "base": f"/spaces/{space.full_name}",
+        "base": f"/{space.path}",
         "proof": visit.proof,
         "public_url": console.parts.public_url,
     }

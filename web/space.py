@@ -69,7 +69,7 @@ def routes(console: Console) -> APIRouter:
             return settings_page(request, visit, space, 422, error=error.message, section=section)
         if action == "delete":
             return go("/?done=deleted")
-        return go(f"/spaces/{space.full_name}{back}?done={done}{f'#{section}' if section else ''}")
+        return go(f"/{space.path}{back}?done={done}{f'#{section}' if section else ''}")
 
     return router
 
@@ -80,7 +80,7 @@ def header(console: Console, visit: Visit, space: Space, tab: str) -> dict[str, 
     return {
         "space": space,
         "tab": tab,
-        "base": f"/spaces/{space.full_name}",
+        "base": f"/{space.path}",
         "app_url": url,
         "outside": f"/open?to={url}/" if space.private else url,
         "can_change": console.may_change(visit, space),

@@ -107,7 +107,7 @@ async def commit(
     return {
         "success": True,
         "commitOid": oid,
-        "commitUrl": f"{base}/spaces/{space.full_name}/commit/{oid}",
+        "commitUrl": f"{base}/{space.path}/commit/{oid}",
         "hookOutput": "",
     }
 

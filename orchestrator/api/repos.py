@@ -130,7 +130,7 @@ def _known(parts, caller: Caller, body: NewRepo) -> Space:
 
 
 def _where(space: Space, base: str) -> dict[str, object]:
-    return {"url": f"{base}/spaces/{space.full_name}", "name": space.full_name, "id": space.id}
+    return {"url": f"{base}/{space.path}", "name": space.full_name, "id": space.id}
 
 
 @router.delete("/api/repos/delete")

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.domain.decide import RouteState
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState, Failures, Fault, FaultKind, Image
 from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
@@ -86,8 +87,17 @@ class Space:
     queued_at: float | None = None  #: since when it waits for hardware, or has a place kept while it starts
 
     @property
+    def kind(self) -> RepoKind:
+        return RepoKind.SPACE
+
+    @property
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Where its page and its git remote are, below the console's URL."""
+        return self.kind.prefix + self.full_name
 
     @property
     def private(self) -> bool:
