@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from orchestrator.ports import Bell, Builds, Logs, Runtime
+    from orchestrator.services.large_files import LargeFiles
     from orchestrator.services.workers import BuildWorkers
     from orchestrator.store.engine import Store
 
 log = logging.getLogger(__name__)
 #: Seconds that a queued build waits for Celery before a builder takes it without: Redis may be away for as long as it likes.
 _PATIENCE = 30.0
-_CLOSED = ("apps", "keys", "logs", "repos", "run", "tmp")
+_CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp")
 _PASSED = ("build-tmp", "cache", "envs")
 
 
@@ -122,6 +123,14 @@ def sandbox_trouble() -> str:
     return probe()
 
 
+def large_files(settings: Settings, store, repos) -> "LargeFiles":
+    from orchestrator.objects import open_objects
+    from orchestrator.services.large_files import LargeFiles, LargeLimits
+
+    storage = open_objects(_data(settings) / "objects", settings.s3_bucket, settings.s3_url)
+    return LargeFiles(store, storage, repos, LargeLimits(settings.large_file_limit, settings.large_repo_limit))
+
+
 def logs(settings: Settings, bell: "Bell | None" = None) -> "Logs":
     from orchestrator.logs.files import FileLogs
 
@@ -204,7 +213,7 @@ def builder(settings: Settings) -> Callable[[], None]:
 def control(settings: Settings) -> Control:
     """Everything that the control plane's process runs, not started yet."""
     from orchestrator import failpoints
-    from orchestrator.api import git
+    from orchestrator.api import git, lfs
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
     from orchestrator.domain.push import PushLimits
@@ -213,6 +222,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.git_access import GitAccess
+    from orchestrator.services.grants import Grants
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
@@ -243,7 +253,8 @@ def control(settings: Settings) -> Control:
     )
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
-    pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
+    large, grants = large_files(settings, store, repos), Grants(signing.derived("grants"))
+    pushes = Pushes(store, repos, belfry, limits, large=large, lines_of=lambda space: _after_push(settings, space))
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
@@ -268,6 +279,8 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
+        large=large,
+        grants=grants,
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -277,7 +290,12 @@ def control(settings: Settings) -> Control:
         ready=reconciler.trouble,
     )
     access = GitAccess(store, people, spaces.create_for_push)
-    extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
+    extra = (
+        git.router(access, pushes, smart),
+        lfs.router(access, large, grants),
+        git.hook_router(pushes),
+        create_router(parts),
+    )
     app = create_app(parts, extra, create_renderer(parts))
     janitor = Janitor(store, builds, keeper, settings.keep_builds)
     loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor)

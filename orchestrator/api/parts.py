@@ -10,6 +10,8 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
+from orchestrator.services.grants import Grants
+from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
@@ -32,6 +34,8 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
+    large: LargeFiles
+    grants: Grants
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

@@ -182,7 +182,12 @@ def setting(one: Setting) -> Json:
 
 
 def entry(one: TreeEntry) -> Json:
-    return {"type": one.type, "oid": one.oid, "size": one.size, "path": one.path}
+    """A file or folder of a tree; of a large file its own size, and what is known of its object."""
+    told: Json = {"type": one.type, "oid": one.oid, "size": one.size, "path": one.path}
+    if one.large:
+        told["size"] = one.large.size
+        told["lfs"] = {"oid": one.large.oid, "size": one.large.size, "pointerSize": one.size}
+    return told
 
 
 def commit(one: Commit, formatted: bool) -> Json:
