@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Seconds that a queued build waits for Celery before a builder takes it without: Redis may be away for as long as it likes.
 _PATIENCE = 30.0
-_CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp")
+_CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp", "xet")
 _PASSED = ("build-tmp", "cache", "envs")
 
 
@@ -228,6 +228,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
+    from orchestrator.services.xet import Xet
     from web.routes import create_renderer, create_router
 
     failpoints.enable(*settings.failpoint.split())
@@ -254,6 +255,7 @@ def control(settings: Settings) -> Control:
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
     large, grants = large_files(settings, store, repos), Grants(signing.derived("grants"))
+    xet = Xet(data / "xet", large)
     pushes = Pushes(store, repos, belfry, limits, large=large, lines_of=lambda space: _after_push(settings, space))
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
@@ -281,6 +283,7 @@ def control(settings: Settings) -> Control:
         allotment=allotment,
         large=large,
         grants=grants,
+        xet=xet,
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,

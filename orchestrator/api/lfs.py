@@ -41,6 +41,7 @@ def router(access: GitAccess, large: LargeFiles, grants: Grants) -> APIRouter:
         routes.add_api_route(f"{at}/objects/verify", _told(lfs.verify, kind), methods=["POST"])
         for path in ("locks", "locks/verify", "locks/{lock}/unlock"):
             routes.add_api_route(f"{at}/{path}", _no_locks, methods=["GET", "POST"])
+    routes.add_api_route("/api/lfs/{oid}/verify", _told(lfs.verify_signed), methods=["POST"])
     routes.add_api_route("/api/lfs/{oid}", _told(lfs.put), methods=["PUT"])
     routes.add_api_route("/api/lfs/{oid}", _told(lfs.join), methods=["POST"])
     routes.add_api_route("/api/lfs/{oid}", _told(lfs.get), methods=["GET", "HEAD"])
@@ -88,7 +89,15 @@ class _Lfs:
         told = _object(await small(request, _BODY, "a question"))
         oid, size = check_oid(told.get("oid")), check_size(told.get("size"))
         repo = await self._repo(request, kind, owner, name, True)
-        found = (await run_in_threadpool(self._large.owned, repo.id, [oid])).get(oid)
+        return await self._verified(repo.id, oid, size)
+
+    async def verify_signed(self, request: Request, oid: str) -> Response:
+        """The same, for the one object that an upload was signed for."""
+        told = self._signed(request, "lfs-put", oid)
+        return await self._verified(told["repo"], oid, told["size"])
+
+    async def _verified(self, repo_id: str, oid: str, size: int) -> Response:
+        found = (await run_in_threadpool(self._large.owned, repo_id, [oid])).get(oid)
         if found is None or found.size != size:
             raise NotFound("LFS_OBJECT", f"there is no object {oid} with {size} bytes here; upload it")
         return _answer({})
@@ -132,7 +141,7 @@ class _Lfs:
             count = math.ceil(size / chunk)
             parts = {str(n): f"{base}/api/lfs/{oid}?sign={sign(part=n, chunk=chunk)}" for n in range(1, count + 1)}
             upload["header"] = {"chunk_size": str(chunk), **parts}
-        verify = {"href": f"{base}/{repo.path}.git/info/lfs/objects/verify"}
+        verify = {"href": f"{base}/api/lfs/{oid}/verify?sign={sign()}", "expires_in": int(LINK_SECONDS)}
         return answer | {"authenticated": True, "actions": {"upload": upload, "verify": verify}}
 
     # ------------------------------------------------------------------------------------------------ objects

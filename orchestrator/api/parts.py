@@ -16,6 +16,7 @@ from orchestrator.services.pushes import Pushes
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.xet import Xet
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Parts:
     allotment: Allotment
     large: LargeFiles
     grants: Grants
+    xet: Xet
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

@@ -21,6 +21,9 @@ def shown(parts: Parts, caller: Caller, space: Space, revision: str | None = Non
 
     def files() -> list[views.Json]:
         entries = parts.repos.tree(space.id, sha, "", True) if sha else []
+        entries = parts.large.seen(space.id, entries) if blobs else entries
         return [views.sibling(entry, blobs) for entry in entries if entry.type == "file"]
 
-    return views.Shown(space, app_url, sha, card, files, lambda: parts.repos.size(space.id))
+    return views.Shown(
+        space, app_url, sha, card, files, lambda: parts.repos.size(space.id) + parts.large.usage(space.id)
+    )

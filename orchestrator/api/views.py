@@ -142,8 +142,14 @@ def _texts(value: object) -> list[str]:
 
 
 def sibling(entry: TreeEntry, blobs: bool) -> Json:
-    told: Json = {"rfilename": entry.path}
-    return told | {"size": entry.size, "blobId": entry.oid} if blobs else told
+    """`blobs`: with sizes and hashes."""
+    if not blobs:
+        return {"rfilename": entry.path}
+    size = entry.large.size if entry.large else entry.size
+    told: Json = {"rfilename": entry.path, "size": size, "blobId": entry.oid}
+    if entry.large:
+        told["lfs"] = {"size": size, "sha256": entry.large.oid, "pointerSize": entry.size}
+    return told
 
 
 def build(one: Build, serving: str | None) -> Json:
