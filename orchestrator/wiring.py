@@ -159,7 +159,16 @@ def webhook(settings: Settings) -> tuple[Callable[[dict], None], tuple]:
 
 
 def workers(
-    settings: Settings, store, repos, builds, keeper, bell, changed, environment: Environment, patience: float = 0.0
+    settings: Settings,
+    store,
+    repos,
+    builds,
+    keeper,
+    bell,
+    changed,
+    environment: Environment,
+    large,
+    patience: float = 0.0,
 ) -> "BuildWorkers":
     from orchestrator.services.workers import BuildWorkers
 
@@ -174,6 +183,7 @@ def workers(
         lease=settings.build_lease,
         patience=patience,
         changed=changed,
+        large=large.for_build,
         **({"told": environment.of_build} if settings.runtime != "process" else {}),
     )
 
@@ -192,7 +202,8 @@ def builder(settings: Settings) -> Callable[[], None]:
     builds = compiler(settings)
     keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
-    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, _PATIENCE)
+    large = large_files(settings, store, repos)
+    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
 
     def run() -> None:
         loops = (*rings, crew)
@@ -224,6 +235,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.grants import Grants
     from orchestrator.services.janitor import Janitor
+    from orchestrator.services.large_care import LargeCare
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.routes import RouteFeed
@@ -268,7 +280,7 @@ def control(settings: Settings) -> Control:
 
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
     else:
-        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment)
+        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large)
     parts = Parts(
         accounts=people,
         spaces=spaces,
@@ -301,7 +313,8 @@ def control(settings: Settings) -> Control:
     )
     app = create_app(parts, extra, create_renderer(parts))
     janitor = Janitor(store, builds, keeper, settings.keep_builds)
-    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor)
+    care = LargeCare(store, large.objects, repos, xet)
+    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor, care)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 

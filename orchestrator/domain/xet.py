@@ -1,5 +1,6 @@
-"""The two formats in which Xet clients send files (hub-docs, docs/xet/xorb.md and shard.md): xorbs, which are runs of compressed
-chunks, and shards, which say of which chunks each file is made. Pure: reads streams that it is given, keeps a few MB at a time."""
+"""The two formats in which Xet clients send files (hub-docs, docs/xet/xorb.md and shard.md): xorbs, which are runs of
+compressed chunks, and shards, which say of which chunks each file is made. Pure: reads streams that it is given, and keeps a few
+MB at a time."""
 
 import struct
 from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.domain.large import POINTER_LIMIT, POINTER_MIN, LargeObject
 from orchestrator.domain.push import amount, printable
-from orchestrator.errors import Invalid, NotFound, TooLarge
+from orchestrator.errors import CallerError, Invalid, NotFound, TooLarge
 from orchestrator.ports import Incoming, Objects, Repos, Store, TreeEntry
 
 _SHOWN = 5
@@ -30,7 +30,8 @@ class LargeFiles:
     def __init__(
         self, store: Store, objects: Objects, repos: Repos, limits: LargeLimits, clock: Callable[[], float] = time.time
     ) -> None:
-        self._store, self._objects, self._repos, self._clock = store, objects, repos, clock
+        self._store, self._repos, self._clock = store, repos, clock
+        self.objects = objects
         self.limits = limits
 
     # ----------------------------------------------------------------------------------------------------- reading
@@ -61,13 +62,17 @@ class LargeFiles:
         found = self.owned(repo_id, [oid]).get(oid)
         if found is None:
             raise NotFound("LFS_OBJECT", f"this repository has no LFS object {printable(oid, 64)}")
-        return self._objects.read(found.place, start, end)
+        return self.objects.read(found.place, start, end)
 
     def for_build(self, repo_id: str, revision: str) -> dict[str, str]:
-        """SHA-256 of each object that a revision names and the repo owns -> a file with it. Raises Unavailable."""
-        entries = self.seen(repo_id, self._repos.tree(repo_id, revision, "", True))
+        """SHA-256 of each object that a revision names and the repo owns -> a file with it. What is wrong with the revision is
+        for the builder to say. Raises Unavailable."""
+        try:
+            entries = self.seen(repo_id, self._repos.tree(repo_id, revision, "", True))
+        except CallerError:
+            return {}
         objects = self.owned(repo_id, {entry.large.oid for entry in entries if entry.large})
-        return {oid: self._objects.path(found.place) for oid, found in objects.items()}
+        return {oid: self.objects.path(found.place) for oid, found in objects.items()}
 
     # ----------------------------------------------------------------------------------------------------- storing
 
@@ -82,7 +87,7 @@ class LargeFiles:
 
     def receive(self, name: str = "") -> Incoming:
         """See `ports.Objects.receive`."""
-        return self._objects.receive(name)
+        return self.objects.receive(name)
 
     def take(self, repo_id: str, incoming: Incoming, oid: str, size: int) -> None:
         """The bytes are all there: check them, store them unless they are, and have the repo own them. Raises Invalid
@@ -104,7 +109,7 @@ class LargeFiles:
             there = tx.objects.put(oid, size, place, now)
             tx.objects.own(repo_id, oid, now)
         if there != place:
-            self._objects.remove(place)
+            self.objects.remove(place)
 
     def _own(self, repo_id: str, oid: str) -> bool:
         """Have the repo own an object whose bytes it has just shown; False when they are not stored yet."""
@@ -115,7 +120,7 @@ class LargeFiles:
                 tx.objects.own(repo_id, oid, now)
         if not place:
             return False
-        if self._objects.size(place) is not None:
+        if self.objects.size(place) is not None:
             return True
         with self._store.write() as tx:  # somebody took the bytes from the storage: what is uploaded now replaces them
             tx.objects.lose(place, now)

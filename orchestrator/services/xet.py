@@ -1,5 +1,5 @@
-"""Uploads by Xet: xorbs gather until a shard says what files they are; each file is rebuilt, checked by its SHA-256 and stored like
-any large file. Owns how long xorbs are kept.
+"""Uploads by Xet: xorbs gather until a shard says what files they are; each file is rebuilt, checked by its SHA-256 and stored
+like any large file. Owns how long xorbs are kept.
 
 A client remembers what it has sent to an address and sends it no second time (its shard cache). So xorbs are kept by repo and
 *epoch*, both part of the address: what was sent to an epoch is there as long as the epoch, and when it goes the address goes with
