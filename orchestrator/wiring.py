@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import __version__, image_settings
 from orchestrator.catalogue import flavors
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from orchestrator.ports import Bell, Builds, Logs, Runtime
-    from orchestrator.services.large_files import LargeFiles
     from orchestrator.services.workers import BuildWorkers
     from orchestrator.store.engine import Store
 
@@ -123,14 +122,6 @@ def sandbox_trouble() -> str:
     return probe()
 
 
-def large_files(settings: Settings, store, repos) -> "LargeFiles":
-    from orchestrator.objects import open_objects
-    from orchestrator.services.large_files import LargeFiles, LargeLimits
-
-    storage = open_objects(_data(settings) / "objects", settings.s3_bucket, settings.s3_url)
-    return LargeFiles(store, storage, repos, LargeLimits(settings.large_file_limit, settings.large_repo_limit))
-
-
 def logs(settings: Settings, bell: "Bell | None" = None) -> "Logs":
     from orchestrator.logs.files import FileLogs
 
@@ -195,6 +186,7 @@ def builder(settings: Settings) -> Callable[[], None]:
             "SETTING", "PODIUM_BUILDS is local: the control plane builds by itself; set celery here and there"
         )
     from builder.worker import make_app, serve
+    from orchestrator.large_settings import large_files
     from orchestrator.repos.git import GitRepos
 
     store, (belfry, rings) = open_store(settings), bell(settings)
@@ -202,7 +194,7 @@ def builder(settings: Settings) -> Callable[[], None]:
     builds = compiler(settings)
     keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
-    large = large_files(settings, store, repos)
+    large = large_files(settings, settings.data, store, repos)
     crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
 
     def run() -> None:
@@ -228,19 +220,20 @@ def control(settings: Settings) -> Control:
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
     from orchestrator.domain.push import PushLimits
+    from orchestrator.large_settings import Large
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
-    from orchestrator.services.grants import Grants
     from orchestrator.services.janitor import Janitor
-    from orchestrator.services.large_care import LargeCare
+    from orchestrator.services.likes import Likes
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
+    from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
-    from orchestrator.services.xet import Xet
     from web.routes import create_renderer, create_router
 
     failpoints.enable(*settings.failpoint.split())
@@ -264,11 +257,13 @@ def control(settings: Settings) -> Control:
         allotment.requests,
         url_of=lambda space: f"{settings.public_url}/{space.path}",
     )
+    hosted = Repositories(store, repos, people, spaces, url_of=lambda repo: f"{settings.public_url}/{repo.path}")
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
-    large, grants = large_files(settings, store, repos), Grants(signing.derived("grants"))
-    xet = Xet(data / "xet", large)
-    pushes = Pushes(store, repos, belfry, limits, large=large, lines_of=lambda space: _after_push(settings, space))
+    large = Large(settings, data, store, repos, signing)
+    pushes = Pushes(
+        store, repos, belfry, limits, large=large.files, lines_of=lambda space: _after_push(settings, space)
+    )
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
@@ -280,7 +275,7 @@ def control(settings: Settings) -> Control:
 
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
     else:
-        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large)
+        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
     parts = Parts(
         accounts=people,
         spaces=spaces,
@@ -293,9 +288,12 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
-        large=large,
-        grants=grants,
-        xet=xet,
+        large=large.files,
+        grants=large.grants,
+        xet=large.xet,
+        hosted=hosted,
+        gates=Gates(store),
+        likes=Likes(store),
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -307,14 +305,13 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (
         git.router(access, pushes, smart),
-        lfs.router(access, large, grants),
+        lfs.router(access, large.files, large.grants),
         git.hook_router(pushes),
         create_router(parts),
     )
     app = create_app(parts, extra, create_renderer(parts))
-    janitor = Janitor(store, builds, keeper, settings.keep_builds)
-    care = LargeCare(store, large.objects, repos, xet)
-    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor, care)
+    janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
+    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor, large.care)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 
@@ -341,8 +338,10 @@ def _data(settings: Settings) -> Path:
     return data
 
 
-def _after_push(settings: Settings, space: Space) -> list[str]:
+def _after_push(settings: Settings, space: AnyRepo) -> list[str]:
     """What `git push` shows when it is done."""
+    if not isinstance(space, Space):
+        return []
     console = f"{settings.public_url}/{space.path}"
     return [f"app:  {settings.app_url(space.label)}", f"logs: {console}/logs"]
 

@@ -23,7 +23,10 @@ from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
+from orchestrator.services.gates import Gates
+from orchestrator.services.likes import Likes
 from orchestrator.services.pushes import Pushes
+from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
@@ -58,10 +61,11 @@ class Console:
             flavors or catalogue(2, 4 * 1024**3, 10 * 1024**3),
             notify=self.notices.append,
         )
+        spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         self.parts = replace(
             Parts(
                 accounts,
-                Spaces(self.store, repos, accounts, environment, bell, allotment.requests),
+                spaces,
                 environment,
                 Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)),
                 repos,
@@ -71,6 +75,9 @@ class Console:
                 bell,
                 signing,
                 allotment,
+                Repositories(self.store, repos, accounts, spaces),
+                Gates(self.store),
+                Likes(self.store),
                 "http://localhost:8000",
                 lambda label: f"http://{label}.localhost:8000",
                 "9.9",

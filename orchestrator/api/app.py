@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from orchestrator.api import (
     builds,
+    cards,
     commits,
     environment,
     files,
@@ -15,6 +16,7 @@ from orchestrator.api import (
     listing,
     logs,
     people,
+    plain,
     problems,
     repos,
     spaces,
@@ -34,12 +36,14 @@ _ROUTERS = (
     listing.router,
     spaces.reserved,
     repos.router,
+    cards.router,
     environment.router,
     builds.router,
     logs.router,
     commits.router,
     files.router,
     spaces.router,
+    plain.router,
     later.router,
 )
 

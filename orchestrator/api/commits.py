@@ -17,7 +17,7 @@ from orchestrator.api.files import REPO, Revision, entries_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, WritableRepoDep
 from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid, TooLarge
 from orchestrator.ports import Change
@@ -73,7 +73,7 @@ def preupload(body: Preupload, space: WritableRepoDep, parts: PartsDep, revision
     return {"files": answers, "commitOid": commit}
 
 
-def _attributes(parts, space: Space, commit: str | None, given: str | None) -> Attributes:
+def _attributes(parts, space: AnyRepo, commit: str | None, given: str | None) -> Attributes:
     if given is None and commit:
         given = (parts.repos.read(space.id, commit, ATTRIBUTES, ATTRIBUTES_LIMIT) or b"").decode("utf-8", "replace")
     return Attributes(given or "")
@@ -88,14 +88,14 @@ def _sample(file: FileToCome) -> bytes:
         ) from None
 
 
-def _commit_of(parts, space: Space, revision: str) -> str | None:
+def _commit_of(parts, space: AnyRepo, revision: str) -> str | None:
     """The commit of a revision; None where main has none yet."""
     if branch_of(revision) == MAIN and parts.repos.head(space.id) is None:
         return None
     return parts.repos.resolve(space.id, revision)
 
 
-def _ignored(parts, space: Space, commit: str | None, given: str | None):
+def _ignored(parts, space: AnyRepo, commit: str | None, given: str | None):
     text = given
     if text is None and commit:
         text = (parts.repos.read(space.id, commit, ".gitignore", _IGNORE_LIMIT) or b"").decode("utf-8", "replace")
@@ -142,7 +142,7 @@ async def _spool(request: Request, body: IO[bytes], limit: int) -> None:
     body.seek(0)
 
 
-def _apply(parts, caller, space: Space, body: IO[bytes], ref: str) -> str:
+def _apply(parts, caller, space: AnyRepo, body: IO[bytes], ref: str) -> str:
     lines = _lines(body, 2 * parts.file_limit + _ENVELOPE)
     key, header = next(lines, ("", {}))
     if key != "header":
@@ -191,7 +191,7 @@ def _message(header: dict) -> str:
     return message.encode("utf-8", "replace").decode()
 
 
-def _change(parts, space: Space, key: str, value: dict) -> Change:
+def _change(parts, space: AnyRepo, key: str, value: dict) -> Change:
     path, old = value.get("path"), value.get("oldPath") or ""
     if not isinstance(path, str) or not isinstance(old, str):
         raise Invalid("COMMIT_BODY", f'{ascii(key[:40])} needs a "path", and "oldPath" must be one')
@@ -213,7 +213,7 @@ def _change(parts, space: Space, key: str, value: dict) -> Change:
     raise Invalid("COMMIT_BODY", f"unknown operation {ascii(key[:40])}; write {known}")
 
 
-def _pointer(parts, space: Space, path: str, value: dict) -> bytes:
+def _pointer(parts, space: AnyRepo, path: str, value: dict) -> bytes:
     """What is committed for a large file; without a size it is a copy of one that the repo has."""
     if value.get("algo", "sha256") != "sha256":
         raise Invalid("COMMIT_BODY", f'{ascii(path[:200])}: the only "algo" is sha256')

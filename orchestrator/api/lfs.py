@@ -10,14 +10,15 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from orchestrator.api.bodies import announced, pour, small
 from orchestrator.api.identity import base_url
-from orchestrator.api.problems import status_of
+from orchestrator.api.problems import moved_to, status_of
 from orchestrator.api.ranges import span
 from orchestrator.domain.large import check_oid, check_size
-from orchestrator.errors import CallerError, Invalid, NotFound, TooLarge, TooMany, Unauthorized
+from orchestrator.domain.repo import RepoKind
+from orchestrator.errors import CallerError, Invalid, Moved, NotFound, TooLarge, TooMany, Unauthorized
 from orchestrator.services.git_access import GitAccess
 from orchestrator.services.grants import Grants
 from orchestrator.services.large_files import LargeFiles
@@ -28,15 +29,14 @@ _BODY = 1024**2
 LINK_SECONDS = 3600.0  #: an address is used within this time; a transfer that has begun goes on
 CHUNK = 64 * 1024**2  #: bytes of one part of the Hub's multipart transfer; smaller objects come in one piece
 _PARTS = 1000  #: parts of one object at most; of larger ones the parts are larger
-_KINDS = {"spaces": "/spaces", "datasets": "/datasets", "models": ""}
 
 
 def router(access: GitAccess, large: LargeFiles, grants: Grants) -> APIRouter:
     """What git-lfs and the Hub's clients ask of each kind of repo, with and without `.git`."""
     routes = APIRouter(include_in_schema=False)
     lfs = _Lfs(access, large, grants)
-    for kind, prefix in _KINDS.items():
-        at = f"{prefix}/{{owner}}/{{name}}/info/lfs"
+    for kind in RepoKind:
+        at = f"/{kind.prefix}{{owner}}/{{name}}/info/lfs"
         routes.add_api_route(f"{at}/objects/batch", _told(lfs.batch, kind), methods=["POST"])
         routes.add_api_route(f"{at}/objects/verify", _told(lfs.verify, kind), methods=["POST"])
         for path in ("locks", "locks/verify", "locks/{lock}/unlock"):
@@ -59,7 +59,7 @@ class _Lfs:
 
     # ------------------------------------------------------------------------------------------------ questions
 
-    async def batch(self, request: Request, kind: str, owner: str, name: str) -> Response:
+    async def batch(self, request: Request, kind: RepoKind, owner: str, name: str) -> Response:
         told = _object(await small(request, _BODY, "a batch"))
         wanted = told.get("objects")
         if not isinstance(wanted, list) or not all(isinstance(one, dict) for one in wanted):
@@ -85,7 +85,7 @@ class _Lfs:
         transfer = "multipart" if in_parts else "basic"
         return _answer({"transfer": transfer, "objects": answers, "hash_algo": "sha256"})
 
-    async def verify(self, request: Request, kind: str, owner: str, name: str) -> Response:
+    async def verify(self, request: Request, kind: RepoKind, owner: str, name: str) -> Response:
         told = _object(await small(request, _BODY, "a question"))
         oid, size = check_oid(told.get("oid")), check_size(told.get("size"))
         repo = await self._repo(request, kind, owner, name, True)
@@ -102,14 +102,12 @@ class _Lfs:
             raise NotFound("LFS_OBJECT", f"there is no object {oid} with {size} bytes here; upload it")
         return _answer({})
 
-    async def _repo(self, request: Request, kind: str, owner: str, name: str, write: bool) -> Any:
+    async def _repo(self, request: Request, kind: RepoKind, owner: str, name: str, write: bool) -> Any:
         address = request.client.host if request.client else ""
         caller = await run_in_threadpool(self._access.caller, request.headers.get("authorization"), address)
-        if kind != "spaces":
-            raise NotFound("RepoNotFound", "Repository not found.")
         if not write:
-            return await run_in_threadpool(self._access.fetch, caller, owner, name)
-        repo = await run_in_threadpool(self._access.push, caller, owner, name)
+            return await run_in_threadpool(self._access.fetch, caller, kind, owner, name)
+        repo = await run_in_threadpool(self._access.push, caller, kind, owner, name)
         # git-lfs uploads before git pushes, and the first push to a name of one's own makes the repo.
         return repo or await run_in_threadpool(self._access.create, caller, owner, name)
 
@@ -230,12 +228,14 @@ def _answer(told: dict, status: int = 200, headers: dict[str, str] | None = None
     return JSONResponse(told, status, headers, media_type=MEDIA)
 
 
-def _told(handler: Callable, kind: str = "") -> Callable:
+def _told(handler: Callable, kind: RepoKind | None = None) -> Callable:
     """A route of a handler, its errors as git-lfs shows them: `message` is what the user reads."""
 
     async def of_repo(request: Request, owner: str, name: str) -> Response:
         try:
             return await handler(request, kind, owner, name.removesuffix(".git"))
+        except Moved as error:
+            return RedirectResponse(moved_to(request, error), 307)
         except CallerError as error:
             return refusal(error)
 

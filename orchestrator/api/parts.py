@@ -10,9 +10,12 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
+from orchestrator.services.gates import Gates
 from orchestrator.services.grants import Grants
 from orchestrator.services.large_files import LargeFiles
+from orchestrator.services.likes import Likes
 from orchestrator.services.pushes import Pushes
+from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
@@ -38,6 +41,9 @@ class Parts:
     large: LargeFiles
     grants: Grants
     xet: Xet
+    hosted: Repositories
+    gates: Gates
+    likes: Likes
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

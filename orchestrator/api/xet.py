@@ -1,6 +1,6 @@
-"""The write half of Xet, as the Hub's newer clients upload (hub-docs, docs/xet/api.md; hub-api reference 2.20): a token for a repo,
-then xorbs and shards at the address that came with it. Files are served by `resolve` as before, so no half for reading is needed.
-Owns paths, JSON and statuses; what becomes of the bytes is `services/xet.py`."""
+"""The write half of Xet, as the Hub's newer clients upload (hub-docs, docs/xet/api.md; hub-api reference 2.20): a token for a
+repo, then xorbs and shards at the address that came with it. Files are served by `resolve` as before, so no half for reading is
+needed. Owns paths, JSON and statuses; what becomes of the bytes is `services/xet.py`."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from orchestrator.api.bodies import pour
 from orchestrator.api.files import REPO
 from orchestrator.api.identity import BaseDep, PartsDep
-from orchestrator.api.params import RepoDep, WritableRepoDep
+from orchestrator.api.params import OpenRepoDep, WritableRepoDep
 from orchestrator.domain.xet import SHARD_LIMIT, XORB_LIMIT
 from orchestrator.errors import Forbidden, NotFound, Unauthorized
 
@@ -31,7 +31,7 @@ def write_token(space: WritableRepoDep, parts: PartsDep, base: BaseDep):
 
 
 @router.get(REPO + "/xet-read-token/{revision:path}")
-def read_token(space: RepoDep, parts: PartsDep, base: BaseDep):
+def read_token(space: OpenRepoDep, parts: PartsDep, base: BaseDep):
     """For clients that ask; downloads need none here."""
     return _token(parts, base, space.id, "xet-read")
 

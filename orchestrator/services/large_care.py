@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from orchestrator.errors import PodiumError
 from orchestrator.ports import Objects, Repos, Store
+from orchestrator.services.lookup import by_id
 from orchestrator.services.xet import Xet
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class LargeCare:
         """Repos that are gone own nothing."""
         with self._store.read() as tx:
             owners = {*tx.objects.repos(), *self._xet.repos()}
-            gone = [repo_id for repo_id in owners if tx.spaces.get(repo_id) is None]
+            gone = [repo_id for repo_id in owners if by_id(tx, repo_id) is None]
         for repo_id in gone:
             self._xet.forget(repo_id)
             with self._store.write() as tx:

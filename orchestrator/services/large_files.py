@@ -74,6 +74,13 @@ class LargeFiles:
         objects = self.owned(repo_id, {entry.large.oid for entry in entries if entry.large})
         return {oid: self.objects.path(found.place) for oid, found in objects.items()}
 
+    def share(self, source_id: str, target_id: str) -> None:
+        """A repo that is copied from another one owns what that one does."""
+        now = self._clock()
+        with self._store.write() as tx:
+            for found in tx.objects.of(source_id):
+                tx.objects.own(target_id, found.oid, now)
+
     # ----------------------------------------------------------------------------------------------------- storing
 
     def check_room(self, repo_id: str, size: int) -> None:

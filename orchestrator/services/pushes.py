@@ -31,7 +31,8 @@ from orchestrator.domain.push import (
     secrets_in,
     too_large,
 )
-from orchestrator.domain.records import AuditRow, Space
+from orchestrator.domain.records import AnyRepo, AuditRow
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
 from orchestrator.ports import Bell, Change, Repos, Store
@@ -50,7 +51,7 @@ class Ticket:
     """One git push that is going on. `secret` lets its hook speak for it, once."""
 
     secret: str
-    space: Space
+    space: AnyRepo
     actor: str
     pushing: AbstractContextManager[None]
     moved: bool = False  #: main was among what was accepted
@@ -67,8 +68,8 @@ class Pushes:
         limits: PushLimits,
         *,
         large: LargeFiles | None = None,
-        lines_of: Callable[[Space], list[str]] = lambda space: [],
-        card_of: Callable[[bytes | None], Card] = read_card,
+        lines_of: Callable[[AnyRepo], list[str]] = lambda space: [],
+        card_of: Callable[[bytes | None, RepoKind], Card] = read_card,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -117,7 +118,7 @@ class Pushes:
 
     # ------------------------------------------------------------------------------------------------ a git push
 
-    def begin(self, space: Space, caller: Caller) -> Ticket:
+    def begin(self, space: AnyRepo, caller: Caller) -> Ticket:
         """A push starts. End it with `finish`, whatever happens."""
         ticket = Ticket(secrets.token_urlsafe(32), space, caller.name, self._intents.pushing(space.id))
         ticket.pushing.__enter__()
@@ -166,16 +167,16 @@ class Pushes:
         if self._large:
             self._large.use(ticket.space.id, pushed.large)
         ticket.moved = any(update.ref == MAIN for update in updates)
-        warnings = self._card_of(pushed.readme).warnings if ticket.moved else ()
+        warnings = self._card_of(pushed.readme, ticket.space.kind).warnings if ticket.moved else ()
         self._intents.write(ticket.space.id, updates, ticket.actor)
-        return Verdict(True, (*notes(updates, pushed), *warnings))
+        return Verdict(True, (*notes(updates, pushed, ticket.space.kind.runs), *warnings))
 
     # -------------------------------------------------------------------------------------------------- the API
 
     def commit(
         self,
         caller: Caller,
-        space: Space,
+        space: AnyRepo,
         changes: Iterable[Change],
         message: str,
         parent: str | None = None,

@@ -1,7 +1,7 @@
 """Large objects by their SHA-256, and which repos own them
 
 Revision ID: 0005
-Revises: 0003
+Revises: 0004
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 from orchestrator.store.schema import plain
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 THERE = sa.text("doomed_at IS NULL")
 
