@@ -80,8 +80,8 @@ def look(
     size_limit: int,
     given: Mapping[str, str] = MappingProxyType({}),
 ) -> Source:
-    """Judge a revision; `given`: the large files of it by their SHA-256. Raises Fault PATH_CHARS, PATH_LENGTH, PATH_UNSAFE, WHITEOUT,
-    SYMLINK, SUBMODULE, TOO_MANY_FILES, TREE_BOMB, TOO_LARGE; TransientError when the repo cannot be read."""
+    """Judge a revision; `given`: the large files of it by their SHA-256. Raises Fault PATH_CHARS, PATH_LENGTH, PATH_UNSAFE,
+    WHITEOUT, SYMLINK, SUBMODULE, TOO_MANY_FILES, TREE_BOMB, TOO_LARGE; TransientError when the repo cannot be read."""
     files: dict[str, Entry] = {}
     links: dict[str, str] = {}
     total = 0
