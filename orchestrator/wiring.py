@@ -187,6 +187,7 @@ def builder(settings: Settings) -> Callable[[], None]:
         )
     from builder.worker import make_app, serve
     from orchestrator.large_settings import large_files
+    from orchestrator.objects import open_objects
     from orchestrator.repos.git import GitRepos
 
     store, (belfry, rings) = open_store(settings), bell(settings)
@@ -194,7 +195,8 @@ def builder(settings: Settings) -> Callable[[], None]:
     builds = compiler(settings)
     keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
-    large = large_files(settings, settings.data, store, repos)
+    objects = open_objects(settings.data / "objects", settings.s3_bucket, settings.s3_url)
+    large = large_files(settings, objects, store, repos)
     crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
 
     def run() -> None:
@@ -221,6 +223,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.api.parts import Parts
     from orchestrator.domain.push import PushLimits
     from orchestrator.large_settings import Large
+    from orchestrator.objects import open_objects
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
@@ -260,10 +263,9 @@ def control(settings: Settings) -> Control:
     hosted = Repositories(store, repos, people, spaces, url_of=lambda repo: f"{settings.public_url}/{repo.path}")
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
-    large = Large(settings, data, store, repos, signing)
-    pushes = Pushes(
-        store, repos, belfry, limits, large=large.files, lines_of=lambda space: _after_push(settings, space)
-    )
+    large = Large(settings, open_objects(data / "objects", settings.s3_bucket, settings.s3_url), store, repos, signing)
+    lines_of = lambda repo: _after_push(settings, repo)  # noqa: E731
+    pushes = Pushes(store, repos, belfry, limits, large=large.files, lines_of=lines_of)
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
@@ -288,9 +290,7 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
-        large=large.files,
-        grants=large.grants,
-        xet=large.xet,
+        **large.parts,
         hosted=hosted,
         gates=Gates(store),
         likes=Likes(store),
@@ -305,7 +305,7 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (
         git.router(access, pushes, smart),
-        lfs.router(access, large.files, large.grants),
+        lfs.router(access, parts),
         git.hook_router(pushes),
         create_router(parts),
     )

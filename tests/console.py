@@ -11,12 +11,14 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from orchestrator.api import lfs
 from orchestrator.api.app import create_app
 from orchestrator.api.parts import Parts
 from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.push import PushLimits
 from orchestrator.domain.space import Role
 from orchestrator.logs.files import FileLogs
+from orchestrator.objects.disk import DiskObjects
 from orchestrator.repos.git import GitRepos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
@@ -24,6 +26,9 @@ from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.git_access import GitAccess
+from orchestrator.services.grants import Grants
+from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
@@ -31,6 +36,7 @@ from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
 from orchestrator.services.vault import Vault
+from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
 from tests.memory import MemoryRuntime
 from tests.support import bearer, eventually, free_port
@@ -62,12 +68,14 @@ class Console:
             notify=self.notices.append,
         )
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
+        self.large = LargeFiles(self.store, DiskObjects(data / "objects"), repos, LargeLimits(60 * MB, 300 * MB))
+        limits = PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)
         self.parts = replace(
             Parts(
                 accounts,
                 spaces,
                 environment,
-                Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)),
+                Pushes(self.store, repos, bell, limits, large=self.large),
                 repos,
                 FileLogs(data / "logs"),
                 BuildQueue(self.store, repos, bell),
@@ -78,6 +86,9 @@ class Console:
                 Repositories(self.store, repos, accounts, spaces),
                 Gates(self.store),
                 Likes(self.store),
+                self.large,
+                Grants(signing.derived("grants")),
+                Xet(data / "xet", self.large),
                 "http://localhost:8000",
                 lambda label: f"http://{label}.localhost:8000",
                 "9.9",
@@ -92,7 +103,8 @@ class Console:
         self.token = accounts.add_token(self.ada, "write", "laptop")
         self.read_token = accounts.add_token(self.ada, "read", "reader")
         self.bobs = accounts.add_token(self.bob, "write", "bobs")
-        self.app = create_app(self.parts)
+        access = GitAccess(self.store, accounts, spaces.create_for_push)
+        self.app = create_app(self.parts, (lfs.router(access, self.parts),))
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
 

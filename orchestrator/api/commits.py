@@ -17,6 +17,7 @@ from orchestrator.api.files import REPO, Revision, entries_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, WritableRepoDep
 from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
+from orchestrator.domain.push import amount
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid, TooLarge
@@ -57,8 +58,8 @@ def preupload(body: Preupload, space: WritableRepoDep, parts: PartsDep, revision
     now, so that the client can skip what did not change; `shouldIgnore`: .gitignore says so."""
     limit = parts.large.limits.file
     if huge := [file for file in body.files if file.size > limit]:
-        shown = ", ".join(f"{file.path[:200]} ({_mb(file.size)})" for file in huge[:5])
-        message = f"one file may have {_mb(limit)}: {shown}; leave it out or make it smaller"
+        shown = ", ".join(f"{file.path[:200]} ({amount(file.size)})" for file in huge[:5])
+        message = f"one file may have {amount(limit)}: {shown}; leave it out or make it smaller"
         raise TooLarge("FILE_TOO_LARGE", message)
     commit = _commit_of(parts, space, revision)
     there = entries_of(parts, space.id, commit, [f.path for f in body.files]) if commit else []
@@ -67,7 +68,7 @@ def preupload(body: Preupload, space: WritableRepoDep, parts: PartsDep, revision
     attributes = _attributes(parts, space, commit, body.git_attributes)
     answers = []
     for file in body.files:
-        mode = mode_of(attributes, file.path, file.size, _sample(file))
+        mode = mode_of(attributes, file.path, file.size, _sample(file), parts.file_limit)
         answer: dict[str, Any] = {"path": file.path, "uploadMode": mode, "shouldIgnore": ignored(file.path)}
         answers.append(answer | ({"oid": have[file.path]} if file.path in have else {}))
     return {"files": answers, "commitOid": commit}
@@ -137,7 +138,7 @@ async def _spool(request: Request, body: IO[bytes], limit: int) -> None:
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise TooLarge("TOO_LARGE", f"one commit may have {_mb(limit)}; send it in several")
+            raise TooLarge("TOO_LARGE", f"one commit may have {amount(limit)}; send it in several")
         await run_in_threadpool(body.write, chunk)
     body.seek(0)
 
@@ -164,7 +165,7 @@ def _lines(body: IO[bytes], limit: int) -> Iterator[tuple[str, dict]]:
         number += 1
         if len(line) > limit:
             raise TooLarge(
-                "FILE_TOO_LARGE", f"line {number} of the commit is too long: one file may have {_mb(limit // 2)}"
+                "FILE_TOO_LARGE", f"line {number} of the commit is too long: one file may have {amount(limit // 2)}"
             )
         if not line.strip():
             continue
@@ -231,9 +232,7 @@ def content_of(content: object, encoding: object, path: str, limit: int) -> byte
         message = f'{ascii(path[:200])}: "content" must be a text in the "encoding" base64 or utf-8'
         raise Invalid("COMMIT_CONTENT", message) from None
     if len(data) > limit:
-        raise TooLarge("FILE_TOO_LARGE", f"{ascii(path[:200])} has {_mb(len(data))}; one file may have {_mb(limit)}")
+        raise TooLarge(
+            "FILE_TOO_LARGE", f"{ascii(path[:200])} has {amount(len(data))}; one file may have {amount(limit)}"
+        )
     return data
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1024**2:.4g} MB"

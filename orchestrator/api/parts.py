@@ -38,12 +38,12 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
-    large: LargeFiles
-    grants: Grants
-    xet: Xet
     hosted: Repositories
     gates: Gates
     likes: Likes
+    large: LargeFiles
+    grants: Grants
+    xet: Xet
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

@@ -93,7 +93,7 @@ def test_only_settings_reads_podium_variables() -> None:
 
 
 def test_only_wiring_imports_adapters() -> None:
-    adapters = ("store", "repos", "builds", "runtimes", "logs", "bells")
+    adapters = ("store", "repos", "builds", "runtimes", "logs", "bells", "objects")
     pattern = re.compile(rf"^\s*(?:from|import) orchestrator\.({'|'.join(adapters)})\b", re.MULTILINE)
     wrong = {}
     for path in modules():
