@@ -195,9 +195,8 @@ def builder(settings: Settings) -> Callable[[], None]:
     builds = compiler(settings)
     keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
-    objects = open_objects(settings.data / "objects", settings.s3_bucket, settings.s3_url)
-    large = large_files(settings, objects, store, repos)
-    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
+    files = large_files(settings, open_objects, store, repos)
+    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, files, _PATIENCE)
 
     def run() -> None:
         loops = (*rings, crew)
@@ -263,7 +262,7 @@ def control(settings: Settings) -> Control:
     hosted = Repositories(store, repos, people, spaces, url_of=lambda repo: f"{settings.public_url}/{repo.path}")
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
-    large = Large(settings, open_objects(data / "objects", settings.s3_bucket, settings.s3_url), store, repos, signing)
+    large = Large(settings, open_objects, store, repos, signing)
     lines_of = lambda repo: _after_push(settings, repo)  # noqa: E731
     pushes = Pushes(store, repos, belfry, limits, large=large.files, lines_of=lines_of)
     smart = Smart(repos, settings.control_socket, settings.push_limit)

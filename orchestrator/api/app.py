@@ -21,6 +21,7 @@ from orchestrator.api import (
     repos,
     spaces,
     xet,
+    xet_read,
 )
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
@@ -30,6 +31,7 @@ _ROUTERS = (
     internal.router,
     internal.internal,
     xet.cas,
+    xet_read.router,
     xet.router,
     people.router,
     hardware.router,

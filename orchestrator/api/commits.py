@@ -82,7 +82,7 @@ def _attributes(parts, space: AnyRepo, commit: str | None, given: str | None) ->
 
 def _sample(file: FileToCome) -> bytes:
     try:
-        return b64decode(file.sample or "")
+        return b64decode(file.sample or "", validate=True)
     except (Base64Error, ValueError):
         raise Invalid(
             "SAMPLE", f'{ascii(file.path[:200])}: "sample" must be the first bytes of the file in base64'
