@@ -1,4 +1,4 @@
-"""Tokens for Xet and its write half, as the newer clients upload (hub-docs, docs/xet/api.md; hub-api reference 2.20): a token for a
+"""Tokens for Xet and its write half, as newer clients upload (hub-docs, docs/xet/api.md; hub-api reference 2.20): a token for a
 repo, then xorbs and shards at the address that came with it. The read half is `xet_read.py`. Owns paths, JSON and statuses; what
 becomes of the bytes is `services/xet.py`."""
 
