@@ -212,10 +212,13 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.collections import Collections
+    from orchestrator.services.duplicates import Duplicates
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
+    from orchestrator.services.moves import Moves
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.repos import Repositories
@@ -275,6 +278,9 @@ def control(settings: Settings) -> Control:
         hosted=hosted,
         gates=Gates(store),
         likes=Likes(store),
+        moves=Moves(store, people, belfry, allotment.requests),
+        duplicates=Duplicates(store, spaces, hosted, pushes),
+        collections=Collections(store, people),
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,

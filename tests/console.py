@@ -22,9 +22,12 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collections import Collections
+from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.likes import Likes
+from orchestrator.services.moves import Moves
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
@@ -62,12 +65,14 @@ class Console:
             notify=self.notices.append,
         )
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
+        hosted = Repositories(self.store, repos, accounts, spaces)
+        pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB))
         self.parts = replace(
             Parts(
                 accounts,
                 spaces,
                 environment,
-                Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)),
+                pushes,
                 repos,
                 FileLogs(data / "logs"),
                 BuildQueue(self.store, repos, bell),
@@ -75,9 +80,12 @@ class Console:
                 bell,
                 signing,
                 allotment,
-                Repositories(self.store, repos, accounts, spaces),
+                hosted,
                 Gates(self.store),
                 Likes(self.store),
+                Moves(self.store, accounts, bell, allotment.requests),
+                Duplicates(self.store, spaces, hosted, pushes),
+                Collections(self.store, accounts),
                 "http://localhost:8000",
                 lambda label: f"http://{label}.localhost:8000",
                 "9.9",

@@ -77,6 +77,12 @@ def found(space: Space, score: float, trend: int = 0) -> Json:
     }
 
 
+def template(space: Space) -> Json:
+    """A Space to begin others with (huggingface_hub `_space_api.SpaceTemplate`)."""
+    title = str(space.card.get("title") or space.name)
+    return {"name": title, "repoId": space.full_name, "sdk": space.sdk, "preferredPrivate": False}
+
+
 def sibling(entry: TreeEntry, blobs: bool) -> Json:
     told: Json = {"rfilename": entry.path}
     return told | {"size": entry.size, "blobId": entry.oid} if blobs else told

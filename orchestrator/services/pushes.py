@@ -195,7 +195,7 @@ class Pushes:
             self._intents.write(space.id, (update,), caller.name)
             failpoints.hit("before_ref")
 
-        author = (caller.name, f"{caller.name}@users.noreply.podium")
+        author = _author(caller)
         with self._intents.pushing(space.id):
             new = self._repos.commit(
                 space.id, ref, self._allowed(changes, caller), message, author, parent, before_update
@@ -204,6 +204,19 @@ class Pushes:
         self.landed(space.id)
         with self._lock:
             self._untidy.add(space.id)
+        return new
+
+    def adopt(self, caller: Caller, space: AnyRepo, source: AnyRepo, commit: str) -> str:
+        """The files of another repo as the first commit of this one; the caller may read them there. Returns its id."""
+        require(caller, space, Role.WRITE, code=True)
+
+        def before_update(old: str | None, new: str) -> None:
+            self._intents.write(space.id, (RefUpdate(ZERO, new, MAIN),), caller.name)
+
+        message = f"Duplicate from {source.full_name}"
+        with self._intents.pushing(space.id):
+            new = self._repos.duplicate(source.id, commit, space.id, message, _author(caller), before_update)
+        self.landed(space.id)
         return new
 
     def _allowed(self, changes: Iterable[Change], caller: Caller) -> Iterator[Change]:
@@ -247,6 +260,10 @@ class Pushes:
                     tx.audit.add(AuditRow(now, actor, "token.leaked", token.user_id, detail))
                     found.append(leaked(sighting, token.name))
         return found
+
+
+def _author(caller: Caller) -> tuple[str, str]:
+    return caller.name, f"{caller.name}@users.noreply.podium"
 
 
 def _refused(refusals: list[Refusal]) -> Verdict:
