@@ -209,15 +209,20 @@ def control(settings: Settings) -> Control:
     from orchestrator.api.parts import Parts
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
+    from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
+    from orchestrator.services.branches import Branches
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.discussions import Discussions
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
+    from orchestrator.services.pull_requests import PullRequests
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
+    from web.markdown import comment
     from web.routes import create_renderer, create_router
 
     failpoints.enable(*settings.failpoint.split())
@@ -244,6 +249,7 @@ def control(settings: Settings) -> Control:
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
     pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
+    refs, discussions = GitRefs(repos), Discussions(store)
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
@@ -275,6 +281,11 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
+        refs=refs,
+        branches=Branches(repos, refs, pushes),
+        discussions=discussions,
+        pull_requests=PullRequests(discussions, repos, refs, pushes),
+        markdown=comment,
     )
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))

@@ -18,11 +18,15 @@ from orchestrator.domain.push import PushLimits
 from orchestrator.domain.space import Role
 from orchestrator.logs.files import FileLogs
 from orchestrator.repos.git import GitRepos
+from orchestrator.repos.refs import GitRefs
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
+from orchestrator.services.branches import Branches
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.discussions import Discussions
 from orchestrator.services.environment import Environment
+from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
@@ -51,6 +55,8 @@ class Console:
         accounts = Accounts(self.store)
         environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
         self.runtime = MemoryRuntime()
+        refs, discussions = GitRefs(repos), Discussions(self.store)
+        pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB))
         allotment = Allotment.of(
             self.store,
             bell,
@@ -63,7 +69,7 @@ class Console:
                 accounts,
                 Spaces(self.store, repos, accounts, environment, bell, allotment.requests),
                 environment,
-                Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)),
+                pushes,
                 repos,
                 FileLogs(data / "logs"),
                 BuildQueue(self.store, repos, bell),
@@ -76,6 +82,10 @@ class Console:
                 "9.9",
                 5 * MB,
                 200 * MB,
+                refs=refs,
+                branches=Branches(repos, refs, pushes),
+                discussions=discussions,
+                pull_requests=PullRequests(discussions, repos, refs, pushes),
             ),
             **changed,
         )

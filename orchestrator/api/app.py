@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from orchestrator.api import (
     builds,
     commits,
+    discussions,
     environment,
     files,
     hardware,
@@ -16,6 +17,7 @@ from orchestrator.api import (
     logs,
     people,
     problems,
+    refs,
     repos,
     spaces,
 )
@@ -35,6 +37,8 @@ _ROUTERS = (
     builds.router,
     logs.router,
     commits.router,
+    refs.router,
+    discussions.router,
     files.router,
     spaces.router,
     later.router,

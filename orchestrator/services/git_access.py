@@ -38,7 +38,8 @@ class GitAccess:
             raise _who_are_you()
         space = self._find(owner, name)
         if space:
-            require(caller, space, Role.WRITE, code=True)
+            if not self._has_request(caller, space):
+                require(caller, space, Role.WRITE, code=True)
             return space
         with self._store.read() as tx:
             namespace = tx.accounts.owner_named(owner)
@@ -47,6 +48,13 @@ class GitAccess:
         self._accounts.namespace(caller, owner)
         check_name(name)
         return None
+
+    def _has_request(self, caller: Caller, space: Space) -> bool:
+        """Whether a reader may push to the refs of pull requests of their own; to which is asked when git names the refs."""
+        if caller.limit < Role.WRITE or role_on(caller, space, code=True) is not Role.READ:
+            return False
+        with self._store.read() as tx:
+            return bool(tx.discussions.live_requests_of(space.id, caller.user.id))
 
     def _find(self, owner: str, name: str) -> Space | None:
         with self._store.read() as tx:

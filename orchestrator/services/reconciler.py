@@ -248,7 +248,7 @@ class Reconciler:
         self._runtime.forget_space(space.id)
         self._repos.remove(space.id)
         with self._store.write() as tx:
-            for rows in (tx.builds, tx.secrets, tx.pushes, tx.hardware, tx.spaces):
+            for rows in (tx.builds, tx.secrets, tx.pushes, tx.hardware, tx.discussions, tx.spaces):
                 rows.forget(space.id)
         self._bell.ring("routes")
 

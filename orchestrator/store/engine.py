@@ -15,6 +15,7 @@ from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
+from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
@@ -24,7 +25,7 @@ from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
 
 log = logging.getLogger(__name__)
-HEAD = "0003"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0006"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -40,6 +41,7 @@ class Tx:
         self.audit = Audit(connection)
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
+        self.discussions = Discussions(connection)
 
 
 class Store:
