@@ -26,8 +26,11 @@ from orchestrator.services.branches import Branches
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.discussions import Discussions
 from orchestrator.services.environment import Environment
+from orchestrator.services.gates import Gates
+from orchestrator.services.likes import Likes
 from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
+from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
@@ -64,10 +67,11 @@ class Console:
             flavors or catalogue(2, 4 * 1024**3, 10 * 1024**3),
             notify=self.notices.append,
         )
+        spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         self.parts = replace(
             Parts(
                 accounts,
-                Spaces(self.store, repos, accounts, environment, bell, allotment.requests),
+                spaces,
                 environment,
                 pushes,
                 repos,
@@ -77,6 +81,9 @@ class Console:
                 bell,
                 signing,
                 allotment,
+                Repositories(self.store, repos, accounts, spaces),
+                Gates(self.store),
+                Likes(self.store),
                 "http://localhost:8000",
                 lambda label: f"http://{label}.localhost:8000",
                 "9.9",

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from orchestrator.api import (
     builds,
+    cards,
     commits,
     discussions,
     environment,
@@ -16,6 +17,7 @@ from orchestrator.api import (
     listing,
     logs,
     people,
+    plain,
     problems,
     refs,
     repos,
@@ -33,6 +35,7 @@ _ROUTERS = (
     listing.router,
     spaces.reserved,
     repos.router,
+    cards.router,
     environment.router,
     builds.router,
     logs.router,
@@ -41,6 +44,7 @@ _ROUTERS = (
     discussions.router,
     files.router,
     spaces.router,
+    plain.router,
     later.router,
 )
 

@@ -17,7 +17,7 @@ from orchestrator.api.files import REPO, Revision, entries_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, RepoDep
 from orchestrator.domain.discussions import pr_number
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid, TooLarge
 from orchestrator.ports import Change
@@ -63,17 +63,18 @@ WantsRequest = Annotated[bool, Depends(wants_request)]
 
 def repo_to_commit_to(
     repo: RepoDep, caller: CallerDep, parts: PartsDep, revision: Revision, request: WantsRequest
-) -> Space:
+) -> AnyRepo:
     """The repo, if the caller may commit to this revision of it: everybody who reads it may open a pull request."""
     if request:
         require_voice(caller)
         refuse_disabled(repo)
+        parts.gates.check(caller, repo)
     else:
         require_ref(parts.pushes.store, caller, repo, branch_of(revision))
     return repo
 
 
-CommitRepoDep = Annotated[Space, Depends(repo_to_commit_to)]
+CommitRepoDep = Annotated[AnyRepo, Depends(repo_to_commit_to)]
 
 
 @router.post(REPO + "/preupload/{revision}")
@@ -96,14 +97,14 @@ def preupload(body: Preupload, space: CommitRepoDep, parts: PartsDep, revision: 
     return {"files": answers, "commitOid": commit}
 
 
-def _commit_of(parts, space: Space, revision: str) -> str | None:
+def _commit_of(parts, space: AnyRepo, revision: str) -> str | None:
     """The commit of a revision; None where main has none yet."""
     if branch_of(revision) == MAIN and parts.repos.head(space.id) is None:
         return None
     return parts.repos.resolve(space.id, revision)
 
 
-def _ignored(parts, space: Space, commit: str | None, given: str | None):
+def _ignored(parts, space: AnyRepo, commit: str | None, given: str | None):
     text = given
     if text is None and commit:
         text = (parts.repos.read(space.id, commit, ".gitignore", _IGNORE_LIMIT) or b"").decode("utf-8", "replace")
@@ -158,7 +159,7 @@ async def _spool(request: Request, body: IO[bytes], limit: int) -> None:
     body.seek(0)
 
 
-def _apply(parts, caller, space: Space, body: IO[bytes], ref: str, opens_request: bool) -> tuple[str, int]:
+def _apply(parts, caller, space: AnyRepo, body: IO[bytes], ref: str, opens_request: bool) -> tuple[str, int]:
     """The commit, and the number of the pull request that it opened, or 0."""
     lines = _lines(body, 2 * parts.file_limit + _ENVELOPE)
     key, header = next(lines, ("", {}))

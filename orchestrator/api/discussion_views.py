@@ -5,7 +5,7 @@ from html import escape
 
 from orchestrator.api.views import Json, avatar_url, iso
 from orchestrator.domain.discussions import Discussion, Happening
-from orchestrator.domain.records import Owner, Space
+from orchestrator.domain.records import AnyRepo, Owner
 from orchestrator.ports import Commit
 
 Rendered = Callable[[str], str]
@@ -19,7 +19,7 @@ def author(name: str, base: str) -> Json:
     return {"author": {"name": name, "fullname": name, "type": "user", "avatarUrl": picture}}
 
 
-def discussion(one: Discussion, repo: Space, base: str) -> Json:
+def discussion(one: Discussion, repo: AnyRepo, base: str) -> Json:
     return {
         "id": one.id,
         "num": one.num,
@@ -37,7 +37,7 @@ def discussion(one: Discussion, repo: Space, base: str) -> Json:
     }
 
 
-def details(one: Discussion, repo: Space, base: str, events: list[Json]) -> Json:
+def details(one: Discussion, repo: AnyRepo, base: str, events: list[Json]) -> Json:
     told = discussion(one, repo, base) | {"events": events}
     if one.is_pull_request:
         changes = {"base": one.base}

@@ -9,7 +9,10 @@ from orchestrator.api import discussion_views as views
 from orchestrator.api.files import REPO
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep, SignedInDep
 from orchestrator.api.params import OpenBody, RepoDep, Segment
+from orchestrator.domain.caller import Caller
 from orchestrator.domain.discussions import TEXT_LIMIT, Discussion, Happening
+from orchestrator.domain.records import AnyRepo
+from orchestrator.errors import CallerError
 from orchestrator.services.discussions import refuse_disabled
 
 router = APIRouter(tags=["discussions"])
@@ -90,7 +93,14 @@ def create(body: NewDiscussion, repo: RepoDep, caller: SignedInDep, parts: Parts
 
 
 @router.get(ONE)
-def details(num: Num, repo: RepoDep, parts: PartsDep, base: BaseDep, diff: Annotated[str, Query(max_length=10)] = ""):
+def details(
+    num: Num,
+    repo: RepoDep,
+    caller: CallerDep,
+    parts: PartsDep,
+    base: BaseDep,
+    diff: Annotated[str, Query(max_length=10)] = "",
+):
     """All that happened in it, oldest first; of a pull request also its conflicts and, with `diff=1`, its patch."""
     one = parts.discussions.get(repo, num)
     events = [_event(parts, event, base) for event in parts.discussions.told(one)]
@@ -101,9 +111,18 @@ def details(num: Num, repo: RepoDep, parts: PartsDep, base: BaseDep, diff: Annot
     told = views.details(one, repo, base, events)
     if one.is_pull_request:
         told["filesWithConflicts"] = parts.pull_requests.conflicts(repo, one)
-        if diff.lower() in ("1", "true"):
+        if diff.lower() in ("1", "true") and _is_open(parts, caller, repo):
             told["diff"] = parts.pull_requests.diff(repo, one)
     return told
+
+
+def _is_open(parts, caller: Caller, repo: AnyRepo) -> bool:
+    """Whether the caller is past the gate of the repo: a patch shows its files."""
+    try:
+        parts.gates.check(caller, repo)
+    except CallerError:
+        return False
+    return True
 
 
 def _event(parts, event: Happening, base: str) -> views.Json:

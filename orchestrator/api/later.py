@@ -38,9 +38,7 @@ def xet_token() -> None:
     raise NotFound("XET", "This Podium has no Xet storage; set HF_HUB_DISABLE_XET=1 or send regular files.")
 
 
-@router.api_route("/api/models/{rest:path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE"])
-@router.api_route("/api/datasets/{rest:path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE"])
 @router.api_route("/{model:path}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
-def other_kinds() -> None:
-    """Models and datasets: none is here, and clients know what that means by the code."""
+def no_owner() -> None:
+    """A name without an owner: no repo here has one, and clients know what that means by the code."""
     raise repo_not_found()

@@ -13,8 +13,11 @@ from orchestrator.services.branches import Branches
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.discussions import Discussions
 from orchestrator.services.environment import Environment
+from orchestrator.services.gates import Gates
+from orchestrator.services.likes import Likes
 from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
+from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
@@ -37,6 +40,9 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
+    hosted: Repositories
+    gates: Gates
+    likes: Likes
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from orchestrator.api.files import REPO, Revision
 from orchestrator.api.identity import CallerDep, PartsDep
-from orchestrator.api.params import OpenBody, RepoDep, Segment, WritableRepoDep
+from orchestrator.api.params import OpenBody, OpenRepoDep, RepoDep, Segment, WritableRepoDep
 from orchestrator.errors import Invalid
 
 router = APIRouter(tags=["refs"])
@@ -85,7 +85,7 @@ def super_squash(revision: Revision, repo: RepoDep, caller: CallerDep, parts: Pa
 
 
 @router.get(REPO + "/compare/{compare}", response_class=StreamingResponse)
-def compare(compare: Revision, repo: RepoDep, parts: PartsDep, raw: Annotated[bool, Query()] = True):
+def compare(compare: Revision, repo: OpenRepoDep, parts: PartsDep, raw: Annotated[bool, Query()] = True):
     """A patch from one revision to another, `base..head`; `base...head`: from where the two parted."""
     dots = "..." if "..." in compare else ".."
     base, found, head = compare.partition(dots)

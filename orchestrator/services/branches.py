@@ -4,7 +4,7 @@ so that it has an intent, an audit row and, for main, a deployment."""
 from orchestrator.domain.caller import Caller, require
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.push import ZERO, RefUpdate, printable
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
 from orchestrator.ports import Refs, Repos
@@ -23,7 +23,7 @@ class Branches:
     def create(
         self,
         caller: Caller,
-        repo: Space,
+        repo: AnyRepo,
         name: str,
         start: str | None = None,
         empty: bool = False,
@@ -43,14 +43,14 @@ class Branches:
         self._move(caller, repo, ref, new, old)
         return ref, new
 
-    def delete(self, caller: Caller, repo: Space, name: str) -> None:
+    def delete(self, caller: Caller, repo: AnyRepo, name: str) -> None:
         require(caller, repo, Role.WRITE, code=True)
         ref = f"refs/heads/{name}"
         if ref == MAIN:
             raise Forbidden("DELETE_MAIN", f"Cannot delete {MAIN}")
         self._move(caller, repo, ref, ZERO, self._there(repo, ref, name))
 
-    def tag(self, caller: Caller, repo: Space, revision: str, name: str, message: str = "") -> tuple[str, str]:
+    def tag(self, caller: Caller, repo: AnyRepo, revision: str, name: str, message: str = "") -> tuple[str, str]:
         """A tag on a revision, annotated when there is a message: (ref, commit)."""
         require(caller, repo, Role.WRITE, code=True)
         commit = self._repos.resolve(repo.id, revision)
@@ -63,12 +63,12 @@ class Branches:
         self._move(caller, repo, ref, new, None)
         return ref, commit
 
-    def untag(self, caller: Caller, repo: Space, name: str) -> None:
+    def untag(self, caller: Caller, repo: AnyRepo, name: str) -> None:
         require(caller, repo, Role.WRITE, code=True)
         ref = f"refs/tags/{name}"
         self._move(caller, repo, ref, ZERO, self._there(repo, ref, name))
 
-    def squash(self, caller: Caller, repo: Space, name: str, message: str) -> str:
+    def squash(self, caller: Caller, repo: AnyRepo, name: str, message: str) -> str:
         """Make the history of a branch or of a pull request one commit with the same files; returns it."""
         ref = name if pr_number(name) else f"refs/heads/{name.removeprefix('refs/heads/')}"
         require_ref(self._pushes.store, caller, repo, ref)
@@ -80,7 +80,7 @@ class Branches:
         self._move(caller, repo, ref, new, old)
         return new
 
-    def _there(self, repo: Space, ref: str, shown: str) -> str:
+    def _there(self, repo: AnyRepo, ref: str, shown: str) -> str:
         try:
             found = self._repos.head(repo.id, ref)
         except Invalid:
@@ -89,7 +89,7 @@ class Branches:
             raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(shown, 100)}")
         return found
 
-    def _move(self, caller: Caller, repo: Space, ref: str, new: str, old: str | None) -> None:
+    def _move(self, caller: Caller, repo: AnyRepo, ref: str, new: str, old: str | None) -> None:
         update = RefUpdate(old or ZERO, new, ref)
         if update.old == update.new:
             return
@@ -97,7 +97,7 @@ class Branches:
             self._refuse_clash(repo, ref)
         self._pushes.move(caller, repo, update, lambda: self._refs.move(repo.id, ref, new, update.old))
 
-    def _refuse_clash(self, repo: Space, ref: str) -> None:
+    def _refuse_clash(self, repo: AnyRepo, ref: str) -> None:
         """git keeps refs as files in folders: one cannot be both."""
         folder = ref.split("/")[1]
         for other in self._refs.below(repo.id, f"refs/{folder}"):

@@ -17,7 +17,7 @@ from orchestrator.domain.discussions import (
     hidden,
     next_status,
 )
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, Forbidden, NotFound
 from orchestrator.ports import Store
@@ -35,7 +35,7 @@ class Discussions:
 
     # ----------------------------------------------------------------------------------------------------- reading
 
-    def get(self, repo: Space, num: int) -> Discussion:
+    def get(self, repo: AnyRepo, num: int) -> Discussion:
         """Raises NotFound `DiscussionNotFound`."""
         with self._store.read() as tx:
             found = tx.discussions.get(repo.id, num)
@@ -43,7 +43,7 @@ class Discussions:
             raise NotFound("DiscussionNotFound", f"{repo.full_name} has no discussion or pull request {num}.")
         return found
 
-    def page(self, repo: Space, page: int = 0, **filters: object) -> tuple[list[Discussion], int, int]:
+    def page(self, repo: AnyRepo, page: int = 0, **filters: object) -> tuple[list[Discussion], int, int]:
         """Newest first: the page, how many match, and how many of all are closed. Filters are those of the store's `list`."""
         with self._store.read() as tx:
             rows, count = tx.discussions.list(repo.id, skip=page * PAGE, limit=PAGE, **filters)
@@ -59,7 +59,7 @@ class Discussions:
     def open(
         self,
         caller: Caller,
-        repo: Space,
+        repo: AnyRepo,
         title: str,
         text: str,
         *,
@@ -93,7 +93,7 @@ class Discussions:
         with self._store.write() as tx:
             tx.discussions.remove(one.repo_id, one.num)
 
-    def comment(self, caller: Caller, repo: Space, one: Discussion, text: str) -> Happening:
+    def comment(self, caller: Caller, repo: AnyRepo, one: Discussion, text: str) -> Happening:
         require_voice(caller)
         refuse_disabled(repo)
         return self._tell(self._comment(one, caller, check_text(text), self._clock()))
@@ -108,13 +108,13 @@ class Discussions:
             )
         return self._change(replace(said, data=edited(said.data, check_text(text), self._clock(), caller.user.id)))
 
-    def hide(self, caller: Caller, repo: Space, one: Discussion, ident: str) -> Happening:
+    def hide(self, caller: Caller, repo: AnyRepo, one: Discussion, ident: str) -> Happening:
         """Who wrote a comment and who may change the repo may hide it; its text is gone for good."""
         said = self._said(one, ident)
         require_own(caller, repo, replace(one, author_id=said.author_id, author=said.author))
         return self._change(replace(said, data=hidden(said.data, self._clock(), caller.user.id)))
 
-    def rename(self, caller: Caller, repo: Space, one: Discussion, title: str) -> Happening:
+    def rename(self, caller: Caller, repo: AnyRepo, one: Discussion, title: str) -> Happening:
         require_own(caller, repo, one)
         title, now = check_title(title), self._clock()
         data = {"from": one.title, "to": title}
@@ -124,7 +124,7 @@ class Discussions:
             tx.discussions.tell(happening)
         return happening
 
-    def set_status(self, caller: Caller, repo: Space, one: Discussion, status: str, text: str = "") -> Happening:
+    def set_status(self, caller: Caller, repo: AnyRepo, one: Discussion, status: str, text: str = "") -> Happening:
         require_own(caller, repo, one)
         wanted = next_status(one, status)
         return self.change_status(caller, one, wanted, text)
@@ -170,7 +170,7 @@ class Discussions:
         return happening
 
 
-def refuse_disabled(repo: Space) -> None:
+def refuse_disabled(repo: AnyRepo) -> None:
     """Raises Forbidden where the people of a repo want no discussions."""
     if getattr(repo, "discussions_disabled", False):
         raise Forbidden("DISCUSSIONS_DISABLED", f"Discussions are disabled for {repo.full_name}.")

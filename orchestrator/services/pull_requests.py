@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from orchestrator.domain.caller import Caller, require
 from orchestrator.domain.discussions import Discussion, Happening, Status, merge_message
 from orchestrator.domain.push import ZERO, RefUpdate, printable
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.ports import Change, Commit, Refs, Repos
@@ -27,7 +27,7 @@ class PullRequests:
     # ----------------------------------------------------------------------------------------------------- opening
 
     def open(
-        self, caller: Caller, repo: Space, title: str, text: str, base: str = MAIN, status: Status = Status.DRAFT
+        self, caller: Caller, repo: AnyRepo, title: str, text: str, base: str = MAIN, status: Status = Status.DRAFT
     ) -> Discussion:
         """A pull request without changes yet, against a branch. Raises NotFound `RevisionNotFound` for one that is not there."""
         self._base(repo, base)
@@ -38,7 +38,7 @@ class PullRequests:
     def open_with(
         self,
         caller: Caller,
-        repo: Space,
+        repo: AnyRepo,
         changes: Iterable[Change],
         message: str,
         parent: str | None = None,
@@ -57,7 +57,7 @@ class PullRequests:
             self._discussions.abandon(made)
             raise
 
-    def head(self, repo: Space, one: Discussion) -> str:
+    def head(self, repo: AnyRepo, one: Discussion) -> str:
         """The commit of its ref, which is made where a crash left it out."""
         found = self._repos.head(repo.id, one.ref)
         if found is None:
@@ -65,7 +65,7 @@ class PullRequests:
             self._refs.move(repo.id, one.ref, found, ZERO)
         return found
 
-    def _base(self, repo: Space, ref: str) -> str:
+    def _base(self, repo: AnyRepo, ref: str) -> str:
         found = self._repos.head(repo.id, ref) if ref.startswith("refs/heads/") else None
         if found is None:
             raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(ref.removeprefix('refs/heads/'), 100)}")
@@ -73,18 +73,18 @@ class PullRequests:
 
     # ----------------------------------------------------------------------------------------------------- reading
 
-    def sides(self, repo: Space, one: Discussion) -> tuple[str, str]:
+    def sides(self, repo: AnyRepo, one: Discussion) -> tuple[str, str]:
         """(base, head) that are compared: of a merged one as they were then."""
         return one.base_oid or self._base(repo, one.base), self.head(repo, one)
 
-    def commits(self, repo: Space, one: Discussion) -> list[Commit]:
+    def commits(self, repo: AnyRepo, one: Discussion) -> list[Commit]:
         return self._refs.between(repo.id, *self.sides(repo, one), COMMITS_SHOWN)
 
-    def diff(self, repo: Space, one: Discussion) -> str:
+    def diff(self, repo: AnyRepo, one: Discussion) -> str:
         pieces = self._refs.diff(repo.id, *self.sides(repo, one), True, DIFF_LIMIT)
         return b"".join(pieces).decode("utf-8", "replace")
 
-    def conflicts(self, repo: Space, one: Discussion) -> list[str] | bool:
+    def conflicts(self, repo: AnyRepo, one: Discussion) -> list[str] | bool:
         """Files that both sides changed; True where they have no past in common."""
         if not one.is_live:
             return []
@@ -93,7 +93,7 @@ class PullRequests:
 
     # ----------------------------------------------------------------------------------------------------- merging
 
-    def merge(self, caller: Caller, repo: Space, one: Discussion, text: str = "") -> Happening:
+    def merge(self, caller: Caller, repo: AnyRepo, one: Discussion, text: str = "") -> Happening:
         """For writers. Raises Conflict `PR_CLOSED`, `PR_DRAFT`, `MERGE_CONFLICT`, `PR_EMPTY`; Stale when the base moves
         meanwhile."""
         require(caller, repo, Role.WRITE, code=True)
@@ -111,7 +111,7 @@ class PullRequests:
         return self._discussions.change_status(caller, one, Status.MERGED, text, merge_commit=merged, base_oid=ours)
 
     def _merged(
-        self, caller: Caller, repo: Space, one: Discussion, ours: str, theirs: str, commits: list[Commit]
+        self, caller: Caller, repo: AnyRepo, one: Discussion, ours: str, theirs: str, commits: list[Commit]
     ) -> str:
         tried = self._refs.trial(repo.id, ours, theirs)
         if not tried.tree:

@@ -31,7 +31,8 @@ from orchestrator.domain.push import (
     secrets_in,
     too_large,
 )
-from orchestrator.domain.records import AuditRow, Space
+from orchestrator.domain.records import AnyRepo, AuditRow
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
 from orchestrator.ports import Bell, Change, Repos, Store
@@ -50,7 +51,7 @@ class Ticket:
     """One git push that is going on. `secret` lets its hook speak for it, once."""
 
     secret: str
-    space: Space
+    space: AnyRepo
     caller: Caller
     pushing: AbstractContextManager[None]
     moved: bool = False  #: main was among what was accepted
@@ -66,8 +67,8 @@ class Pushes:
         bell: Bell,
         limits: PushLimits,
         *,
-        lines_of: Callable[[Space], list[str]] = lambda space: [],
-        card_of: Callable[[bytes | None], Card] = read_card,
+        lines_of: Callable[[AnyRepo], list[str]] = lambda space: [],
+        card_of: Callable[[bytes | None, RepoKind], Card] = read_card,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.store = store
@@ -115,7 +116,7 @@ class Pushes:
 
     # ------------------------------------------------------------------------------------------------ a git push
 
-    def begin(self, space: Space, caller: Caller) -> Ticket:
+    def begin(self, space: AnyRepo, caller: Caller) -> Ticket:
         """A push starts. End it with `finish`, whatever happens."""
         ticket = Ticket(secrets.token_urlsafe(32), space, caller, self._intents.pushing(space.id))
         ticket.pushing.__enter__()
@@ -164,16 +165,16 @@ class Pushes:
         if refusals:
             return _refused(refusals)
         ticket.moved = any(update.ref == MAIN for update in updates)
-        warnings = self._card_of(pushed.readme).warnings if ticket.moved else ()
+        warnings = self._card_of(pushed.readme, ticket.space.kind).warnings if ticket.moved else ()
         self._intents.write(ticket.space.id, updates, ticket.caller.name)
-        return Verdict(True, (*notes(updates, pushed), *warnings))
+        return Verdict(True, (*notes(updates, pushed, ticket.space.kind.runs), *warnings))
 
     # -------------------------------------------------------------------------------------------------- the API
 
     def commit(
         self,
         caller: Caller,
-        space: Space,
+        space: AnyRepo,
         changes: Iterable[Change],
         message: str,
         parent: str | None = None,
@@ -208,7 +209,7 @@ class Pushes:
             self._untidy.add(space.id)
         return new
 
-    def move(self, caller: Caller, space: Space, update: RefUpdate, apply: Callable[[], None]) -> None:
+    def move(self, caller: Caller, space: AnyRepo, update: RefUpdate, apply: Callable[[], None]) -> None:
         """Move a ref to objects that are in already, by `apply`, under the rules of a push. Who may is the caller's to ask."""
         if not update.deletes:
             pushed = self._repos.inspect(space.id, (update,), "", self._limits.file)

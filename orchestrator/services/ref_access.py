@@ -2,13 +2,13 @@
 
 from orchestrator.domain.caller import Caller, require, role_on
 from orchestrator.domain.discussions import Discussion, pr_number, pr_ref
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import Role
 from orchestrator.errors import Conflict, Forbidden, NotFound, Unauthorized
 from orchestrator.ports import Store
 
 
-def require_ref(store: Store, caller: Caller, repo: Space, ref: str) -> None:
+def require_ref(store: Store, caller: Caller, repo: AnyRepo, ref: str) -> None:
     """Raises what `domain.caller.require` raises; NotFound `RevisionNotFound` for a pull request that is not there, Conflict
     `PR_CLOSED` for one that is over."""
     num = pr_number(ref)
@@ -33,7 +33,7 @@ def require_voice(caller: Caller) -> None:
         raise Forbidden("TOKEN_READ_ONLY", "This token may only read; use an access token with write permission.")
 
 
-def require_own(caller: Caller, repo: Space, one: Discussion) -> None:
+def require_own(caller: Caller, repo: AnyRepo, one: Discussion) -> None:
     """Nothing for who opened the discussion and for those who may change the repo."""
     require_voice(caller)
     if caller.user.id != one.author_id and role_on(caller, repo, code=True) < Role.WRITE:
