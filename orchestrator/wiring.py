@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Seconds that a queued build waits for Celery before a builder takes it without: Redis may be away for as long as it likes.
 _PATIENCE = 30.0
-_CLOSED = ("apps", "keys", "logs", "repos", "run", "tmp")
+_CLOSED = ("apps", "keys", "logs", "repos", "run", "tmp", "uploads")
 _PASSED = ("build-tmp", "cache", "envs")
 
 
@@ -207,24 +207,24 @@ def control(settings: Settings) -> Control:
     from orchestrator.api import git
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
+    from orchestrator.bells.post import Poster
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
-    from orchestrator.services.branches import Branches
     from orchestrator.services.builds import BuildQueue
-    from orchestrator.services.discussions import Discussions
+    from orchestrator.services.community import Community
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
-    from orchestrator.services.pull_requests import PullRequests
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
+    from orchestrator.services.vault import Vault
     from web.markdown import comment
     from web.routes import create_renderer, create_router
 
@@ -253,7 +253,10 @@ def control(settings: Settings) -> Control:
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
     pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
-    refs, discussions = GitRefs(repos), Discussions(store)
+    community = Community.of(
+        store, repos, GitRefs(repos), pushes, Vault.at(settings.key_directory / "secrets.key"), belfry,
+        uploads=data / "uploads", public_url=settings.public_url, post=Poster(settings.webhook_private == 1), markdown=comment,
+    )  # fmt: skip
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
@@ -288,17 +291,13 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
-        refs=refs,
-        branches=Branches(repos, refs, pushes),
-        discussions=discussions,
-        pull_requests=PullRequests(discussions, repos, refs, pushes),
-        markdown=comment,
+        community=community,
     )
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
     janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
-    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor)
+    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, community.telling, janitor)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 

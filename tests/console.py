@@ -22,13 +22,11 @@ from orchestrator.repos.refs import GitRefs
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
-from orchestrator.services.branches import Branches
 from orchestrator.services.builds import BuildQueue
-from orchestrator.services.discussions import Discussions
+from orchestrator.services.community import Community
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.likes import Likes
-from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
@@ -58,7 +56,6 @@ class Console:
         accounts = Accounts(self.store)
         environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
         self.runtime = MemoryRuntime()
-        refs, discussions = GitRefs(repos), Discussions(self.store)
         pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB))
         allotment = Allotment.of(
             self.store,
@@ -89,10 +86,16 @@ class Console:
                 "9.9",
                 5 * MB,
                 200 * MB,
-                refs=refs,
-                branches=Branches(repos, refs, pushes),
-                discussions=discussions,
-                pull_requests=PullRequests(discussions, repos, refs, pushes),
+                community=Community.of(
+                    self.store,
+                    repos,
+                    GitRefs(repos),
+                    pushes,
+                    Vault.at(data / "keys" / "vault"),
+                    bell,
+                    uploads=data / "uploads",
+                    public_url="http://localhost:8000",
+                ),  # fmt: skip
             ),
             **changed,
         )

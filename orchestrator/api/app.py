@@ -9,6 +9,7 @@ from orchestrator.api import (
     cards,
     commits,
     discussions,
+    document,
     environment,
     files,
     hardware,
@@ -22,6 +23,8 @@ from orchestrator.api import (
     refs,
     repos,
     spaces,
+    uploads,
+    webhooks,
 )
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
@@ -30,6 +33,7 @@ from orchestrator.api.parts import Parts
 _ROUTERS = (
     internal.router,
     internal.internal,
+    document.router,
     people.router,
     hardware.router,
     listing.router,
@@ -41,6 +45,8 @@ _ROUTERS = (
     logs.router,
     commits.router,
     refs.router,
+    webhooks.router,
+    uploads.router,
     discussions.router,
     files.router,
     spaces.router,
@@ -57,12 +63,14 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
         version=parts.version,
         description="The Hub's own paths and JSON, for `huggingface_hub`, `hf`, `git` and `gradio_client`.",
         redirect_slashes=False,
+        openapi_url=None,  # `document` serves it
         docs_url=None,  # its page runs scripts of another site on the console's own origin
         redoc_url=None,
     )
     app.state.parts = parts
     for router in (*extra_routers, *_ROUTERS):
         app.include_router(router)
+    document.install(app)
     problems.install(app, page)
     app.add_middleware(Envelope, page=page)
     return app

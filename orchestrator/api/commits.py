@@ -170,7 +170,7 @@ def _apply(parts, caller, space: AnyRepo, body: IO[bytes], ref: str, opens_reque
         raise Invalid("COMMIT_BODY", '"parentCommit" must be a commit id')
     changes = (_change(key, value, parts.file_limit) for key, value in lines)
     if opens_request:
-        one, oid = parts.pull_requests.open_with(caller, space, changes, message, parent or None, ref)
+        one, oid = parts.community.pull_requests.open_with(caller, space, changes, message, parent or None, ref)
         return oid, one.num
     return parts.pushes.commit(caller, space, changes, message, parent or None, ref), 0
 

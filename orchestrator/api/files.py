@@ -67,7 +67,7 @@ def tree(
         response.headers.update(next_link(request, base, cursor=cursor_of(end)))
     response.headers["X-Repo-Commit"] = commit
     shown = [views.entry(entry) for entry in entries[start:end]]
-    return expanded.with_last_commits(parts.refs, space.id, commit, shown) if expand else shown
+    return expanded.with_last_commits(parts.community.refs, space.id, commit, shown) if expand else shown
 
 
 def _offset(cursor: str | None) -> int:
@@ -113,7 +113,7 @@ def paths_info(space: RepoDep, parts: PartsDep, revision: Revision, asked: Annot
     paths, expand = asked
     commit = parts.repos.resolve(space.id, revision)
     shown = [views.entry(entry) for entry in entries_of(parts, space.id, commit, paths)]
-    return expanded.with_last_commits(parts.refs, space.id, commit, shown) if expand else shown
+    return expanded.with_last_commits(parts.community.refs, space.id, commit, shown) if expand else shown
 
 
 def entries_of(parts, repo_id: str, commit: str, paths: Iterable[str]) -> list[TreeEntry]:

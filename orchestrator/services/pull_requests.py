@@ -108,7 +108,9 @@ class PullRequests:
         if not commits:
             raise Conflict("PR_EMPTY", f"pull request {one.num} changes nothing; commit to {one.ref} first")
         merged = self._merged(caller, repo, one, ours, theirs, commits)
-        return self._discussions.change_status(caller, one, Status.MERGED, text, merge_commit=merged, base_oid=ours)
+        return self._discussions.change_status(
+            caller, repo, one, Status.MERGED, text, merge_commit=merged, base_oid=ours
+        )
 
     def _merged(
         self, caller: Caller, repo: AnyRepo, one: Discussion, ours: str, theirs: str, commits: list[Commit]

@@ -25,9 +25,10 @@ from orchestrator.store.secrets import Secrets
 from orchestrator.store.spaces import Spaces
 from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
+from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0006"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0008"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -46,6 +47,7 @@ class Tx:
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
         self.discussions = Discussions(connection)
+        self.webhooks = Webhooks(connection)
 
 
 class Store:
