@@ -7,7 +7,7 @@
     Bell       services/bell.py                bells/redis.py
     Logs       logs/files.py                   (the same on a volume, with that bell)
     Repos      repos/git.py                    (the same on a volume)
-    Refs       repos/refs.py                   (the same on a volume)
+    Objects    objects/disk.py                 objects/s3.py
     Store      store/ on SQLite                store/ on PostgreSQL
 
 All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
 
@@ -86,6 +87,7 @@ class BuildOrder:
     previous: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)  #: build arguments of an author's own Dockerfile
     secrets: Mapping[str, str] = field(default_factory=dict)  #: its secret mounts; in no image and no log
+    large: Mapping[str, str] = field(default_factory=dict)  #: SHA-256 of a large object of the revision -> file with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ class TreeEntry:
     oid: str
     size: int
     mode: str = "100644"
+    large: Pointer | None = None  #: the file stands for a large object, and `oid` and `size` are its pointer's
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +187,13 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One operation of a commit made through the API. `content` None means delete `path` (a folder when `folder`)."""
+    """One operation of a commit made through the API. `content` None means delete `path` (a folder when `folder`).
+    `moved_from`: rename that file to `path` first, and leave it so when `content` is None."""
 
     path: str
     content: bytes | None
     folder: bool = False
+    moved_from: str = ""
 
 
 class Repos(Protocol):
@@ -222,6 +227,16 @@ class Repos(Protocol):
     def read(self, repo_id: str, commit: str, path: str, limit: int) -> bytes | None:
         """A file's first `limit` bytes, None if absent."""
 
+    def pointers(self, repo_id: str, oids: Iterable[str]) -> dict[str, Pointer]:
+        """Which of these blobs are pointers to large objects; the caller has looked at their sizes."""
+
+    def named(self, repo_id: str) -> set[str]:
+        """SHA-256 of every large object that any revision names, also one that no ref leads to any more."""
+
+    def without(self, repo_id: str, blobs: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Take files with this content out of the whole history: full ref -> (old, new) commit of those that this would move.
+        The refs stay where they are; what is new is durable."""
+
     def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]: ...
 
     def commit(
@@ -252,47 +267,52 @@ class Repos(Protocol):
         """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """A merge that was tried. `tree`: of the result, "" when it cannot be. `conflicts`: files that both sides changed.
-    `unrelated`: the two have no commit in common. `same`: ours has it all already."""
-
-    tree: str
-    conflicts: tuple[str, ...] = ()
-    unrelated: bool = False
-    same: bool = False
+# --------------------------------------------------------------------------------------------------------- objects
 
 
-class Refs(Protocol):
-    """What branches, tags and pull requests need of a git repo beyond Repos. Authors are (name, mail)."""
+class Incoming(Protocol):
+    """Bytes on their way in, on this machine, gone unless they are kept. One thread at a time, but for `write_at`."""
 
-    def below(self, repo_id: str, prefix: str) -> dict[str, str]:
-        """Full names of the refs below a prefix -> commit id, tags peeled."""
+    def write(self, data: bytes) -> None: ...
 
-    def move(self, repo_id: str, ref: str, new: str, old: str) -> None:
-        """From `old` to `new` (ZERO: absent), durable on return. Raises Stale when it is not at `old`, Conflict `REF_CLASH`,
-        Invalid `REF_NAME`."""
+    def write_at(self, offset: int, data: bytes) -> None:
+        """For parts that come in any order; `sha256` then reads everything once more."""
 
-    def tag(self, repo_id: str, name: str, commit: str, message: str, tagger: tuple[str, str]) -> str:
-        """A tag object, which no ref names yet; returns its id."""
+    @property
+    def size(self) -> int: ...
 
-    def snapshot(self, repo_id: str, commit: str | None, message: str, author: tuple[str, str]) -> str:
-        """A commit without a past, with the files of another one (None: with none); returns its id."""
+    def sha256(self) -> str:
+        """Of everything so far, 64 hexadecimal digits."""
 
-    def trial(self, repo_id: str, ours: str, theirs: str) -> Merged:
-        """What a merge of two commits would give."""
+    def keep(self, place: str) -> None:
+        """Store the bytes under a new name; durable on return. Raises Unavailable."""
 
-    def merged(self, repo_id: str, tree: str, parents: Iterable[str], message: str, author: tuple[str, str]) -> str:
-        """A commit with this tree; returns its id."""
+    def close(self) -> None:
+        """Let go; what was neither kept nor named is removed."""
 
-    def between(self, repo_id: str, base: str, head: str, limit: int) -> list[Commit]:
-        """The commits of `head` that `base` has not, oldest first."""
+    def drop(self) -> None:
+        """Remove what was not kept."""
 
-    def diff(self, repo_id: str, base: str, head: str, from_fork: bool, limit: int) -> Iterator[bytes]:
-        """A patch of at most `limit` bytes. `from_fork`: from where the two parted."""
 
-    def last_commits(self, repo_id: str, commit: str, paths: Iterable[str]) -> dict[str, Commit]:
-        """The commit that touched each path last; those that took too long to find are left out."""
+class Objects(Protocol):
+    """Large objects by a name that is never used twice (`place`). Knows no repo and no owner."""
+
+    def receive(self, name: str = "") -> Incoming:
+        """`name`: bytes that come in several requests, found again under it for some hours. Raises Unavailable."""
+
+    def size(self, place: str) -> int | None:
+        """Bytes, None when it is not there. Raises Unavailable."""
+
+    def read(self, place: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Bytes `start` to `end` in chunks. Raises Unavailable, also when it is not there."""
+
+    def path(self, place: str) -> str:
+        """A file of this machine with all of it, for builders; read only. Raises Unavailable."""
+
+    def remove(self, place: str) -> None: ...
+
+    def tidy(self) -> None:
+        """Clear away what uploads that ended long ago left, and copies that nobody has read for long."""
 
 
 # ------------------------------------------------------------------------------------------------------------ bell
@@ -319,7 +339,8 @@ class Store(Protocol):
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
     The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.discussions`) and their methods are those of the files of the same names in `store/`, on values of the domain."""
+    `.objects`, `.discussions`, `.webhooks`) and their methods are those of the files of the same names in `store/`, on the
+    values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Seconds that a queued build waits for Celery before a builder takes it without: Redis may be away for as long as it likes.
 _PATIENCE = 30.0
-_CLOSED = ("apps", "keys", "logs", "repos", "run", "tmp", "uploads")
+_CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp", "uploads", "xet")
 _PASSED = ("build-tmp", "cache", "envs")
 
 
@@ -150,21 +150,18 @@ def webhook(settings: Settings) -> tuple[Callable[[dict], None], tuple]:
 
 
 def workers(
-    settings: Settings, store, repos, builds, keeper, bell, changed, environment: Environment, patience: float = 0.0
-) -> "BuildWorkers":
+    settings: Settings, store, repos, builds, keeper, bell, changed, environment: Environment, large, patience: float = 0.0
+) -> "BuildWorkers":  # fmt: skip
     from orchestrator.services.workers import BuildWorkers
 
     return BuildWorkers(
-        store,
-        repos,
-        builds,
-        keeper,
-        bell,
+        *(store, repos, builds, keeper, bell),
         count=settings.builders,
         timeout=settings.build_timeout,
         lease=settings.build_lease,
         patience=patience,
         changed=changed,
+        large=large.for_build,
         **({"told": environment.of_build} if settings.runtime != "process" else {}),
     )
 
@@ -176,6 +173,7 @@ def builder(settings: Settings) -> Callable[[], None]:
             "SETTING", "PODIUM_BUILDS is local: the control plane builds by itself; set celery here and there"
         )
     from builder.worker import make_app, serve
+    from orchestrator.large_settings import large_files
     from orchestrator.repos.git import GitRepos
 
     store, (belfry, rings) = open_store(settings), bell(settings)
@@ -183,7 +181,8 @@ def builder(settings: Settings) -> Callable[[], None]:
     builds = compiler(settings)
     keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
-    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, _PATIENCE)
+    large = large_files(settings, settings.data, store, repos)
+    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
 
     def run() -> None:
         loops = (*rings, crew)
@@ -204,11 +203,12 @@ def builder(settings: Settings) -> Callable[[], None]:
 def control(settings: Settings) -> Control:
     """Everything that the control plane's process runs, not started yet."""
     from orchestrator import failpoints
-    from orchestrator.api import git
+    from orchestrator.api import git, lfs
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
     from orchestrator.bells.post import Poster
     from orchestrator.domain.push import PushLimits
+    from orchestrator.large_settings import Large
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
@@ -252,7 +252,10 @@ def control(settings: Settings) -> Control:
     hosted = Repositories(store, repos, people, spaces, url_of=lambda repo: f"{settings.public_url}/{repo.path}")
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
-    pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
+    large = Large(settings, data, store, repos, signing)
+    pushes = Pushes(
+        store, repos, belfry, limits, large=large.files, lines_of=lambda space: _after_push(settings, space)
+    )
     community = Community.of(
         store, repos, GitRefs(repos), pushes, Vault.at(settings.key_directory / "secrets.key"), belfry,
         uploads=data / "uploads", public_url=settings.public_url, post=Poster(settings.webhook_private == 1), markdown=comment,
@@ -268,7 +271,7 @@ def control(settings: Settings) -> Control:
 
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
     else:
-        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment)
+        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
     parts = Parts(
         accounts=people,
         spaces=spaces,
@@ -281,6 +284,9 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
+        large=large.files,
+        grants=large.grants,
+        xet=large.xet,
         hosted=hosted,
         gates=Gates(store),
         likes=Likes(store),
@@ -294,10 +300,15 @@ def control(settings: Settings) -> Control:
         community=community,
     )
     access = GitAccess(store, people, spaces.create_for_push)
-    extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
+    git_routes = (
+        git.router(access, pushes, smart),
+        lfs.router(access, large.files, large.grants),
+        git.hook_router(pushes),
+    )
+    extra = (*git_routes, create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
     janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
-    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, community.telling, janitor)
+    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, community.telling, janitor, large.care)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 

@@ -25,6 +25,7 @@ from orchestrator.api import (
     spaces,
     uploads,
     webhooks,
+    xet,
 )
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
@@ -34,6 +35,8 @@ _ROUTERS = (
     internal.router,
     internal.internal,
     document.router,
+    xet.cas,
+    xet.router,
     people.router,
     hardware.router,
     listing.router,

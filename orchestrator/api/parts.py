@@ -12,12 +12,15 @@ from orchestrator.services.builds import BuildQueue
 from orchestrator.services.community import Community
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.grants import Grants
+from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.xet import Xet
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
+    large: LargeFiles
+    grants: Grants
+    xet: Xet
     hosted: Repositories
     gates: Gates
     likes: Likes

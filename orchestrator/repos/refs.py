@@ -9,7 +9,8 @@ from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
 from orchestrator.errors import Conflict, Stale
-from orchestrator.ports import Commit, Merged
+from orchestrator.ports import Commit
+from orchestrator.ports_refs import Merged
 from orchestrator.repos.commit import plain
 from orchestrator.repos.git import GitRepos, _commit, _fsync, _ref, _time
 from orchestrator.repos.inspect import records

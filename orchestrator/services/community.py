@@ -6,7 +6,8 @@ from html import escape
 from pathlib import Path
 
 from orchestrator.domain.events import Answer
-from orchestrator.ports import Bell, Refs, Repos, Store
+from orchestrator.ports import Bell, Repos, Store
+from orchestrator.ports_refs import Refs
 from orchestrator.services.attachments import Attachments
 from orchestrator.services.branches import Branches
 from orchestrator.services.discussions import Discussions

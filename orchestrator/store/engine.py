@@ -18,6 +18,7 @@ from orchestrator.store.builds import Builds
 from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.interest import Interest
+from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.repos import Repos
@@ -42,6 +43,7 @@ class Tx:
         self.interest = Interest(connection)
         self.builds = Builds(connection)
         self.pushes = Pushes(connection)
+        self.objects = Objects(connection)
         self.secrets = Secrets(connection)
         self.audit = Audit(connection)
         self.hardware = Hardware(connection)
