@@ -10,7 +10,7 @@ from orchestrator.services.bell import LocalBell
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestrator.ports import Bell, Builds, Logs, Runtime
+    from orchestrator.ports import Bell, Builds, Logs, Objects, Runtime
     from orchestrator.store.engine import Store
 
 _CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp", "uploads", "xet")
@@ -107,6 +107,13 @@ def logs(settings: Settings, bell: "Bell | None" = None) -> "Logs":
 
     caps = {"build": settings.build_log_limit, "run": settings.run_log_limit}
     return FileLogs(data_directory(settings) / "logs", caps=caps, bell=bell)
+
+
+def objects(settings: Settings) -> "Objects":
+    """Where large files lie."""
+    from orchestrator.objects import open_objects
+
+    return open_objects(data_directory(settings) / "objects", settings.s3_bucket, settings.s3_url)
 
 
 def bell(settings: Settings) -> "tuple[Bell, tuple]":

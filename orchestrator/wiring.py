@@ -83,7 +83,7 @@ def builder(settings: Settings) -> Callable[[], None]:
     builds = compiler(settings)
     keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
-    large = large_files(settings, settings.data, store, repos)
+    large = large_files(settings, store, repos)
     crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
 
     def run() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
-from orchestrator.ports import Change
 from orchestrator.repos.paths import check_path
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
+from orchestrator.domain.tree import Commit
 from orchestrator.errors import Conflict, Stale
-from orchestrator.ports import Commit
 from orchestrator.ports_refs import Merged
 from orchestrator.repos.commit import plain
 from orchestrator.repos.git import GitRepos, _commit, _fsync, _ref, _time
