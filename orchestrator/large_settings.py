@@ -1,9 +1,9 @@
 """Settings -> what stores large files: a part of `wiring.py`."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.ports import Objects, Repos, Store
+from orchestrator import adapters
+from orchestrator.ports import Repos, Store
 from orchestrator.services.grants import Grants
 from orchestrator.services.large_care import LargeCare
 from orchestrator.services.large_files import LargeFiles, LargeLimits
@@ -11,21 +11,20 @@ from orchestrator.services.signing import Signing
 from orchestrator.services.xet import Xet
 from orchestrator.settings import Settings
 
-Opened = Callable[[Path, str, str], Objects]  #: (folder, bucket, url of S3) -> the storage
 
-
-def large_files(settings: Settings, opened: Opened, store: Store, repos: Repos) -> LargeFiles:
-    """For control planes and builders. `opened` is the adapter's."""
-    objects = opened(settings.data / "objects", settings.s3_bucket, settings.s3_url)
-    return LargeFiles(store, objects, repos, LargeLimits(settings.large_file_limit, settings.large_repo_limit))
+def large_files(settings: Settings, store: Store, repos: Repos) -> LargeFiles:
+    """For control planes and builders."""
+    return LargeFiles(
+        store, adapters.objects(settings), repos, LargeLimits(settings.large_file_limit, settings.large_repo_limit)
+    )
 
 
 class Large:
     """What a control plane has of it; `care` is a loop."""
 
-    def __init__(self, settings: Settings, opened: Opened, store: Store, repos: Repos, signing: Signing) -> None:
-        self.files = large_files(settings, opened, store, repos)
-        self.xet = Xet(settings.data / "xet", self.files)
+    def __init__(self, settings: Settings, data: Path, store: Store, repos: Repos, signing: Signing) -> None:
+        self.files = large_files(settings, store, repos)
+        self.xet = Xet(data / "xet", self.files)
         self.grants = Grants(signing.derived("grants"))
         #: As `api.parts.Parts` names them.
         self.parts = {"large": self.files, "grants": self.grants, "xet": self.xet}
