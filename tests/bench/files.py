@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,18 +72,19 @@ def push(podium: Podium, source: Path, clone: Path) -> None:
 
 def fetch(url: str, source: Path, target: Path) -> None:
     """Every file by a HEAD and a GET, as the Hub's client asks, in as many threads."""
-    from concurrent.futures import ThreadPoolExecutor
-
     target.mkdir()
-    with httpx.Client(base_url=url, timeout=60) as client, ThreadPoolExecutor(THREADS) as pool:
+    names = sorted(os.listdir(source))
 
-        def one(name: str) -> None:
-            client.head(f"/{name}").raise_for_status()
-            with client.stream("GET", f"/{name}") as answer, open(target / name, "wb") as file:
-                for chunk in answer.iter_bytes(1024**2):
-                    file.write(chunk)
+    def some(mine: list[str]) -> None:
+        with httpx.Client(base_url=url, timeout=60) as client:
+            for name in mine:
+                client.head(f"/{name}").raise_for_status()
+                with client.stream("GET", f"/{name}") as answer, open(target / name, "wb") as file:
+                    for chunk in answer.iter_bytes(1024**2):
+                        file.write(chunk)
 
-        list(pool.map(one, sorted(os.listdir(source))))
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(some, [names[at::THREADS] for at in range(THREADS)]))
 
 
 @contextmanager
