@@ -1,4 +1,4 @@
-"""Large files end to end: pushed by git with LFS and built into a Space, and uploaded by the Hub's client with and without Xet."""
+"""Large files end to end: pushed by git with LFS and built into a Space, uploaded by the client with and without Xet."""
 
 import hashlib
 import os
