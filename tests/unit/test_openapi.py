@@ -29,19 +29,14 @@ def console(tmp_path_factory):
 _LEFT_OUT = re.compile(r".*/(logs/\{which\}|events|metrics)|/internal/.*|/api/repos/(delete|move)")
 
 
+#: What is there: what is not there is refused before anything is looked at.
+_THERE = {"kind": "spaces", "owner": "ada", "name": "demo", "revision": "main", "num": 1}
+
+
 @pytest.fixture
 def described(console):
     document = schemathesis.openapi.from_asgi("/openapi.json", console.app)
-    document = document.exclude(path_regex=_LEFT_OUT.pattern)
-    names = {"kind": "spaces", "owner": "ada", "name": "demo", "revision": "main", "num": 1}
-
-    @document.hook("before_call")
-    def to_something_real(context, case, kwargs):
-        """Every second call is about a repo that is there: what is not there is refused before anything is looked at."""
-        if hash(str(case.body) + str(case.query)) % 2:
-            case.path_parameters = {k: names.get(k, v) for k, v in (case.path_parameters or {}).items()}
-
-    return document
+    return document.exclude(path_regex=_LEFT_OUT.pattern)
 
 
 schema = schemathesis.pytest.from_fixture("described")
@@ -51,6 +46,8 @@ CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance,
 @schema.parametrize()
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 def test_what_the_document_says_holds(console, case):
+    if len(str(case.body)) % 2 or not case.body:
+        case.path_parameters = {name: _THERE.get(name, value) for name, value in (case.path_parameters or {}).items()}
     case.call_and_validate(
         headers={"Authorization": f"Bearer {console.token}"}, checks=CHECKS, base_url="http://localhost:8000"
     )

@@ -206,10 +206,13 @@ def watch(api: HfApi, url: str, kind: str, name: str, **more: object):
 def tell(console, telling) -> None:
     """Everything that is due, once."""
     telling.match()
-    with console.store.read() as tx:
-        while due := tx.webhooks.due(telling._clock(), {""}, 100):
-            for delivery in due:
-                telling.send(delivery)
+    while True:
+        with console.store.read() as tx:
+            due = tx.webhooks.due(telling._clock(), {""}, 100)
+        if not due:
+            return
+        for delivery in due:
+            telling.send(delivery)
 
 
 def test_a_webhook_from_the_cradle_to_the_grave(api, console):
