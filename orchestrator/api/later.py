@@ -38,7 +38,20 @@ def xet_token() -> None:
     raise NotFound("XET", "This Podium has no Xet storage; set HF_HUB_DISABLE_XET=1 or send regular files.")
 
 
+#: What follows the id of a repo in the Hub's paths.
+_OF_A_REPO = (
+    "revision", "tree", "refs", "commits", "commit", "compare", "paths-info", "preupload", "branch", "tag", "super-squash",
+    "discussions", "settings", "like", "likers", "auth-check", "runtime", "secrets", "variables", "duplicate",
+    "xet-read-token", "xet-write-token",
+)  # fmt: skip
+
+
 @router.api_route("/{model:path}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
 def no_owner() -> None:
     """A name without an owner: no repo here has one, and clients know what that means by the code."""
     raise repo_not_found()
+
+
+for _word in _OF_A_REPO:
+    for _path in (f"/api/{{kind}}/{{name}}/{_word}", f"/api/{{kind}}/{{name}}/{_word}/{{rest:path}}"):
+        router.add_api_route(_path, no_owner, methods=["GET", "HEAD", "POST", "PUT", "DELETE"])
