@@ -22,6 +22,7 @@ from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
+from orchestrator.domain.tree import Change, Commit, TreeEntry
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -163,39 +164,6 @@ class Logs(Protocol):
 # ----------------------------------------------------------------------------------------------------------- repos
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """`oid` is the git object id; `size` 0 for directories."""
-
-    path: str
-    type: str  #: file | directory
-    oid: str
-    size: int
-    mode: str = "100644"
-    large: Pointer | None = None  #: the file stands for a large object, and `oid` and `size` are its pointer's
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    id: str
-    title: str
-    message: str
-    authors: tuple[str, ...]
-    at: float
-    parents: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One operation of a commit made through the API. `content` None means delete `path` (a folder when `folder`).
-    `moved_from`: rename that file to `path` first, and leave it so when `content` is None."""
-
-    path: str
-    content: bytes | None
-    folder: bool = False
-    moved_from: str = ""
-
-
 class Repos(Protocol):
     """Bare git repos by repo id. Paths come from ids, never from names. Reads are plumbing on objects, never a checkout."""
 
@@ -252,6 +220,18 @@ class Repos(Protocol):
         """One commit on top of `ref`, durable on return; returns its id. `before_update(old, new)` runs after the objects are
         durable and before the ref moves (it writes the push intent). Raises Stale when `parent` is not the ref's value or
         the ref moved meanwhile, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
+
+    def duplicate(
+        self,
+        source_id: str,
+        commit: str,
+        repo_id: str,
+        message: str,
+        author: tuple[str, str],
+        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+    ) -> str:
+        """The files of a commit of `source_id` as the first commit on main of `repo_id`, which has none; returns its id.
+        `before_update` as of `commit`."""
 
     def size(self, repo_id: str) -> int:
         """Bytes on disk."""

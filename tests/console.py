@@ -25,13 +25,16 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
+from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.git_access import GitAccess
 from orchestrator.services.grants import Grants
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
+from orchestrator.services.moves import Moves
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
@@ -72,25 +75,29 @@ class Console:
             notify=self.notices.append,
         )
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
+        hosted = Repositories(self.store, repos, accounts, spaces)
         self.parts = replace(
             Parts(
-                accounts,
-                spaces,
-                environment,
-                pushes,
-                repos,
-                FileLogs(data / "logs"),
-                BuildQueue(self.store, repos, bell),
-                RouteFeed(self.store, bell, signing.public()),
-                bell,
-                signing,
-                allotment,
-                hosted=Repositories(self.store, repos, accounts, spaces),
-                gates=Gates(self.store),
-                likes=Likes(self.store),
+                accounts=accounts,
+                spaces=spaces,
+                environment=environment,
+                pushes=pushes,
+                repos=repos,
+                logs=FileLogs(data / "logs"),
+                queue=BuildQueue(self.store, repos, bell),
+                feed=RouteFeed(self.store, bell, signing.public()),
+                bell=bell,
+                signing=signing,
+                allotment=allotment,
                 large=self.large,
                 grants=Grants(signing.derived("grants")),
                 xet=Xet(data / "xet", self.large),
+                hosted=hosted,
+                gates=Gates(self.store),
+                likes=Likes(self.store),
+                moves=Moves(self.store, accounts, bell, allotment.requests),
+                duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
+                collections=Collections(self.store, accounts),
                 public_url="http://localhost:8000",
                 app_url=lambda label: f"http://{label}.localhost:8000",
                 version="9.9",

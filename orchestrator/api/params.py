@@ -1,6 +1,7 @@
 """How parameters are read: path segments, lists, flags, pages, JSON bodies. Shared by the routes; no route in here."""
 
 import base64
+import math
 import re
 from binascii import Error as Base64Error
 from typing import Annotated
@@ -79,6 +80,20 @@ def read_cursor(cursor: str, count: int) -> list[str]:
     if len(values) != count:
         raise Invalid("CURSOR", "this cursor was not made by Podium; start again without one")
     return values
+
+
+def time_cursor(cursor: str | None) -> tuple[float, str] | None:
+    """The (number, id) after which a page begins, made by `cursor_of(number.hex(), id)`. Raises Invalid `CURSOR`."""
+    if not cursor:
+        return None
+    number, ident = read_cursor(cursor, 2)
+    try:
+        value = float.fromhex(number)
+        if not math.isfinite(value) or abs(value) > 1e15:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise Invalid("CURSOR", "this cursor was not made by Podium; start again without one") from None
+    return value, ident
 
 
 def space_of(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Space:

@@ -9,12 +9,15 @@ from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
+from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.grants import Grants
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
+from orchestrator.services.moves import Moves
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
@@ -46,6 +49,9 @@ class Parts:
     hosted: Repositories
     gates: Gates
     likes: Likes
+    moves: Moves
+    duplicates: Duplicates
+    collections: Collections
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

@@ -14,7 +14,7 @@ from orchestrator.domain.records import Build, Owner, Setting, Space, Token
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
 from orchestrator.domain.stage import Stage
-from orchestrator.ports import Commit, TreeEntry
+from orchestrator.domain.tree import Commit, TreeEntry
 
 Json = dict[str, Any]
 
@@ -75,6 +75,12 @@ def found(space: Space, score: float, trend: int = 0) -> Json:
         "ai_category": "",
         "semanticRelevancyScore": round(score, 3),
     }
+
+
+def template(space: Space) -> Json:
+    """A Space to begin others with (huggingface_hub `_space_api.SpaceTemplate`)."""
+    title = str(space.card.get("title") or space.name)
+    return {"name": title, "repoId": space.full_name, "sdk": space.sdk, "preferredPrivate": False}
 
 
 def sibling(entry: TreeEntry, blobs: bool) -> Json:

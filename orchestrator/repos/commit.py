@@ -10,8 +10,8 @@ from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
-from orchestrator.ports import Change
 from orchestrator.repos.paths import check_path
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
 
@@ -39,7 +39,7 @@ def commit(
     scratch = f"refs/podium/commit-{secrets.token_hex(8)}"
     try:
         new = _Import(git, git_dir, scratch, old).run(changes, message, author)
-        if old and _tree(git, git_dir, old) == _tree(git, git_dir, new):
+        if old and tree_of(git, git_dir, old) == tree_of(git, git_dir, new):
             return old
         before_update(old, new)
         try:
@@ -54,7 +54,7 @@ def commit(
         git.run(git_dir, "update-ref", "-d", scratch)
 
 
-def _tree(git: Git, git_dir: str, commit_id: str) -> bytes:
+def tree_of(git: Git, git_dir: str, commit_id: str) -> bytes:
     return git.run(git_dir, "rev-parse", "--verify", f"{commit_id}^{{tree}}")
 
 
@@ -205,6 +205,13 @@ def _clash(path: str, why: str) -> Invalid:
 
 def _quote(path: str) -> bytes:
     return b'"' + path.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def identity(author: tuple[str, str]) -> dict[str, str]:
+    """The environment in which git writes a commit of now in somebody's name."""
+    name, mail = plain(author[0]).decode(), plain(author[1]).decode()
+    told = {"NAME": name, "EMAIL": mail, "DATE": f"{int(time.time())} +0000"}
+    return {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in told.items()}
 
 
 def plain(text: str) -> bytes:

@@ -35,8 +35,9 @@ from orchestrator.domain.push import (
 from orchestrator.domain.records import AnyRepo, AuditRow
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
-from orchestrator.ports import Bell, Change, Repos, Store
+from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.accounts import digest
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
@@ -219,6 +220,19 @@ class Pushes:
         self.landed(space.id)
         with self._lock:
             self._untidy.add(space.id)
+        return new
+
+    def adopt(self, caller: Caller, space: AnyRepo, source: AnyRepo, commit: str) -> str:
+        """The files of another repo as the first commit of this one; the caller may read them there. Returns its id."""
+        require_ref(self.store, caller, space, MAIN)
+
+        def before_update(old: str | None, new: str) -> None:
+            self._intents.write(space.id, (RefUpdate(ZERO, new, MAIN),), caller.name)
+
+        message = f"Duplicate from {source.full_name}"
+        with self._intents.pushing(space.id):
+            new = self._repos.duplicate(source.id, commit, space.id, message, signature(caller), before_update)
+        self.landed(space.id)
         return new
 
     def move(self, caller: Caller, space: AnyRepo, update: RefUpdate, apply: Callable[[], None]) -> None:

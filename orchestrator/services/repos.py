@@ -91,8 +91,12 @@ class Repositories:
     def delete(self, caller: Caller, repo: AnyRepo) -> None:
         """Gone at once for everybody; its name is free again."""
         require(caller, repo, Role.ADMIN)
+        self.discard(caller, repo)
+
+    def discard(self, caller: Caller, repo: AnyRepo) -> None:
+        """Delete what the caller has just made, whatever else they may do there."""
         if isinstance(repo, Space):
-            self._spaces.delete(caller, repo)
+            self._spaces.discard(caller, repo)
             return
         with self._store.write() as tx:
             tx.repos.update(repo.id, deleted=True, name=f"deleted-{repo.id}")

@@ -15,6 +15,7 @@ from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
+from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.interest import Interest
@@ -41,6 +42,7 @@ class Tx:
         self.spaces = Spaces(connection)
         self.repos = Repos(connection)
         self.interest = Interest(connection)
+        self.collections = Collections(connection)
         self.builds = Builds(connection)
         self.pushes = Pushes(connection)
         self.objects = Objects(connection)
