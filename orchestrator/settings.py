@@ -119,7 +119,14 @@ class Settings:
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
     push_limit: int = _setting(1 * GB, "bytes of one git push")
     file_limit: int = _setting(50 * MB, "bytes of one file in a git push or commit, unless LFS holds it")
-    repo_limit: int = _setting(10 * GB, "bytes of one repo")
+    repo_limit: int = _setting(10 * GB, "bytes of one repo, without large files")
+    large_file_limit: int = _setting(50 * GB, "bytes of one large file (git LFS, Xet)")
+    large_repo_limit: int = _setting(500 * GB, "bytes of all large files of one repo")
+    s3_bucket: str = _setting(
+        "",
+        "BUCKET[/PREFIX] of S3-compatible storage for large files, passwords as for AWS tools; empty: <data>/objects",
+    )
+    s3_url: str = _setting("", "URL of an S3-compatible service other than Amazon's")
     files_limit: int = _setting(20000, "files in one revision")
     app_size_limit: int = _setting(2 * GB, "bytes of all files of one revision")
     keep_builds: int = _setting(5, "good builds of a Space kept for rollback")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Seconds that a queued build waits for Celery before a builder takes it without: Redis may be away for as long as it likes.
 _PATIENCE = 30.0
-_CLOSED = ("apps", "keys", "logs", "repos", "run", "tmp")
+_CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp", "xet")
 _PASSED = ("build-tmp", "cache", "envs")
 
 
@@ -150,7 +150,16 @@ def webhook(settings: Settings) -> tuple[Callable[[dict], None], tuple]:
 
 
 def workers(
-    settings: Settings, store, repos, builds, keeper, bell, changed, environment: Environment, patience: float = 0.0
+    settings: Settings,
+    store,
+    repos,
+    builds,
+    keeper,
+    bell,
+    changed,
+    environment: Environment,
+    large,
+    patience: float = 0.0,
 ) -> "BuildWorkers":
     from orchestrator.services.workers import BuildWorkers
 
@@ -165,6 +174,7 @@ def workers(
         lease=settings.build_lease,
         patience=patience,
         changed=changed,
+        large=large.for_build,
         **({"told": environment.of_build} if settings.runtime != "process" else {}),
     )
 
@@ -176,6 +186,7 @@ def builder(settings: Settings) -> Callable[[], None]:
             "SETTING", "PODIUM_BUILDS is local: the control plane builds by itself; set celery here and there"
         )
     from builder.worker import make_app, serve
+    from orchestrator.large_settings import large_files
     from orchestrator.repos.git import GitRepos
 
     store, (belfry, rings) = open_store(settings), bell(settings)
@@ -183,7 +194,8 @@ def builder(settings: Settings) -> Callable[[], None]:
     builds = compiler(settings)
     keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
-    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, _PATIENCE)
+    large = large_files(settings, settings.data, store, repos)
+    crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
 
     def run() -> None:
         loops = (*rings, crew)
@@ -204,10 +216,11 @@ def builder(settings: Settings) -> Callable[[], None]:
 def control(settings: Settings) -> Control:
     """Everything that the control plane's process runs, not started yet."""
     from orchestrator import failpoints
-    from orchestrator.api import git
+    from orchestrator.api import git, lfs
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
     from orchestrator.domain.push import PushLimits
+    from orchestrator.large_settings import Large
     from orchestrator.repos.git import GitRepos
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
@@ -250,7 +263,10 @@ def control(settings: Settings) -> Control:
     hosted = Repositories(store, repos, people, spaces, url_of=lambda repo: f"{settings.public_url}/{repo.path}")
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
-    pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
+    large = Large(settings, data, store, repos, signing)
+    pushes = Pushes(
+        store, repos, belfry, limits, large=large.files, lines_of=lambda space: _after_push(settings, space)
+    )
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
@@ -262,7 +278,7 @@ def control(settings: Settings) -> Control:
 
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
     else:
-        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment)
+        crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
     parts = Parts(
         accounts=people,
         spaces=spaces,
@@ -275,6 +291,9 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
+        large=large.files,
+        grants=large.grants,
+        xet=large.xet,
         hosted=hosted,
         gates=Gates(store),
         likes=Likes(store),
@@ -290,10 +309,15 @@ def control(settings: Settings) -> Control:
         ready=reconciler.trouble,
     )
     access = GitAccess(store, people, spaces.create_for_push)
-    extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
+    extra = (
+        git.router(access, pushes, smart),
+        lfs.router(access, large.files, large.grants),
+        git.hook_router(pushes),
+        create_router(parts),
+    )
     app = create_app(parts, extra, create_renderer(parts))
     janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
-    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor)
+    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor, large.care)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 

@@ -24,6 +24,7 @@ from orchestrator.api import (
     problems,
     repos,
     spaces,
+    xet,
 )
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
@@ -32,6 +33,8 @@ from orchestrator.api.parts import Parts
 _ROUTERS = (
     internal.router,
     internal.internal,
+    xet.cas,
+    xet.router,
     people.router,
     hardware.router,
     listing.router,

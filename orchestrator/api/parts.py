@@ -13,6 +13,8 @@ from orchestrator.services.collections import Collections
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.grants import Grants
+from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
 from orchestrator.services.pushes import Pushes
@@ -20,6 +22,7 @@ from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.xet import Xet
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
+    large: LargeFiles
+    grants: Grants
+    xet: Xet
     hosted: Repositories
     gates: Gates
     likes: Likes

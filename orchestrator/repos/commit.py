@@ -77,7 +77,7 @@ class _Import:
         args = ("fast-import", "--quiet", "--done", "--date-format=raw")
         self.process = self.git.start(self.git_dir, *args, stdin=subprocess.PIPE)
         try:
-            steps = [(change.path, self._content(change, mark + 1)) for mark, change in enumerate(changes)]
+            steps = [step for mark, change in enumerate(changes) for step in self._steps(change, mark + 1)]
             self._judge(steps)
             new = self._commit(steps, message, author)
             self._end()
@@ -93,6 +93,13 @@ class _Import:
 
     def _write(self, data: bytes) -> None:
         self.process.stdin.write(data)
+
+    def _steps(self, change: Change, mark: int) -> list[tuple[str, str]]:
+        """(path, what to do with it): a move is `<old path`, and new content for it is one step more."""
+        if not change.moved_from:
+            return [(change.path, self._content(change, mark))]
+        moved = (check_path(change.path), "<" + check_path(change.moved_from))
+        return [moved] if change.content is None else [moved, (change.path, self._content(change, mark))]
 
     def _content(self, change: Change, mark: int) -> str:
         """What to do with the path: the mark of its content, `file` or `folder` to delete."""
@@ -114,6 +121,8 @@ class _Import:
         for path, what in steps:
             if what.startswith(":"):
                 self._write(b"M 100644 %s %s\n" % (what.encode(), _quote(path)))
+            elif what.startswith("<"):
+                self._write(b"R %s %s\n" % (_quote(what[1:]), _quote(path)))
             else:
                 self._write(b"D %s\n" % _quote(path))
         self._write(b"\nget-mark :%d\n" % (len(steps) + 1))
@@ -138,9 +147,13 @@ class _Import:
 
     def _judge(self, steps: list[tuple[str, str]]) -> None:
         """Walk the changes in order: a delete must hit something of its kind, a file must not be a folder too."""
-        names = sorted({probe for path, _ in steps for probe in (path, *_above(path))})
+        paths = {path for path, _ in steps} | {what[1:] for _, what in steps if what.startswith("<")}
+        names = sorted({probe for path in paths for probe in (path, *_above(path))})
         there = self._there(names)
         for path, what in steps:
+            if what.startswith("<"):
+                self._move(there, what[1:], path)
+                continue
             kind = there.get(path)
             if what.startswith(":"):
                 if kind == "tree":
@@ -158,6 +171,18 @@ class _Import:
                 # '0' follows '/' in the order of characters, so this is the range of everything below.
                 for gone in names[bisect_left(names, path + "/") : bisect_left(names, path + "0")]:
                     there[gone] = None
+
+    @staticmethod
+    def _move(there: dict[str, str | None], old: str, new: str) -> None:
+        if there.get(old) != "blob":
+            raise NotFound("EntryNotFound", "A file with this name doesn't exist", path=printable(old))
+        if there.get(new):
+            raise _clash(new, "is there already")
+        for above in _above(new):
+            if there.get(above) == "blob":
+                raise _clash(new, f"is below {printable(above, 80)!r}, which is a file")
+            there[above] = "tree"
+        there[new], there[old] = there[old], None
 
     def _there(self, wanted: list[str]) -> dict[str, str | None]:
         if not self.old or not wanted:

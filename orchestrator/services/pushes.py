@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from orchestrator import failpoints
 from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.large import read_pointer
 from orchestrator.domain.push import (
     SCANNED,
     ZERO,
@@ -38,6 +39,7 @@ from orchestrator.ports import Bell, Change, Repos, Store
 from orchestrator.services.accounts import digest
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
+from orchestrator.services.large_files import LargeFiles
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY = 3.0  #: seconds
@@ -65,6 +67,7 @@ class Pushes:
         bell: Bell,
         limits: PushLimits,
         *,
+        large: LargeFiles | None = None,
         lines_of: Callable[[AnyRepo], list[str]] = lambda space: [],
         card_of: Callable[[bytes | None, RepoKind], Card] = read_card,
         clock: Callable[[], float] = time.time,
@@ -72,6 +75,7 @@ class Pushes:
         self._store = store
         self._repos = repos
         self._limits = limits
+        self._large = large
         self._lines_of = lines_of
         self._card_of = card_of
         self._clock = clock
@@ -160,6 +164,8 @@ class Pushes:
         refusals = judge(pushed, self._limits) + self._leaks(pushed.sightings, ticket.actor)
         if refusals:
             return _refused(refusals)
+        if self._large:
+            self._large.use(ticket.space.id, pushed.large)
         ticket.moved = any(update.ref == MAIN for update in updates)
         warnings = self._card_of(pushed.readme, ticket.space.kind).warnings if ticket.moved else ()
         self._intents.write(ticket.space.id, updates, ticket.actor)
@@ -198,7 +204,7 @@ class Pushes:
         author = _author(caller)
         with self._intents.pushing(space.id):
             new = self._repos.commit(
-                space.id, ref, self._allowed(changes, caller), message, author, parent, before_update
+                space.id, ref, self._allowed(space.id, changes, caller), message, author, parent, before_update
             )
             failpoints.hit("after_ref")
         self.landed(space.id)
@@ -219,8 +225,9 @@ class Pushes:
         self.landed(space.id)
         return new
 
-    def _allowed(self, changes: Iterable[Change], caller: Caller) -> Iterator[Change]:
+    def _allowed(self, space_id: str, changes: Iterable[Change], caller: Caller) -> Iterator[Change]:
         total = 0
+        named: dict[str, tuple[str, int]] = {}
         for change in changes:
             size = len(change.content or b"")
             total += size
@@ -230,11 +237,15 @@ class Pushes:
             if total > self._limits.push:
                 message = f"the commit is larger than {amount(self._limits.push)}; send it in parts"
                 raise TooLarge("PUSH_TOO_LARGE", message)
+            if change.content and (pointer := read_pointer(change.content)):
+                named[pointer.oid] = (change.path, pointer.size)
             if change.content and size <= SCANNED:
                 found = tuple(Sighting(s, change.path, line) for s, line in secrets_in(change.content))
                 if refusals := self._leaks(found, caller.name):
                     raise Forbidden(refusals[0].code, refusals[0].message)
             yield change
+        if self._large:
+            self._large.use(space_id, named)
 
     # -------------------------------------------------------------------------------------------------- the leaks
 

@@ -18,6 +18,7 @@ from orchestrator.store.builds import Builds
 from orchestrator.store.collections import Collections
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.interest import Interest
+from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.repos import Repos
@@ -27,7 +28,7 @@ from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
 
 log = logging.getLogger(__name__)
-HEAD = "0004"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0005"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -42,6 +43,7 @@ class Tx:
         self.collections = Collections(connection)
         self.builds = Builds(connection)
         self.pushes = Pushes(connection)
+        self.objects = Objects(connection)
         self.secrets = Secrets(connection)
         self.audit = Audit(connection)
         self.hardware = Hardware(connection)
