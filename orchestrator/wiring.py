@@ -298,7 +298,7 @@ def control(settings: Settings) -> Control:
         gates=Gates(store),
         likes=Likes(store),
         moves=Moves(store, people, belfry, allotment.requests),
-        duplicates=Duplicates(store, spaces, hosted, pushes),
+        duplicates=Duplicates(store, spaces, hosted, pushes, large.files.share),
         collections=Collections(store, people),
         public_url=settings.public_url,
         app_url=settings.app_url,
