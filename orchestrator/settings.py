@@ -114,6 +114,9 @@ class Settings:
     hardware_webhook: str = _setting(
         "", "URL that is told by POST of JSON when hardware is asked for, given or refused; empty: nobody"
     )
+    webhook_private: int = _setting(
+        0, "1: users' webhooks may call this machine and private networks too, which lets users reach what is there"
+    )
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
@@ -193,6 +196,8 @@ class Settings:
             raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE_MODE is {found!r}; write ReadWriteOnce or ReadWriteMany")
 
     def _check_registry(self) -> None:
+        if self.webhook_private not in (0, 1):
+            raise Invalid("SETTING", f"PODIUM_WEBHOOK_PRIVATE is {self.webhook_private}; write 0 or 1")
         if self.registry_http not in (0, 1):
             raise Invalid("SETTING", f"PODIUM_REGISTRY_HTTP is {self.registry_http}; write 0 or 1")
         if not self.registry:

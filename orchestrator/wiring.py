@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Seconds that a queued build waits for Celery before a builder takes it without: Redis may be away for as long as it likes.
 _PATIENCE = 30.0
-_CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp", "xet")
+_CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp", "uploads", "xet")
 _PASSED = ("build-tmp", "cache", "envs")
 
 
@@ -150,25 +150,12 @@ def webhook(settings: Settings) -> tuple[Callable[[dict], None], tuple]:
 
 
 def workers(
-    settings: Settings,
-    store,
-    repos,
-    builds,
-    keeper,
-    bell,
-    changed,
-    environment: Environment,
-    large,
-    patience: float = 0.0,
-) -> "BuildWorkers":
+    settings: Settings, store, repos, builds, keeper, bell, changed, environment: Environment, large, patience: float = 0.0
+) -> "BuildWorkers":  # fmt: skip
     from orchestrator.services.workers import BuildWorkers
 
     return BuildWorkers(
-        store,
-        repos,
-        builds,
-        keeper,
-        bell,
+        *(store, repos, builds, keeper, bell),
         count=settings.builders,
         timeout=settings.build_timeout,
         lease=settings.build_lease,
@@ -219,13 +206,16 @@ def control(settings: Settings) -> Control:
     from orchestrator.api import git, lfs
     from orchestrator.api.app import create_app
     from orchestrator.api.parts import Parts
+    from orchestrator.bells.post import Poster
     from orchestrator.domain.push import PushLimits
     from orchestrator.large_settings import Large
     from orchestrator.repos.git import GitRepos
+    from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.collections import Collections
+    from orchestrator.services.community import Community
     from orchestrator.services.duplicates import Duplicates
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
@@ -237,6 +227,8 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
+    from orchestrator.services.vault import Vault
+    from web.markdown import comment
     from web.routes import create_renderer, create_router
 
     failpoints.enable(*settings.failpoint.split())
@@ -267,6 +259,10 @@ def control(settings: Settings) -> Control:
     pushes = Pushes(
         store, repos, belfry, limits, large=large.files, lines_of=lambda space: _after_push(settings, space)
     )
+    community = Community.of(
+        store, repos, GitRefs(repos), pushes, Vault.at(settings.key_directory / "secrets.key"), belfry,
+        uploads=data / "uploads", public_url=settings.public_url, post=Poster(settings.webhook_private == 1), markdown=comment,
+    )  # fmt: skip
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
@@ -307,17 +303,18 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
+        community=community,
     )
     access = GitAccess(store, people, spaces.create_for_push)
-    extra = (
+    git_routes = (
         git.router(access, pushes, smart),
         lfs.router(access, large.files, large.grants),
         git.hook_router(pushes),
-        create_router(parts),
     )
+    extra = (*git_routes, create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
     janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
-    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor, large.care)
+    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, community.telling, janitor, large.care)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 

@@ -107,7 +107,7 @@ class _Lfs:
         caller = await run_in_threadpool(self._access.caller, request.headers.get("authorization"), address)
         if not write:
             return await run_in_threadpool(self._access.fetch, caller, kind, owner, name)
-        repo = await run_in_threadpool(self._access.push, caller, kind, owner, name)
+        repo = await run_in_threadpool(self._access.upload, caller, kind, owner, name)
         # git-lfs uploads before git pushes, and the first push to a name of one's own makes the repo.
         return repo or await run_in_threadpool(self._access.create, caller, owner, name)
 

@@ -1,7 +1,7 @@
 """What the API is made of: services and plain values, put together by wiring.py. No route reads settings or makes an adapter."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collections import Collections
+from orchestrator.services.community import Community
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
@@ -28,7 +29,8 @@ from orchestrator.services.xet import Xet
 @dataclass(frozen=True)
 class Parts:
     """`app_url(label)`: URL of a Space's app, no trailing slash. `ready()`: sentences about what keeps this process from
-    serving, none when it is fine. Limits in bytes. `scratch`: directory for commit bodies while they are read."""
+    serving, none when it is fine.  Limits in bytes. `scratch`: directory
+    for commit bodies while they are read."""
 
     accounts: Accounts
     spaces: Spaces
@@ -57,6 +59,7 @@ class Parts:
     push_limit: int = 1024**3
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
+    community: Community = field(kw_only=True)
 
     @property
     def session_cookie(self) -> str:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from orchestrator.api.bodies import pour
 from orchestrator.api.files import REPO
 from orchestrator.api.identity import BaseDep, PartsDep
-from orchestrator.api.params import OpenRepoDep, WritableRepoDep
+from orchestrator.api.params import OpenRepoDep, VoiceRepoDep
 from orchestrator.domain.xet import SHARD_LIMIT, XORB_LIMIT
 from orchestrator.errors import Forbidden, NotFound, Unauthorized
 
@@ -25,7 +25,7 @@ Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
 @router.get(REPO + "/xet-write-token/{revision:path}")
-def write_token(space: WritableRepoDep, parts: PartsDep, base: BaseDep):
+def write_token(space: VoiceRepoDep, parts: PartsDep, base: BaseDep):
     """Where to send the chunks of large files, and with what token."""
     return _token(parts, base, space.id, "xet-write")
 

@@ -16,6 +16,7 @@ from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
 from orchestrator.store.collections import Collections
+from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.interest import Interest
 from orchestrator.store.objects import Objects
@@ -26,9 +27,10 @@ from orchestrator.store.secrets import Secrets
 from orchestrator.store.spaces import Spaces
 from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
+from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0005"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0008"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -48,6 +50,8 @@ class Tx:
         self.audit = Audit(connection)
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
+        self.discussions = Discussions(connection)
+        self.webhooks = Webhooks(connection)
 
 
 class Store:
