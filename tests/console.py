@@ -94,7 +94,7 @@ class Console:
                 Gates(self.store),
                 Likes(self.store),
                 Moves(self.store, accounts, bell, allotment.requests),
-                Duplicates(self.store, spaces, hosted, pushes),
+                Duplicates(self.store, spaces, hosted, pushes, self.large.share),
                 Collections(self.store, accounts),
                 "http://localhost:8000",
                 lambda label: f"http://{label}.localhost:8000",

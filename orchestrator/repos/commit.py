@@ -39,7 +39,7 @@ def commit(
     scratch = f"refs/podium/commit-{secrets.token_hex(8)}"
     try:
         new = _Import(git, git_dir, scratch, old).run(changes, message, author)
-        if old and _tree(git, git_dir, old) == _tree(git, git_dir, new):
+        if old and tree_of(git, git_dir, old) == tree_of(git, git_dir, new):
             return old
         before_update(old, new)
         try:
@@ -54,7 +54,7 @@ def commit(
         git.run(git_dir, "update-ref", "-d", scratch)
 
 
-def _tree(git: Git, git_dir: str, commit_id: str) -> bytes:
+def tree_of(git: Git, git_dir: str, commit_id: str) -> bytes:
     return git.run(git_dir, "rev-parse", "--verify", f"{commit_id}^{{tree}}")
 
 

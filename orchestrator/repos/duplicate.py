@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from orchestrator.domain.push import ZERO
 from orchestrator.domain.space import MAIN
-from orchestrator.repos.commit import _plain, _tree
+from orchestrator.repos.commit import plain, tree_of
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
 
 
@@ -20,9 +20,9 @@ def duplicate(
     before_update: Callable[[str | None, str], None],
 ) -> str:
     """See ports.Repos.duplicate."""
-    tree = _tree(git, source_dir, commit).decode().strip()
+    tree = tree_of(git, source_dir, commit).decode().strip()
     _send(git, source_dir, tree, git_dir)
-    name, email = _plain(author[0]).decode(), _plain(author[1]).decode()
+    name, email = plain(author[0]).decode(), plain(author[1]).decode()
     date = f"{int(time.time())} +0000"
     who = {
         f"GIT_{role}_{key}": value
