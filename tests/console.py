@@ -76,7 +76,6 @@ class Console:
         )
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         hosted = Repositories(self.store, repos, accounts, spaces)
-        pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB))
         self.parts = replace(
             Parts(
                 accounts,
@@ -90,18 +89,10 @@ class Console:
                 bell,
                 signing,
                 allotment,
-                hosted,
-                Gates(self.store),
-                Likes(self.store),
-                Moves(self.store, accounts, bell, allotment.requests),
-                Duplicates(self.store, spaces, hosted, pushes, self.large.share),
-                Collections(self.store, accounts),
-                "http://localhost:8000",
-                lambda label: f"http://{label}.localhost:8000",
-                "9.9",
-                5 * MB,
-                200 * MB,
-                hosted=Repositories(self.store, repos, accounts, spaces),
+                hosted=hosted,
+                moves=Moves(self.store, accounts, bell, allotment.requests),
+                duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
+                collections=Collections(self.store, accounts),
                 gates=Gates(self.store),
                 likes=Likes(self.store),
                 large=self.large,
