@@ -22,6 +22,7 @@ from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
+from orchestrator.domain.tree import Change, Commit, TreeEntry
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -161,39 +162,6 @@ class Logs(Protocol):
 
 
 # ----------------------------------------------------------------------------------------------------------- repos
-
-
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """`oid` is the git object id; `size` 0 for directories."""
-
-    path: str
-    type: str  #: file | directory
-    oid: str
-    size: int
-    mode: str = "100644"
-    large: Pointer | None = None  #: the file stands for a large object, and `oid` and `size` are its pointer's
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    id: str
-    title: str
-    message: str
-    authors: tuple[str, ...]
-    at: float
-    parents: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One operation of a commit made through the API. `content` None means delete `path` (a folder when `folder`).
-    `moved_from`: rename that file to `path` first, and leave it so when `content` is None."""
-
-    path: str
-    content: bytes | None
-    folder: bool = False
-    moved_from: str = ""
 
 
 class Repos(Protocol):

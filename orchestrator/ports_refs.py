@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.ports import Commit
+from orchestrator.domain.tree import Commit
 
 
 @dataclass(frozen=True, slots=True)

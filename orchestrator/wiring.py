@@ -1,17 +1,17 @@
-"""Settings -> adapters -> running objects. The only importer of adapters: which shape Podium has is decided here alone."""
+"""Adapters -> running objects: what the processes of Podium are made of. Which adapters, adapters.py decides; beside these two no
+file imports one."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator import __version__, image_settings
+from orchestrator import __version__
+from orchestrator.adapters import bell, compiler, data_directory, logs, open_store, runtime, webhook
 from orchestrator.catalogue import flavors
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
-from orchestrator.services.bell import LocalBell
 from orchestrator.services.environment import Environment
 from orchestrator.services.signing import Signing
 from orchestrator.settings import Settings
@@ -19,15 +19,13 @@ from orchestrator.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from orchestrator.ports import Bell, Builds, Logs, Runtime
+    from orchestrator.ports import Bell
     from orchestrator.services.workers import BuildWorkers
     from orchestrator.store.engine import Store
 
 log = logging.getLogger(__name__)
 #: Seconds that a queued build waits for Celery before a builder takes it without: Redis may be away for as long as it likes.
 _PATIENCE = 30.0
-_CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp", "uploads", "xet")
-_PASSED = ("build-tmp", "cache", "envs")
 
 
 @dataclass(frozen=True)
@@ -49,104 +47,8 @@ class Control:
             end()
 
 
-def open_store(settings: Settings) -> "Store":
-    """The database, migrated."""
-    from orchestrator.store.engine import Store
-
-    _data(settings)
-    store = Store(settings.database)
-    store.migrate()
-    return store
-
-
 def accounts(settings: Settings, store: "Store") -> Accounts:
     return Accounts(store, settings.session_days)
-
-
-def runtime(settings: Settings) -> "Runtime":
-    data = _data(settings)
-    if settings.runtime == "docker":
-        from orchestrator.runtimes.docker import DockerRuntime
-
-        return DockerRuntime(
-            data, image_settings.words(data)[0], settings.docker_runtime, settings.stop_grace, settings.run_log_limit,
-            lambda host: image_settings.login(settings, host),
-        )  # fmt: skip
-    if settings.runtime == "kubernetes":
-        from orchestrator.runtimes.kubernetes import open_runtime
-
-        return open_runtime(
-            settings.kube, data, image_settings.words(data)[0], settings.stop_grace, settings.run_log_limit
-        )
-    from orchestrator.runtimes.process import ProcessRuntime
-
-    return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)
-
-
-def compiler(settings: Settings) -> "Builds":
-    """What runs builds on this machine."""
-    from orchestrator.builds.local import LocalBuilds
-
-    data = _data(settings)
-    same = {
-        "timeout": settings.build_timeout,
-        "memory": settings.build_memory,
-        "index_url": settings.index_url,
-        "extra_index_url": settings.extra_index_url,
-        "ca_bundle": settings.ca_bundle,
-        "sandbox": settings.sandbox,
-        "output": settings.build_log_limit,
-        "files": settings.files_limit,
-        "source": settings.app_size_limit,
-    }
-    if settings.runtime == "process":
-        return LocalBuilds(data, **same)
-    if settings.registry:
-        from orchestrator.builds.pushed import PushedBuilds as Kind
-    else:
-        from orchestrator.builds.images import ImageBuilds as Kind
-    return Kind(data, image_settings.images(settings, data), **same)
-
-
-def docker_trouble() -> str:
-    """Empty when apps and builds can use a Docker engine here, else why not, in a few words."""
-    from orchestrator.runtimes.docker_check import trouble
-
-    return trouble()
-
-
-def sandbox_trouble() -> str:
-    """Empty when apps can be put into bubblewrap on this machine, else why not, in a few words."""
-    from orchestrator.runtimes.sandbox import probe
-
-    return probe()
-
-
-def logs(settings: Settings, bell: "Bell | None" = None) -> "Logs":
-    from orchestrator.logs.files import FileLogs
-
-    caps = {"build": settings.build_log_limit, "run": settings.run_log_limit}
-    return FileLogs(_data(settings) / "logs", caps=caps, bell=bell)
-
-
-def bell(settings: Settings) -> "tuple[Bell, tuple]":
-    """The bell, and its loops."""
-    if not settings.redis_url:
-        return LocalBell(), ()
-    from orchestrator.bells.redis import RedisBell
-
-    belfry = RedisBell(settings.redis_url, LocalBell())
-    return belfry, (belfry,)
-
-
-def webhook(settings: Settings) -> tuple[Callable[[dict], None], tuple]:
-    """What tells the operator of requests for hardware, and its loops."""
-    if not settings.hardware_webhook:
-        return lambda notice: None, ()
-    from orchestrator.bells.webhook import Webhook
-
-    hook = Webhook(settings.hardware_webhook)
-    return hook.tell, (hook,)
 
 
 def workers(
@@ -181,7 +83,7 @@ def builder(settings: Settings) -> Callable[[], None]:
     builds = compiler(settings)
     keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
-    large = large_files(settings, settings.data, store, repos)
+    large = large_files(settings, store, repos)
     crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
 
     def run() -> None:
@@ -232,7 +134,7 @@ def control(settings: Settings) -> Control:
     from web.routes import create_renderer, create_router
 
     failpoints.enable(*settings.failpoint.split())
-    data = _data(settings)
+    data = data_directory(settings)
     flavours = flavors(settings)
     store, (belfry, rings) = open_store(settings), bell(settings)
     signing = Signing.at(settings.key_directory)
@@ -321,24 +223,8 @@ def control(settings: Settings) -> Control:
 def _environment(settings: Settings, store: "Store", belfry: "Bell") -> Environment:
     from orchestrator.services.vault import Vault
 
-    _data(settings)
+    data_directory(settings)
     return Environment(store, Vault.at(settings.key_directory / "secrets.key"), belfry)
-
-
-def _data(settings: Settings) -> Path:
-    """The data directory, its contents closed to other users of the machine. Where apps and builds run as users of their own
-    and outside of bubblewrap, they must get through to what is theirs, but need not see its neighbours."""
-    data = settings.data
-    data.mkdir(parents=True, exist_ok=True, mode=0o711)
-    for names, mode in ((_CLOSED, 0o700), (_PASSED, 0o711)):
-        for name in names:
-            (data / name).mkdir(exist_ok=True)
-            (data / name).chmod(mode)
-    if not settings.database_url:
-        (data / "podium.db").touch(mode=0o600)
-        for path in data.glob("podium.db*"):
-            path.chmod(0o600)
-    return data
 
 
 def _after_push(settings: Settings, space: AnyRepo) -> list[str]:

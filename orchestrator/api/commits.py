@@ -20,8 +20,8 @@ from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, TooLarge
-from orchestrator.ports import Change
 from orchestrator.services.attributes import mode_of, with_attributes
 from orchestrator.services.discussions import refuse_disabled
 from orchestrator.services.ref_access import require_ref, require_voice

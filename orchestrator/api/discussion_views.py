@@ -5,7 +5,7 @@ from collections.abc import Callable
 from orchestrator.api.views import Json, avatar_url, iso
 from orchestrator.domain.discussions import Discussion, Happening
 from orchestrator.domain.records import AnyRepo, Owner
-from orchestrator.ports import Commit
+from orchestrator.domain.tree import Commit
 
 Rendered = Callable[[str], str]
 

@@ -15,8 +15,8 @@ from orchestrator.api.identity import BaseDep, PartsDep
 from orchestrator.api.params import OPEN, RepoDep, Segment, cursor_of, listed, next_link, read_cursor
 from orchestrator.api.ranges import etags, span
 from orchestrator.domain.space import Visibility
+from orchestrator.domain.tree import TreeEntry
 from orchestrator.errors import Invalid, NotFound
-from orchestrator.ports import TreeEntry
 
 router = APIRouter(tags=["files"])
 REPO = "/api/{kind}/{owner}/{name}"

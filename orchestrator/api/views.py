@@ -14,7 +14,7 @@ from orchestrator.domain.records import Build, Owner, Setting, Space, Token
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
 from orchestrator.domain.stage import Stage
-from orchestrator.ports import Commit, TreeEntry
+from orchestrator.domain.tree import Commit, TreeEntry
 
 Json = dict[str, Any]
 

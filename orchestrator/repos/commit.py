@@ -10,8 +10,8 @@ from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
-from orchestrator.ports import Change
 from orchestrator.repos.paths import check_path
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
 
@@ -205,6 +205,13 @@ def _clash(path: str, why: str) -> Invalid:
 
 def _quote(path: str) -> bytes:
     return b'"' + path.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def identity(author: tuple[str, str]) -> dict[str, str]:
+    """The environment in which git writes a commit of now in somebody's name."""
+    name, mail = plain(author[0]).decode(), plain(author[1]).decode()
+    told = {"NAME": name, "EMAIL": mail, "DATE": f"{int(time.time())} +0000"}
+    return {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in told.items()}
 
 
 def plain(text: str) -> bytes:

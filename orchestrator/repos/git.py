@@ -11,8 +11,8 @@ from pathlib import Path
 from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate, printable
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change, Commit, TreeEntry
 from orchestrator.errors import Invalid, NotFound
-from orchestrator.ports import Change, Commit, TreeEntry
 from orchestrator.repos import commit as committing
 from orchestrator.repos import duplicate as duplicating
 from orchestrator.repos import inspect as inspecting

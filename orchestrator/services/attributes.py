@@ -4,7 +4,7 @@ pointer in place of the file."""
 from collections.abc import Callable, Iterable, Iterator
 
 from orchestrator.domain.large import ATTRIBUTES, Attributes, attributes_for, is_binary, read_pointer
-from orchestrator.ports import Change
+from orchestrator.domain.tree import Change
 
 LARGE = 10 * 1024**2  #: bytes above which a file is a large one, whatever it holds; the Hub's number
 

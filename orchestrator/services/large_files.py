@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from orchestrator.domain.large import POINTER_LIMIT, POINTER_MIN, LargeObject
 from orchestrator.domain.push import amount, printable
+from orchestrator.domain.tree import TreeEntry
 from orchestrator.errors import CallerError, Invalid, NotFound, TooLarge
-from orchestrator.ports import Incoming, Objects, Repos, Store, TreeEntry
+from orchestrator.ports import Incoming, Objects, Repos, Store
 
 _SHOWN = 5
 

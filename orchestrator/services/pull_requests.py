@@ -8,8 +8,9 @@ from orchestrator.domain.discussions import Discussion, Happening, Status, merge
 from orchestrator.domain.push import ZERO, RefUpdate, printable
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
+from orchestrator.domain.tree import Change, Commit
 from orchestrator.errors import Conflict, NotFound
-from orchestrator.ports import Change, Commit, Repos
+from orchestrator.ports import Repos
 from orchestrator.ports_refs import Refs
 from orchestrator.services.discussions import Discussions
 from orchestrator.services.pushes import Pushes

@@ -35,8 +35,9 @@ from orchestrator.domain.push import (
 from orchestrator.domain.records import AnyRepo, AuditRow
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
-from orchestrator.ports import Bell, Change, Repos, Store
+from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.accounts import digest
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
