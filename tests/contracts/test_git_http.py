@@ -202,7 +202,7 @@ def test_a_stranger_cannot_tell_private_from_absent(server, tmp_path, path):
         stranger = raw(server, f"{path}/info/refs?service={service}", token="", method="GET")
         assert (stranger.status_code, stranger.headers["www-authenticate"]) == (401, 'Basic realm="Podium"')
         known = raw(server, f"{path}/info/refs?service={service}", token="bob", method="GET")
-        assert (known.status_code, known.text) == (404, "podium: Repository not found.\n")
+        assert (known.status_code, known.text) == (404, "podium: Repository not found\n")
         assert raw(server, f"{path}/{service}", b"0000", token="").status_code == 401
         assert raw(server, f"{path}/{service}", b"0000", token="bob").status_code == 404
 
