@@ -274,8 +274,8 @@ class Store(Protocol):
     """The database. A write is durable when its block ends without an error; inside, everything or nothing. No network
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
-    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`)
-    and their methods are those of the files of the same names in `store/`, on the values of `domain/records.py`."""
+    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
+    `.oauth`) and their methods are those of the files of the same names in `store/`, on the values of `domain/records.py`."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

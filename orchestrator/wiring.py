@@ -1,7 +1,7 @@
 """Settings -> adapters -> running objects. The only importer of adapters: which shape Podium has is decided here alone."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from orchestrator.ports import Bell, Builds, Logs, Runtime
+    from orchestrator.services.oauth import OAuth
+    from orchestrator.services.vault import Vault
     from orchestrator.services.workers import BuildWorkers
     from orchestrator.store.engine import Store
 
@@ -212,6 +214,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.devices import Devices
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.pushes import Pushes
@@ -229,7 +232,8 @@ def control(settings: Settings) -> Control:
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
-    environment = _environment(settings, store, belfry)
+    oauth = _oauth(settings, store)
+    environment = _environment(settings, store, belfry, oauth.environment)
     tell, hooks = webhook(settings)
     allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after, tell)
     spaces = Spaces(
@@ -275,6 +279,8 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
+        oauth=oauth,
+        devices=Devices(store),
     )
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
@@ -284,11 +290,25 @@ def control(settings: Settings) -> Control:
     return Control(app, loops, (builds.close, running.close, store.close))
 
 
-def _environment(settings: Settings, store: "Store", belfry: "Bell") -> Environment:
+def _environment(
+    settings: Settings, store: "Store", belfry: "Bell", signs_in: Callable[[Space], Mapping[str, str]] = lambda _: {}
+) -> Environment:
+    _data(settings)
+    hub = {"HF_ENDPOINT": settings.app_endpoint or settings.public_url} if settings.app_hub else {}
+    return Environment(store, _vault(settings), belfry, defaults=hub, signs_in=signs_in)
+
+
+def _oauth(settings: Settings, store: "Store") -> "OAuth":
+    from orchestrator.services.oauth import OAuth
+
+    key = settings.key_directory / "oidc.pem"
+    return OAuth(store, _vault(settings), key, settings.public_url, settings.app_url, settings.app_endpoint)
+
+
+def _vault(settings: Settings) -> "Vault":
     from orchestrator.services.vault import Vault
 
-    _data(settings)
-    return Environment(store, Vault.at(settings.key_directory / "secrets.key"), belfry)
+    return Vault.at(settings.key_directory / "secrets.key")
 
 
 def _data(settings: Settings) -> Path:

@@ -22,7 +22,9 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.devices import Devices
 from orchestrator.services.environment import Environment
+from orchestrator.services.oauth import OAuth
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
@@ -49,7 +51,10 @@ class Console:
         bell, signing = LocalBell(), Signing.at(data / "keys")
         repos = GitRepos(data / "repos", 200 * MB)
         accounts = Accounts(self.store)
-        environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
+        vault = Vault.at(data / "keys" / "vault")
+        self.url, app_url = "http://localhost:8000", lambda label: f"http://{label}.localhost:8000"
+        oauth = OAuth(self.store, vault, data / "keys" / "oidc.pem", self.url, app_url)
+        environment = Environment(self.store, vault, bell, signs_in=oauth.environment)
         self.runtime = MemoryRuntime()
         allotment = Allotment.of(
             self.store,
@@ -71,11 +76,13 @@ class Console:
                 bell,
                 signing,
                 allotment,
-                "http://localhost:8000",
-                lambda label: f"http://{label}.localhost:8000",
+                self.url,
+                app_url,
                 "9.9",
                 5 * MB,
                 200 * MB,
+                oauth=oauth,
+                devices=Devices(self.store),
             ),
             **changed,
         )

@@ -9,7 +9,9 @@ from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.devices import Devices
 from orchestrator.services.environment import Environment
+from orchestrator.services.oauth import OAuth
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
@@ -39,6 +41,8 @@ class Parts:
     push_limit: int = 1024**3
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
+    oauth: OAuth | None = None  #: always there in a running Podium
+    devices: Devices | None = None
 
     @property
     def session_cookie(self) -> str:

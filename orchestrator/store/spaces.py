@@ -63,6 +63,7 @@ class Spaces:
         *,
         visible_to: str | None = None,
         all_visible: bool = False,
+        within: tuple[frozenset[str], frozenset[str]] | None = None,
         owner: str | None = None,
         search: str | None = None,
         sdk: str | None = None,
@@ -71,14 +72,18 @@ class Spaces:
         after: tuple[float, str] | None = None,
     ) -> "list[Space]":
         """Newest first by `sort` (created_at | last_modified), then by id. `after` is the (time, id) of the last one seen.
-        Private ones only for `visible_to` (a user's id): their own and their organisations'; all with `all_visible`."""
+        Private ones only for `visible_to` (a user's id): their own and their organisations'; all with `all_visible`.
+        `within`: ids of owners and of Spaces that a fine-grained token is for; no other private ones then."""
         column = t.spaces.c.created_at if sort == "created_at" else t.spaces.c.updated_at
         query = _SELECT.where(t.spaces.c.deleted.is_(False)).order_by(column.desc(), t.spaces.c.id.desc()).limit(limit)
         if not all_visible:
             allowed = t.spaces.c.visibility != Visibility.PRIVATE.value
             if visible_to:
                 mine = sa.select(t.members.c.org_id).where(t.members.c.user_id == visible_to)
-                allowed = allowed | (t.spaces.c.owner_id == visible_to) | t.spaces.c.owner_id.in_(mine)
+                seen = (t.spaces.c.owner_id == visible_to) | t.spaces.c.owner_id.in_(mine)
+                if within is not None:
+                    seen = seen & (t.spaces.c.owner_id.in_(within[0]) | t.spaces.c.id.in_(within[1]))
+                allowed = allowed | seen
             query = query.where(allowed)
         if owner:
             query = query.where(t.owners.c.name_lower == owner.lower())
