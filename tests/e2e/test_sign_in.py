@@ -77,7 +77,7 @@ def login(laptop):
 def test_hf_auth_login_in_the_browser(podium, laptop):
     with login(laptop) as (process, link, log):
         page = Console(podium).answer(link)
-        assert "hf_hub/" in page, "who asks is shown"
+        assert "python-httpx" in page, "what asks is shown"
         assert process.wait(60) == 0, log.read_text()
     assert podium.owner in laptop.cli("auth", "whoami").stdout
     listed = laptop.cli("auth", "list").stdout
