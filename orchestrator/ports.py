@@ -237,6 +237,18 @@ class Repos(Protocol):
         durable and before the ref moves (it writes the push intent). Raises Stale when `parent` is not the ref's value or
         the ref moved meanwhile, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
 
+    def duplicate(
+        self,
+        source_id: str,
+        commit: str,
+        repo_id: str,
+        message: str,
+        author: tuple[str, str],
+        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+    ) -> str:
+        """The files of a commit of `source_id` as the first commit on main of `repo_id`, which has none; returns its id.
+        `before_update` as of `commit`."""
+
     def size(self, repo_id: str) -> int:
         """Bytes on disk."""
 

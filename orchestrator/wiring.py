@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 
 from orchestrator import __version__, image_settings
 from orchestrator.catalogue import flavors
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.environment import Environment
 from orchestrator.services.signing import Signing
+from orchestrator.services.vault import Vault
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from orchestrator.ports import Bell, Builds, Logs, Runtime
-    from orchestrator.services.oauth import OAuth
-    from orchestrator.services.vault import Vault
     from orchestrator.services.workers import BuildWorkers
     from orchestrator.store.engine import Store
 
@@ -214,11 +213,18 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.collections import Collections
     from orchestrator.services.devices import Devices
+    from orchestrator.services.duplicates import Duplicates
+    from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
+    from orchestrator.services.likes import Likes
+    from orchestrator.services.moves import Moves
+    from orchestrator.services.oauth import OAuth
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
+    from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
     from web.routes import create_renderer, create_router
@@ -232,7 +238,7 @@ def control(settings: Settings) -> Control:
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
-    oauth = _oauth(settings, store)
+    oauth = OAuth.at(settings.key_directory, store, settings.public_url, settings.app_url, settings.app_endpoint)
     environment = _environment(settings, store, belfry, oauth.environment)
     tell, hooks = webhook(settings)
     allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after, tell)
@@ -245,6 +251,7 @@ def control(settings: Settings) -> Control:
         allotment.requests,
         url_of=lambda space: f"{settings.public_url}/{space.path}",
     )
+    hosted = Repositories(store, repos, people, spaces, url_of=lambda repo: f"{settings.public_url}/{repo.path}")
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
     pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
@@ -272,6 +279,12 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
+        hosted=hosted,
+        gates=Gates(store),
+        likes=Likes(store),
+        moves=Moves(store, people, belfry, allotment.requests),
+        duplicates=Duplicates(store, spaces, hosted, pushes),
+        collections=Collections(store, people),
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -285,7 +298,7 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    janitor = Janitor(store, builds, keeper, settings.keep_builds)
+    janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
     loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor)
     return Control(app, loops, (builds.close, running.close, store.close))
 
@@ -295,20 +308,8 @@ def _environment(
 ) -> Environment:
     _data(settings)
     hub = {"HF_ENDPOINT": settings.app_endpoint or settings.public_url} if settings.app_hub else {}
-    return Environment(store, _vault(settings), belfry, defaults=hub, signs_in=signs_in)
-
-
-def _oauth(settings: Settings, store: "Store") -> "OAuth":
-    from orchestrator.services.oauth import OAuth
-
-    key = settings.key_directory / "oidc.pem"
-    return OAuth(store, _vault(settings), key, settings.public_url, settings.app_url, settings.app_endpoint)
-
-
-def _vault(settings: Settings) -> "Vault":
-    from orchestrator.services.vault import Vault
-
-    return Vault.at(settings.key_directory / "secrets.key")
+    vault = Vault.at(settings.key_directory / "secrets.key")
+    return Environment(store, vault, belfry, defaults=hub, signs_in=signs_in)
 
 
 def _data(settings: Settings) -> Path:
@@ -327,8 +328,10 @@ def _data(settings: Settings) -> Path:
     return data
 
 
-def _after_push(settings: Settings, space: Space) -> list[str]:
+def _after_push(settings: Settings, space: AnyRepo) -> list[str]:
     """What `git push` shows when it is done."""
+    if not isinstance(space, Space):
+        return []
     console = f"{settings.public_url}/{space.path}"
     return [f"app:  {settings.app_url(space.label)}", f"logs: {console}/logs"]
 

@@ -22,10 +22,16 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collections import Collections
 from orchestrator.services.devices import Devices
+from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
+from orchestrator.services.gates import Gates
+from orchestrator.services.likes import Likes
+from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.pushes import Pushes
+from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
@@ -63,12 +69,15 @@ class Console:
             flavors or catalogue(2, 4 * 1024**3, 10 * 1024**3),
             notify=self.notices.append,
         )
+        spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
+        hosted = Repositories(self.store, repos, accounts, spaces)
+        pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB))
         self.parts = replace(
             Parts(
                 accounts,
-                Spaces(self.store, repos, accounts, environment, bell, allotment.requests),
+                spaces,
                 environment,
-                Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)),
+                pushes,
                 repos,
                 FileLogs(data / "logs"),
                 BuildQueue(self.store, repos, bell),
@@ -76,6 +85,12 @@ class Console:
                 bell,
                 signing,
                 allotment,
+                hosted,
+                Gates(self.store),
+                Likes(self.store),
+                Moves(self.store, accounts, bell, allotment.requests),
+                Duplicates(self.store, spaces, hosted, pushes),
+                Collections(self.store, accounts),
                 self.url,
                 app_url,
                 "9.9",

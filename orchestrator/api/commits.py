@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from orchestrator.api.files import REPO, Revision, entries_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, WritableRepoDep
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid, TooLarge
 from orchestrator.ports import Change
@@ -68,14 +68,14 @@ def preupload(body: Preupload, space: WritableRepoDep, parts: PartsDep, revision
     return {"files": answers, "commitOid": commit}
 
 
-def _commit_of(parts, space: Space, revision: str) -> str | None:
+def _commit_of(parts, space: AnyRepo, revision: str) -> str | None:
     """The commit of a revision; None where main has none yet."""
     if branch_of(revision) == MAIN and parts.repos.head(space.id) is None:
         return None
     return parts.repos.resolve(space.id, revision)
 
 
-def _ignored(parts, space: Space, commit: str | None, given: str | None):
+def _ignored(parts, space: AnyRepo, commit: str | None, given: str | None):
     text = given
     if text is None and commit:
         text = (parts.repos.read(space.id, commit, ".gitignore", _IGNORE_LIMIT) or b"").decode("utf-8", "replace")
@@ -122,7 +122,7 @@ async def _spool(request: Request, body: IO[bytes], limit: int) -> None:
     body.seek(0)
 
 
-def _apply(parts, caller, space: Space, body: IO[bytes], ref: str) -> str:
+def _apply(parts, caller, space: AnyRepo, body: IO[bytes], ref: str) -> str:
     lines = _lines(body, 2 * parts.file_limit + _ENVELOPE)
     key, header = next(lines, ("", {}))
     if key != "header":

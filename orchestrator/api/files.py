@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from orchestrator.api import views
 from orchestrator.api.identity import BaseDep, PartsDep
-from orchestrator.api.params import RepoDep, Segment, cursor_of, listed, next_link, read_cursor
+from orchestrator.api.params import OPEN, RepoDep, Segment, cursor_of, listed, next_link, read_cursor
 from orchestrator.errors import Invalid, NotFound
 from orchestrator.ports import TreeEntry
 
@@ -164,10 +164,10 @@ def commits(
     return [views.commit(one, formatted) for one in found[:limit]]
 
 
-@router.head("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", include_in_schema=False)
-@router.get("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}")
-@router.head("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", include_in_schema=False)
-@router.get("/{kind}/{owner}/{name}/raw/{revision}/{path:path}")
+@router.head("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False)
+@router.get("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN])
+@router.head("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False)
+@router.get("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN])
 def resolve(
     request: Request,
     space: RepoDep,

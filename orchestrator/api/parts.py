@@ -9,10 +9,16 @@ from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collections import Collections
 from orchestrator.services.devices import Devices
+from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
+from orchestrator.services.gates import Gates
+from orchestrator.services.likes import Likes
+from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.pushes import Pushes
+from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
@@ -34,6 +40,12 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
+    hosted: Repositories
+    gates: Gates
+    likes: Likes
+    moves: Moves
+    duplicates: Duplicates
+    collections: Collections
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

@@ -208,11 +208,11 @@ def leaked(sighting: Sighting, name: str) -> Refusal:
     return Refusal("TOKEN_LEAKED", message)
 
 
-def notes(updates: tuple[RefUpdate, ...], pushed: Pushed) -> list[str]:
-    """What the pusher should know although the push is fine."""
+def notes(updates: tuple[RefUpdate, ...], pushed: Pushed, deploys: bool = True) -> list[str]:
+    """What the pusher should know although the push is fine. `deploys`: main of this repo is built and served."""
     found = []
     branches = [u for u in updates if u.ref.startswith("refs/heads/") and u.ref != MAIN and not u.deletes]
-    if branches and not any(u.ref == MAIN for u in updates):
+    if deploys and branches and not any(u.ref == MAIN for u in updates):
         found.append(f"note: only 'main' is deployed; {branches[0].short!r} was stored")
     for revision in pushed.revisions:
         for one, other in revision.twins[:_SHOWN]:

@@ -13,6 +13,7 @@ from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid, NotFound
 from orchestrator.ports import Change, Commit, TreeEntry
 from orchestrator.repos import commit as committing
+from orchestrator.repos import duplicate as duplicating
 from orchestrator.repos import inspect as inspecting
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed
 
@@ -202,6 +203,21 @@ class GitRepos:
             self.git, self.git_dir(repo_id), ref, old, changes, message, author, parent, before_update
         )
         self.sync(repo_id, ref)
+        return made
+
+    def duplicate(
+        self,
+        source_id: str,
+        commit: str,
+        repo_id: str,
+        message: str,
+        author: tuple[str, str],
+        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+    ) -> str:
+        made = duplicating.duplicate(
+            self.git, self.git_dir(source_id), _commit(commit), self.git_dir(repo_id), message, author, before_update
+        )
+        self.sync(repo_id, MAIN)
         return made
 
     def sync(self, repo_id: str, *refs: str) -> None:

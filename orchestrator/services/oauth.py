@@ -89,6 +89,11 @@ class OAuth:
         self._store, self._vault, self._key_path, self._clock = store, vault, key_path, clock
         self.issuer, self.app_url, self.provider_url = issuer, app_url, provider_url or issuer
 
+    @classmethod
+    def at(cls, keys: Path, store: Store, issuer: str, app_url: Callable[[str], str], provider_url: str) -> "OAuth":
+        """With the keys in a directory, made on first use."""
+        return cls(store, Vault.at(keys / "secrets.key"), keys / "oidc.pem", issuer, app_url, provider_url)
+
     @cached_property
     def private_pem(self) -> bytes:
         """The key that signs id tokens (RS256), made on first use."""

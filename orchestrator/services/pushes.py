@@ -30,7 +30,8 @@ from orchestrator.domain.push import (
     secrets_in,
     too_large,
 )
-from orchestrator.domain.records import AuditRow, Space
+from orchestrator.domain.records import AnyRepo, AuditRow
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
 from orchestrator.ports import Bell, Change, Repos, Store
@@ -48,7 +49,7 @@ class Ticket:
     """One git push that is going on. `secret` lets its hook speak for it, once."""
 
     secret: str
-    space: Space
+    space: AnyRepo
     actor: str
     pushing: AbstractContextManager[None]
     moved: bool = False  #: main was among what was accepted
@@ -64,8 +65,8 @@ class Pushes:
         bell: Bell,
         limits: PushLimits,
         *,
-        lines_of: Callable[[Space], list[str]] = lambda space: [],
-        card_of: Callable[[bytes | None], Card] = read_card,
+        lines_of: Callable[[AnyRepo], list[str]] = lambda space: [],
+        card_of: Callable[[bytes | None, RepoKind], Card] = read_card,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -113,7 +114,7 @@ class Pushes:
 
     # ------------------------------------------------------------------------------------------------ a git push
 
-    def begin(self, space: Space, caller: Caller) -> Ticket:
+    def begin(self, space: AnyRepo, caller: Caller) -> Ticket:
         """A push starts. End it with `finish`, whatever happens."""
         ticket = Ticket(secrets.token_urlsafe(32), space, caller.name, self._intents.pushing(space.id))
         ticket.pushing.__enter__()
@@ -160,16 +161,16 @@ class Pushes:
         if refusals:
             return _refused(refusals)
         ticket.moved = any(update.ref == MAIN for update in updates)
-        warnings = self._card_of(pushed.readme).warnings if ticket.moved else ()
+        warnings = self._card_of(pushed.readme, ticket.space.kind).warnings if ticket.moved else ()
         self._intents.write(ticket.space.id, updates, ticket.actor)
-        return Verdict(True, (*notes(updates, pushed), *warnings))
+        return Verdict(True, (*notes(updates, pushed, ticket.space.kind.runs), *warnings))
 
     # -------------------------------------------------------------------------------------------------- the API
 
     def commit(
         self,
         caller: Caller,
-        space: Space,
+        space: AnyRepo,
         changes: Iterable[Change],
         message: str,
         parent: str | None = None,
@@ -194,7 +195,7 @@ class Pushes:
             self._intents.write(space.id, (update,), caller.name)
             failpoints.hit("before_ref")
 
-        author = (caller.name, f"{caller.name}@users.noreply.podium")
+        author = _author(caller)
         with self._intents.pushing(space.id):
             new = self._repos.commit(
                 space.id, ref, self._allowed(changes, caller), message, author, parent, before_update
@@ -203,6 +204,19 @@ class Pushes:
         self.landed(space.id)
         with self._lock:
             self._untidy.add(space.id)
+        return new
+
+    def adopt(self, caller: Caller, space: AnyRepo, source: AnyRepo, commit: str) -> str:
+        """The files of another repo as the first commit of this one; the caller may read them there. Returns its id."""
+        require(caller, space, Role.WRITE, code=True)
+
+        def before_update(old: str | None, new: str) -> None:
+            self._intents.write(space.id, (RefUpdate(ZERO, new, MAIN),), caller.name)
+
+        message = f"Duplicate from {source.full_name}"
+        with self._intents.pushing(space.id):
+            new = self._repos.duplicate(source.id, commit, space.id, message, _author(caller), before_update)
+        self.landed(space.id)
         return new
 
     def _allowed(self, changes: Iterable[Change], caller: Caller) -> Iterator[Change]:
@@ -246,6 +260,10 @@ class Pushes:
                     tx.audit.add(AuditRow(now, actor, "token.leaked", token.user_id, detail))
                     found.append(leaked(sighting, token.name))
         return found
+
+
+def _author(caller: Caller) -> tuple[str, str]:
+    return caller.name, f"{caller.name}@users.noreply.podium"
 
 
 def _refused(refusals: list[Refusal]) -> Verdict:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 
 from orchestrator.domain.caller import Caller, role_on
 from orchestrator.domain.grants import Grant, Grants, as_json, check, words_of
-from orchestrator.domain.records import AuditRow, Owner, Space, Token
+from orchestrator.domain.records import AnyRepo, AuditRow, Owner, Token
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.errors import Conflict, Invalid, NotFound
 from orchestrator.ports import Store
+from orchestrator.services.lookup import named
 
 TOKEN_PREFIX = "hf_"  #: what existing clients and secret scanners look for
 FINE = "fineGrained"  #: the Hub's word for a token with Grants
@@ -145,9 +147,13 @@ class Tokens:
         return matching[0]
 
 
-def _repo(tx, path: str) -> Space | None:
-    """The repo that people call `owner/name`, with or without its kind before it."""
+def _repo(tx, path: str) -> AnyRepo | None:
+    """The repo that people call `spaces/owner/name`, `datasets/owner/name` or `models/owner/name`; without its kind the Space
+    of that name, or else the model."""
     words = path.strip().strip("/").split("/")
-    if len(words) == 3 and words[0] == "spaces":
-        words = words[1:]
-    return tx.spaces.find(*words) if len(words) == 2 else None
+    kinds = {kind.plural: kind for kind in RepoKind}
+    if len(words) == 3 and words[0] in kinds:
+        return named(tx, kinds[words[0]], *words[1:])
+    if len(words) != 2:
+        return None
+    return named(tx, RepoKind.SPACE, *words) or named(tx, RepoKind.MODEL, *words)

@@ -175,6 +175,9 @@ spaces = Table(
     Column("failures", JSON),
     Column("running_hardware", String(40), nullable=False, default="", server_default=""),
     Column("queued_at", Float, index=True),
+    # what people think of it
+    Column("likes", Integer, nullable=False, default=0, server_default="0"),
+    Column("discussions_disabled", Boolean, nullable=False, default=False, server_default=false()),
     # the reconciler's
     Column("look_at", Float, index=True),
     Column("lease_owner", String(64), nullable=False, default=""),

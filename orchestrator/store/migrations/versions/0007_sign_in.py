@@ -1,7 +1,7 @@
 """Fine-grained tokens, OAuth clients, codes and devices, and where a session was made
 
 Revision ID: 0007
-Revises: 0003
+Revises: 0004
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 from orchestrator.store.schema import plain
 
 revision = "0007"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def upgrade() -> None:
