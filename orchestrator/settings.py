@@ -183,6 +183,9 @@ class Settings:
         reached = urlsplit(self.app_endpoint)
         if self.app_endpoint and (reached.scheme not in ("http", "https") or not reached.hostname or reached.query):
             raise Invalid("SETTING", f"PODIUM_APP_ENDPOINT is {self.app_endpoint!r}; write http://HOST[:PORT]")
+        inside = reached.hostname or ""
+        if not self.is_local and (inside == self.apps_domain or inside.endswith("." + self.apps_domain)):
+            raise Invalid("SETTING", f"PODIUM_APP_ENDPOINT is {self.app_endpoint!r}, a name of an app; write another")
         if self.app_hub not in (0, 1):
             raise Invalid("SETTING", f"PODIUM_APP_HUB is {self.app_hub}; write 0 or 1")
 

@@ -85,7 +85,10 @@ class App:
 
     def agree(self, browser, answer="yes", **changed):
         """What the consent page sends back to the app: (URL without its query, parameters)."""
-        page = browser.get(self.asks(**changed))
+        return self.answer(browser, self.asks(**changed), answer)
+
+    def answer(self, browser, path, answer="yes"):
+        page = browser.get(path)
         assert page.status_code == 200, page.text
         query = re.search(r'name="query" value="([^"]*)"', page.text)[1].replace("&amp;", "&")
         proof = re.search(r'name="proof" value="([0-9a-f]{40})"', page.text)[1]
@@ -138,6 +141,45 @@ def test_a_space_signs_a_user_in(console, http, app, ada):
     assert info["preferred_username"] == "ada"
     assert {"name", "profile", "picture"} <= set(info)
     assert "email" not in info and "orgs" not in info
+
+
+def test_the_client_that_gradio_and_huggingface_hub_use(console, app, ada):
+    """authlib in a Starlette app, set up as gradio/oauth.py and huggingface_hub/_oauth.py do; it checks the id token."""
+    pytest.importorskip("itsdangerous")
+    from authlib.integrations.starlette_client import OAuth
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.sessions import SessionMiddleware
+    from starlette.responses import JSONResponse
+    from starlette.routing import Route
+    from starlette.testclient import TestClient
+
+    oauth = OAuth()
+    oauth.register(
+        name="huggingface",
+        client_id=app.id,
+        client_secret=app.secret,
+        client_kwargs={"scope": app.env["OAUTH_SCOPES"]},
+        server_metadata_url=f"http://127.0.0.1:{console.port}/.well-known/openid-configuration",
+    )
+
+    async def login(request):
+        return await oauth.huggingface.authorize_redirect(request, app.callback)
+
+    async def callback(request):
+        return JSONResponse(await oauth.huggingface.authorize_access_token(request))
+
+    cookies = Middleware(SessionMiddleware, secret_key="x", same_site="none", https_only=True)
+    site = Starlette(routes=[Route("/login", login), Route("/login/callback", callback)], middleware=[cookies])
+    visitor = TestClient(site, "https://space", follow_redirects=False)
+    sent = urlsplit(visitor.get("/login").headers["location"])
+    assert f"{sent.scheme}://{sent.netloc}{sent.path}" == f"{console.parts.oauth.issuer}/oauth/authorize"
+    _, told = app.answer(ada, f"{sent.path}?{sent.query}")
+    info = visitor.get("/login/callback", params=told).json()
+    assert info["scope"] == app.env["OAUTH_SCOPES"] == "openid profile email read-repos"
+    assert info["expires_at"] > 0 and info["access_token"].startswith("hf_oauth_")
+    assert info["userinfo"]["preferred_username"] == "ada"
+    assert {"sub", "name", "profile", "picture", "nonce"} <= set(info["userinfo"])
 
 
 def test_the_secret_may_be_in_the_form_too(http, app, ada):
