@@ -9,6 +9,8 @@ from orchestrator.api import (
     cards,
     collections,
     commits,
+    discussions,
+    document,
     environment,
     files,
     gates,
@@ -23,8 +25,12 @@ from orchestrator.api import (
     people,
     plain,
     problems,
+    refs,
     repos,
     spaces,
+    uploads,
+    webhooks,
+    xet,
 )
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
@@ -33,6 +39,9 @@ from orchestrator.api.parts import Parts
 _ROUTERS = (
     internal.router,
     internal.internal,
+    document.router,
+    xet.cas,
+    xet.router,
     people.router,
     oauth.router,
     hardware.router,
@@ -48,6 +57,10 @@ _ROUTERS = (
     builds.router,
     logs.router,
     commits.router,
+    refs.router,
+    webhooks.router,
+    uploads.router,
+    discussions.router,
     files.router,
     spaces.router,
     plain.router,
@@ -63,12 +76,14 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
         version=parts.version,
         description="The Hub's own paths and JSON, for `huggingface_hub`, `hf`, `git` and `gradio_client`.",
         redirect_slashes=False,
+        openapi_url=None,  # `document` serves it
         docs_url=None,  # its page runs scripts of another site on the console's own origin
         redoc_url=None,
     )
     app.state.parts = parts
     for router in (*extra_routers, *_ROUTERS):
         app.include_router(router)
+    document.install(app)
     problems.install(app, page)
     app.add_middleware(Envelope, page=page)
     return app

@@ -9,10 +9,6 @@ router = APIRouter(include_in_schema=False)
 
 _REPO = "/api/{kind}/{owner}/{name}"
 _LATER = (
-    (("POST", "DELETE"), _REPO + "/branch/{ref:path}", "changing branches over the API; push them with git"),
-    (("POST", "DELETE"), _REPO + "/tag/{ref:path}", "changing tags over the API; push them with git"),
-    (("POST",), _REPO + "/super-squash/{ref:path}", "squashing over the API; push with git --force"),
-    (("GET", "POST", "HEAD"), _REPO + "/discussions", "discussions and pull requests; commit to a branch"),
     (("POST",), _REPO + "/dev-mode", "dev mode; push your change, it is live in seconds"),
     (("PUT", "DELETE"), _REPO + "/volumes", "choosing volumes; every Space has its own /data"),
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),

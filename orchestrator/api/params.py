@@ -16,6 +16,7 @@ from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.repo import PLURALS, RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid, repo_not_found
+from orchestrator.services.ref_access import require_voice
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: A path segment whose `%2F` and `%25` are still encoded (envelope.py).
@@ -139,8 +140,15 @@ def open_repo(repo: RepoDep, caller: CallerDep, parts: PartsDep) -> AnyRepo:
     return repo
 
 
+def voice_repo(repo: Annotated[AnyRepo, Depends(open_repo)], caller: CallerDep) -> AnyRepo:
+    """The repo if the caller may bring something to it: writers, and whoever may open a pull request."""
+    require_voice(caller, repo)
+    return repo
+
+
 WritableRepoDep = Annotated[AnyRepo, Depends(writable_repo)]
 OpenRepoDep = Annotated[AnyRepo, Depends(open_repo)]
+VoiceRepoDep = Annotated[AnyRepo, Depends(voice_repo)]
 OPEN = Depends(open_repo)  #: for routes that name the repo by themselves
 SpaceDep = Annotated[Space, Depends(space_of)]
 SpaceCodeDep = Annotated[Space, Depends(space_code)]

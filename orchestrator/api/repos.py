@@ -15,8 +15,8 @@ from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Role, Visibility
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Conflict, Invalid
-from orchestrator.ports import Change
 from orchestrator.services.spaces import NewSpace
 
 router = APIRouter(tags=["repos"])

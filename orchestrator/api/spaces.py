@@ -134,15 +134,6 @@ def ask_hardware(body: HardwareWish, space: ChangeableDep, caller: CallerDep, pa
     return _runtime(parts, asked) | _asked(parts, asked)
 
 
-@router.get(SPACE + "/metrics")
-def metrics(space: SpaceDep, parts: PartsDep):
-    """What is known without measuring: how it runs and when it was last used."""
-    told = _runtime(parts, space)
-    return {key: told[key] for key in ("stage", "hardware", "replicas")} | {
-        "lastUsedAt": views.iso(space.last_activity)
-    }
-
-
 @router.get(SPACE + "/jwt")
 def ticket(
     space: SpaceDep,

@@ -1,12 +1,11 @@
 """The files of one repo as the first commit of another: a pack of one tree, piped from git to git. History stays behind."""
 
 import subprocess
-import time
 from collections.abc import Callable
 
 from orchestrator.domain.push import ZERO
 from orchestrator.domain.space import MAIN
-from orchestrator.repos.commit import _plain, _tree
+from orchestrator.repos.commit import identity, tree_of
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
 
 
@@ -20,16 +19,9 @@ def duplicate(
     before_update: Callable[[str | None, str], None],
 ) -> str:
     """See ports.Repos.duplicate."""
-    tree = _tree(git, source_dir, commit).decode().strip()
+    tree = tree_of(git, source_dir, commit).decode().strip()
     _send(git, source_dir, tree, git_dir)
-    name, email = _plain(author[0]).decode(), _plain(author[1]).decode()
-    date = f"{int(time.time())} +0000"
-    who = {
-        f"GIT_{role}_{key}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for key, value in (("NAME", name), ("EMAIL", email), ("DATE", date))
-    }
-    new = git.run(git_dir, "commit-tree", tree, stdin=message.encode(), env=who).decode().strip()
+    new = git.run(git_dir, "commit-tree", tree, stdin=message.encode(), env=identity(author)).decode().strip()
     before_update(None, new)
     git.run(git_dir, "update-ref", "--no-deref", MAIN, new, ZERO)
     return new

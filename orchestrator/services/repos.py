@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.events import of_config, of_repo
 from orchestrator.domain.records import AnyRepo, AuditRow, Repo, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role, Visibility, check_name
@@ -83,6 +84,7 @@ class Repositories:
             repo = Repo(new_id(), kind, owner.name, owner.id, name, visibility, creator, created_at=now, updated_at=now)
             tx.repos.take_name(kind, owner.id, name)
             tx.repos.add(repo)
+            tx.webhooks.note(of_repo(repo, "repo", "create", now))
             tx.audit.add(AuditRow(now, caller.name, f"{kind}.create", repo.full_name, {"id": repo.id}))
             self._git.create(repo.id)
         return repo
@@ -99,6 +101,7 @@ class Repositories:
             return
         with self._store.write() as tx:
             tx.repos.update(repo.id, deleted=True, name=f"deleted-{repo.id}")
+            tx.webhooks.note(of_repo(repo, "repo", "delete", self._clock()))
             tx.audit.add(AuditRow(self._clock(), caller.name, f"{repo.kind}.delete", repo.full_name, {"id": repo.id}))
         self._remove(repo.id)
 
@@ -115,6 +118,7 @@ class Repositories:
         with self._store.write() as tx:
             tx.pushes.forget(repo_id)
             tx.interest.forget(repo_id)
+            tx.discussions.forget(repo_id)
             tx.repos.forget_names(repo_id)
             tx.repos.forget(repo_id)
 
@@ -153,4 +157,5 @@ class Repositories:
                 tx.spaces.update(repo.id, look_at=now, **wanted)
             else:
                 tx.repos.update(repo.id, **wanted)
+            tx.webhooks.note(of_config(by_id(tx, repo.id) or repo, now, **wanted))
             tx.audit.add(AuditRow(now, caller.name, f"{repo.kind}.settings", repo.full_name, wanted))

@@ -1,7 +1,7 @@
 """Fine-grained tokens, OAuth clients, codes and devices, and where a session was made
 
-Revision ID: 0007
-Revises: 0004
+Revision ID: 0009
+Revises: 0008
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from orchestrator.store.schema import plain
 
-revision = "0007"
-down_revision = "0004"
+revision = "0009"
+down_revision = "0008"
 
 
 def upgrade() -> None:
