@@ -43,6 +43,7 @@ DONE = {
     "noquota": "Quota removed.",
     "deleted": "The Space is gone.",
     "revoked": "The token works no more.",
+    "everywhere": "You are signed out everywhere else.",
     "signedout": "You are signed out.",
 }
 
