@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from orchestrator import failpoints
 from orchestrator.domain.decide import ClearFailures, Decision, Forget, Launch, Reap, StartBuild, Stop, decide, earliest
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
@@ -179,6 +180,7 @@ class Reconciler:
             match action:
                 case StartBuild():
                     self._queue.submit(space)
+                    failpoints.hit("after_submit")
                     look_at = now
                 case Launch(key):
                     failed = self._launch(space, seen.build, key, hardware)
@@ -201,6 +203,7 @@ class Reconciler:
             saved = tx.spaces.save(sighting, fence, until, look_at, route_changed=changed)
         if not saved:
             return decision
+        failpoints.hit("after_save")
         if changed:
             self._bell.ring("routes")
         for action in stops:
@@ -226,6 +229,7 @@ class Reconciler:
             fault = Fault("SECRET_LOST", f"the secret {error} cannot be decrypted any more; set it again")
             return Failures(key, 3, self._clock(), fault)
         self._runtime.launch(LaunchSpec(instance_id(space.id, key), space.id, key, image, hardware, env))
+        failpoints.hit("after_launch")
         return None
 
     def _reap(self, space: Space, seen: Seen, instance: str, late: bool) -> Failures:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from orchestrator import failpoints
 from orchestrator.domain.records import Build
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.streams import build_stream
@@ -122,6 +123,7 @@ class BuildWorkers:
             return tx.builds.claim(who, now, now + self._lease, now + self._timeout, before)
 
     def _run(self, build: Build) -> None:
+        failpoints.hit("after_claim")
         self._changed(build.space_id)
         started, stream = self._clock(), build_stream(build.key)
         with Lease(self._store, build, self._lease, self._clock, self._stop) as lease:
@@ -135,6 +137,7 @@ class BuildWorkers:
 
             try:
                 result = self._builds.run(self._order(build), say, lease.must_stop)
+                failpoints.hit("after_image")
                 phases = {"queued": max(0.0, started - build.created_at), **result.phases}
                 self._save(build, replace(result, phases=phases), lease)
             except Cancelled:
