@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
+from orchestrator.errors import Unavailable
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -116,6 +117,10 @@ class Builds(Protocol):
 
 class Cancelled(Exception):
     """The build was told to stop."""
+
+
+class BuilderDied(Unavailable):
+    """What built ended without a word. This very build may be why, so it is tried only so often."""
 
 
 class Doorbell(Protocol):

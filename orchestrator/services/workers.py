@@ -15,9 +15,9 @@ from orchestrator.domain.records import Build
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.streams import build_stream
 from orchestrator.errors import Unavailable
-from orchestrator.ports import Bell, BuildOrder, BuildResult, Cancelled, Logs, Repos, Store
+from orchestrator.ports import Bell, BuilderDied, BuildOrder, BuildResult, Cancelled, Logs, Repos, Store
 from orchestrator.ports import Builds as BuildsPort
-from orchestrator.services.builds import finish, requeue
+from orchestrator.services.builds import finish, put_back, requeue
 from orchestrator.services.lease import End, Lease
 
 log = logging.getLogger(__name__)
@@ -145,9 +145,12 @@ class BuildWorkers:
             except Unavailable as error:
                 log.warning("build %s of %s: %s", build.key, build.space_id, error)
                 say(f"The platform had a problem: {error}. Trying again.")
-                self._stop.wait(2.0 * build.attempts)
+                died = isinstance(error, BuilderDied)
+                if died:
+                    self._stop.wait(2.0 * build.attempts)
                 with self._store.write() as tx:
-                    requeue(tx, build, self._clock())
+                    now = self._clock()
+                    _ = requeue(tx, build, now) if died else put_back(tx, build, str(error), now)
             if lease.end is not End.LOST:
                 self._logs.end(stream)
         self._bell.ring("builds")
