@@ -218,11 +218,11 @@ def fast(podium: Podium, where: str, floor, limits: tuple[float, float]) -> list
         work.append(image_work(space))
         space.sleep_after(2)
         space.wait("SLEEPING")
-        space.sleep_after(3600)
         with image_of(podium, space) as image:
             floors.append(floor(image))
             boots.append(boot(image))
         wakes.append(rig.seconds(lambda version=version: wake(space, version)))
+        space.sleep_after(3600)
     space.delete()
     beside = f"floor {median(floors):.2f} s, the app's boot {median(boots):.2f} s, medians of {ROUNDS}"
     base = median(floors) + median(boots)
