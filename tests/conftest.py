@@ -3,7 +3,10 @@ environments are made once; `own_podium` is one per module for tests that kill p
 `postgres` and `redis` are servers of the session; `database` is a new database of each kind in turn.
 
 Tests in `DRIVEN` drive a dozen processes, engines and clusters on a machine that others may keep busy: one that
-fails is tried once more, and the summary names it (`rerun`), so that it is seen."""
+fails is tried once more, and the summary names it (`rerun`), so that it is seen.
+
+With `-n 2 --dist loadgroup` the files are shared out between two processes; those that use the one engine or cluster of
+this machine stay together, one after the other."""
 
 import shutil
 from pathlib import Path
@@ -13,13 +16,22 @@ import pytest
 from tests import servers
 from tests.podium import Podium
 
+_HERE = Path(__file__).parent
 _ENGINES = ("image_builds", "kubernetes", "own_images", "registry", "runtime")
-DRIVEN = {Path(__file__).parent / name for name in ("chart", "e2e", *(f"contracts/test_{one}.py" for one in _ENGINES))}
+DRIVEN = {_HERE / name for name in ("chart", "e2e", *(f"contracts/test_{one}.py" for one in _ENGINES))}
+_SHARED = {_HERE / name for name in ("chart", *(f"{kind}/test_{one}.py" for kind in ("contracts", "e2e") for one in
+           (*_ENGINES, "docker", "cluster_faults", "cluster_input")))}  # fmt: skip
 
 
+def _in(paths: set[Path], item: pytest.Item) -> bool:
+    return not paths.isdisjoint((item.path, *item.path.parents))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        if not DRIVEN.isdisjoint((item.path, *item.path.parents)):
+        item.add_marker(pytest.mark.xdist_group("engines" if _in(_SHARED, item) else str(item.path)))
+        if _in(DRIVEN, item):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

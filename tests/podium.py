@@ -35,7 +35,8 @@ class Podium:
 
     @property
     def environ(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("PODIUM_", "HF_", "GRADIO_"))}
+        left_out = ("PODIUM_", "HF_", "GRADIO_", "PYTHONDONTWRITEBYTECODE")  # the last as on a user's machine
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | self.settings
 
     @property

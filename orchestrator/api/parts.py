@@ -1,7 +1,7 @@
 """What the API is made of: services and plain values, put together by wiring.py. No route reads settings or makes an adapter."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,17 +9,28 @@ from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collections import Collections
+from orchestrator.services.community import Community
+from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
+from orchestrator.services.gates import Gates
+from orchestrator.services.grants import Grants
+from orchestrator.services.large_files import LargeFiles
+from orchestrator.services.likes import Likes
+from orchestrator.services.moves import Moves
 from orchestrator.services.pushes import Pushes
+from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.xet import Xet
 
 
 @dataclass(frozen=True)
 class Parts:
     """`app_url(label)`: URL of a Space's app, no trailing slash. `ready()`: sentences about what keeps this process from
-    serving, none when it is fine. Limits in bytes. `scratch`: directory for commit bodies while they are read."""
+    serving, none when it is fine.  Limits in bytes. `scratch`: directory
+    for commit bodies while they are read."""
 
     accounts: Accounts
     spaces: Spaces
@@ -32,6 +43,15 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
+    large: LargeFiles
+    grants: Grants
+    xet: Xet
+    hosted: Repositories
+    gates: Gates
+    likes: Likes
+    moves: Moves
+    duplicates: Duplicates
+    collections: Collections
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"
@@ -39,6 +59,7 @@ class Parts:
     push_limit: int = 1024**3
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
+    community: Community = field(kw_only=True)
 
     @property
     def session_cookie(self) -> str:

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from orchestrator import failpoints
 from orchestrator.domain.decide import ClearFailures, Decision, Forget, Launch, Reap, StartBuild, Stop, decide, earliest
+from orchestrator.domain.events import of_repo
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
@@ -201,6 +202,9 @@ class Reconciler:
         with self._store.write() as tx:
             changed = _route_of(sighting) != _route_of(space)
             saved = tx.spaces.save(sighting, fence, until, look_at, route_changed=changed)
+            if saved and sighting.stage is not space.stage:
+                told = {"stage": sighting.stage.value, "previous": space.stage.value, "reason": sighting.reason}
+                tx.webhooks.note(of_repo(sighting, "repo.runtime", "update", now, runtime=told))
         if not saved:
             return decision
         failpoints.hit("after_save")
@@ -252,8 +256,9 @@ class Reconciler:
         self._runtime.forget_space(space.id)
         self._repos.remove(space.id)
         with self._store.write() as tx:
-            for rows in (tx.builds, tx.secrets, tx.pushes, tx.hardware, tx.spaces):
+            for rows in (tx.builds, tx.secrets, tx.pushes, tx.hardware, tx.interest, tx.discussions, tx.spaces):
                 rows.forget(space.id)
+            tx.repos.forget_names(space.id)
         self._bell.ring("routes")
 
 

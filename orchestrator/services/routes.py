@@ -9,7 +9,7 @@ from orchestrator.domain.records import Space
 from orchestrator.ports import Bell, Store
 
 PING_EVERY = 5.0
-POLL_EVERY = 1.0  #: how late a change made through another replica may be noticed
+POLL_EVERY = 2.0  #: how late a change that rang no bell here, as a command line makes it, may be noticed
 PAGE = 1000  #: changes read at once
 
 _Change = tuple[str, str, dict[str, Any] | None]  #: Space id, label, route; no route when it is being deleted

@@ -4,6 +4,7 @@ Change a table here and add a migration: a test holds the migrated schema agains
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -125,6 +126,9 @@ spaces = Table(
     Column("failures", JSON),
     Column("running_hardware", String(40), nullable=False, default="", server_default=""),
     Column("queued_at", Float, index=True),
+    # what people think of it
+    Column("likes", Integer, nullable=False, default=0, server_default="0"),
+    Column("discussions_disabled", Boolean, nullable=False, default=False, server_default=false()),
     # the reconciler's
     Column("look_at", Float, index=True),
     Column("lease_owner", String(64), nullable=False, default=""),
@@ -253,6 +257,33 @@ usage = Table(
     Index("ix_usage_running", "space_id", sqlite_where=text("running"), postgresql_where=text("running")),
 )
 
+objects = Table(
+    "objects",
+    metadata,
+    Column("place", plain(80), primary_key=True),
+    Column("oid", plain(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
+    Column("doomed_at", Float, index=True),
+    Index(
+        "uq_objects_oid",
+        "oid",
+        unique=True,
+        sqlite_where=text("doomed_at IS NULL"),
+        postgresql_where=text("doomed_at IS NULL"),
+    ),
+)
+
+owned_objects = Table(
+    "owned_objects",
+    metadata,
+    Column("repo_id", ID, primary_key=True),
+    Column("oid", plain(64), primary_key=True, index=True),
+    Column("owned_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -262,4 +293,35 @@ audit = Table(
     Column("action", String(40), nullable=False),
     Column("target", String(200), nullable=False, index=True),
     Column("detail", JSON, nullable=False),
+)
+
+discussions = Table(
+    "discussions",
+    metadata,
+    Column("repo_id", ID, primary_key=True),
+    Column("num", Integer, primary_key=True, autoincrement=False),
+    Column("id", ID, nullable=False, unique=True),
+    Column("title", String(200), nullable=False),
+    Column("status", String(8), nullable=False),
+    Column("is_pull_request", Boolean, nullable=False),
+    Column("author_id", ID, nullable=False, index=True),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("base", String(255), nullable=False, default=""),
+    Column("base_oid", String(40), nullable=False, default=""),
+    Column("merge_commit", String(40), nullable=False, default=""),
+    Column("comments", Integer, nullable=False, default=0),
+)
+
+happenings = Table(
+    "happenings",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("repo_id", ID, nullable=False),
+    Column("num", Integer, nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("author_id", ID, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("ix_happenings_repo_id_num", "repo_id", "num"),
 )

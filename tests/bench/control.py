@@ -16,7 +16,7 @@ from tests.support import eventually
 
 SPACES = 10_000
 QUIET = 20.0  #: seconds of nothing
-SETTLED = 60.0  #: seconds after the start in which Podium may look at everything once
+SETTLED = 20.0  #: seconds after the start in which Podium may look at everything, and write its routes down, once
 
 Put = Callable[[Path, str, int], None]  #: (data directory, owner's name, how many) -> None, while Podium is stopped
 
@@ -84,8 +84,8 @@ def run(podium: Podium, folder: Path, put: Put = sleepers) -> list[Figure]:
 
 
 def idle(podium: Podium) -> float:
-    """Per cent of one core that all of Podium's own processes use while nothing happens; the first seconds after the start,
-    in which it looks at everything once, do not count."""
+    """Per cent of one core that all of Podium's own processes use while nothing happens; the first seconds after the start
+    do not count."""
     ours = [
         psutil.Process(process.pid) for word in ("up", "control", "gateway", "builder") for process in podium.part(word)
     ]
@@ -95,9 +95,7 @@ def idle(podium: Podium) -> float:
         eventually(lambda: time.monotonic() > began + seconds, seconds + 5)
         return 100 * (processes.cpu_seconds(ours) - before) / (time.monotonic() - began)
 
-    settled = time.monotonic() + SETTLED
-    while used(2.0) > 5 and time.monotonic() < settled:
-        pass  # a busy machine takes its time
+    used(SETTLED)
     return used(QUIET)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from builder.backends import bytecode
 from tests.apps.expect import APPS
 from tests.bench import rig
 from tests.bench.figures import Figure
@@ -16,7 +17,7 @@ from tests.space import Space
 from tests.support import eventually
 
 SAMPLE = APPS / "gradio_interface"
-ROUNDS = 2
+ROUNDS = 3
 MARK = "podium-bench-version"
 
 
@@ -29,6 +30,8 @@ def run(podium: Podium, folder: Path) -> list[Figure]:
     space = podium.space("bench-push")
     first = first_build(podium, space, folder)
     python = rig.environments(podium.data)[0]
+    compiled = python.parent.parent / bytecode.MARKER
+    eventually(compiled.exists, 300, "the bytecode that the first build compiles afterwards, beside both sides' boots")
     ours, own = [], []
     for version in map(str, range(2, 2 + ROUNDS)):
         ours.append(rig.seconds(lambda version=version: push(space, version)))
@@ -43,7 +46,7 @@ def push(space: Space, version: str) -> None:
     """Push and wait until this version answers at the Space's own URL."""
     space.push(SAMPLE, {"app.py": code(version)}, f"Version {version}")
     with space.client() as client:
-        eventually(lambda: rig.answers(client, f"{MARK}-{version}"), 300, f"version {version}")
+        eventually(lambda: rig.answers(client, f"{MARK}-{version}"), 300, f"version {version}", rig.LOOK)
 
 
 def first_build(podium: Podium, space: Space, folder: Path) -> Figure:

@@ -13,6 +13,10 @@ import httpx
 from tests.podium import Podium
 from tests.support import eventually, free_port
 
+#: Seconds between looks whether an app answers, the same for both sides. Each look at a version that still serves costs it, and
+#: the gateway, some CPU that its successor would use to boot.
+LOOK = 0.1
+
 
 @contextmanager
 def podium(home: Path, **settings: str) -> Iterator[Podium]:
@@ -43,7 +47,7 @@ def boot(python: Path, folder: Path, answer: str = "", path: str = "/") -> float
     )  # fmt: skip
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=5) as client:
-            eventually(lambda: answers(client, answer, path), 120, f"{folder} answering by itself")
+            eventually(lambda: answers(client, answer, path), 120, f"{folder} answering by itself", LOOK)
         return time.monotonic() - began
     finally:
         os.killpg(process.pid, signal.SIGKILL)
