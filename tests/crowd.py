@@ -121,8 +121,8 @@ class Author:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.push()
-            self._stop.wait(self._pause)
+            took = self.push().took
+            self._stop.wait(self._pause + 2 * took)  # a newer push ends the build of the one before: let some be built
 
     def push(self) -> Push:
         version = (self.pushes[-1].version if self.pushes else 0) + 1
