@@ -23,6 +23,7 @@ from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
 from orchestrator.domain.tree import Change, Commit, TreeEntry
+from orchestrator.errors import Unavailable
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -120,6 +121,10 @@ class Builds(Protocol):
 
 class Cancelled(Exception):
     """The build was told to stop."""
+
+
+class BuilderDied(Unavailable):
+    """What built ended without a word. This very build may be why, so it is tried only so often."""
 
 
 class Doorbell(Protocol):

@@ -76,9 +76,11 @@ def builder(settings: Settings) -> Callable[[], None]:
             "SETTING", "PODIUM_BUILDS is local: the control plane builds by itself; set celery here and there"
         )
     from builder.worker import make_app, serve
+    from orchestrator import failpoints
     from orchestrator.large_settings import large_files
     from orchestrator.repos.git import GitRepos
 
+    failpoints.enable(*settings.failpoint.split())
     store, (belfry, rings) = open_store(settings), bell(settings)
     repos = GitRepos(settings.data / "repos", settings.push_limit)
     builds = compiler(settings)
