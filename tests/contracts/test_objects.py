@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import threading
 import time
 
@@ -19,7 +20,7 @@ from orchestrator.store.engine import Store
 from tests.support import free_port
 
 A, B = "a" * 24, "b" * 24
-DATA = os.urandom(300_000)
+DATA = random.Random(7).randbytes(300_000)  # the same in every process: names of tests are made of it
 OID = hashlib.sha256(DATA).hexdigest()
 PLACE = f"{OID}.00000000"
 
