@@ -123,6 +123,7 @@ class Console:
             "theme": theme if theme in ("light", "dark") else "",
             "done": DONE.get(request.query_params.get("done", ""), ""),
             "path": request.url.path,
+            "version": self.parts.version,
         }
         html = self.templates.get_template(template).render(shared | values)
         response = HTMLResponse(html, status)

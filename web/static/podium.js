@@ -68,3 +68,13 @@ export function ready(root = document) {
 
 ready();
 setInterval(() => document.hidden || tick(), 1000);
+
+// "/" goes to the search field, as on many sites; not while something is typed.
+document.addEventListener("keydown", (event) => {
+  const field = document.querySelector("input[data-slash]");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !field) return;
+  if (event.target.closest?.("input, textarea, select, [contenteditable], .log")) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+});
