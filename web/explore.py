@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from orchestrator.api.readme import first_files, readme
 from orchestrator.domain.caller import role_on
 from orchestrator.domain.records import Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Role, Visibility
 from orchestrator.errors import Conflict, Forbidden, Invalid
 from orchestrator.services.spaces import SDKS, NewSpace
@@ -80,7 +81,7 @@ def routes(console: Console) -> APIRouter:
             )
         except (Invalid, Conflict, Forbidden) as error:
             return new_page(request, visit, 422, error.message, **given)
-        files = first_files(readme(made.name, made.sdk), ())
+        files = first_files(RepoKind.SPACE, readme(made.name, made.sdk), ())
         console.parts.pushes.commit(visit.caller, made, files, FIRST_COMMIT, None, MAIN)
         return go(f"/{made.path}?done=created")
 

@@ -13,6 +13,7 @@ from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
+from orchestrator.store.listing import page
 from orchestrator.store.values import failures_in, failures_out, image_in, image_out
 
 _WISH = (
@@ -58,39 +59,10 @@ class Spaces:
     def labels_taken(self, label: str) -> bool:
         return bool(self._db.execute(sa.select(t.spaces.c.id).where(t.spaces.c.label == label)).first())
 
-    def list(
-        self,
-        *,
-        visible_to: str | None = None,
-        all_visible: bool = False,
-        owner: str | None = None,
-        search: str | None = None,
-        sdk: str | None = None,
-        sort: str = "last_modified",
-        limit: int = 100,
-        after: tuple[float, str] | None = None,
-    ) -> "list[Space]":
-        """Newest first by `sort` (created_at | last_modified), then by id. `after` is the (time, id) of the last one seen.
-        Private ones only for `visible_to` (a user's id): their own and their organisations'; all with `all_visible`."""
-        column = t.spaces.c.created_at if sort == "created_at" else t.spaces.c.updated_at
-        query = _SELECT.where(t.spaces.c.deleted.is_(False)).order_by(column.desc(), t.spaces.c.id.desc()).limit(limit)
-        if not all_visible:
-            allowed = t.spaces.c.visibility != Visibility.PRIVATE.value
-            if visible_to:
-                mine = sa.select(t.members.c.org_id).where(t.members.c.user_id == visible_to)
-                allowed = allowed | (t.spaces.c.owner_id == visible_to) | t.spaces.c.owner_id.in_(mine)
-            query = query.where(allowed)
-        if owner:
-            query = query.where(t.owners.c.name_lower == owner.lower())
-        if sdk:
-            query = query.where(t.spaces.c.sdk == sdk)
-        if search:
-            pattern = "%" + search.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-            full = t.owners.c.name_lower + "/" + t.spaces.c.name_lower
-            query = query.where(full.like(pattern, escape="\\"))
-        if after:
-            query = query.where(sa.tuple_(column, t.spaces.c.id) < sa.tuple_(*after))
-        return [_space(row) for row in self._db.execute(query).mappings()]
+    def list(self, *, sdk: str | None = None, **filters: object) -> "list[Space]":
+        """A page of Spaces; filters are those of `listing.page`."""
+        query = _SELECT if sdk is None else _SELECT.where(t.spaces.c.sdk == sdk)
+        return [_space(row) for row in self._db.execute(page(query, t.spaces, **filters)).mappings()]
 
     def count(self) -> int:
         return self._db.execute(sa.select(sa.func.count()).select_from(t.spaces)).scalar() or 0
