@@ -217,6 +217,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.discussions import Discussions
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
+    from orchestrator.services.imports import Imports
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
     from orchestrator.services.pull_requests import PullRequests
@@ -292,6 +293,7 @@ def control(settings: Settings) -> Control:
         branches=Branches(repos, refs, pushes),
         discussions=discussions,
         pull_requests=PullRequests(discussions, repos, refs, pushes),
+        imports=Imports(refs, pushes, settings.repo_limit),
         markdown=comment,
     )
     access = GitAccess(store, people, spaces.create_for_push)

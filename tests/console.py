@@ -27,6 +27,7 @@ from orchestrator.services.builds import BuildQueue
 from orchestrator.services.discussions import Discussions
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.imports import Imports
 from orchestrator.services.likes import Likes
 from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
@@ -93,6 +94,7 @@ class Console:
                 branches=Branches(repos, refs, pushes),
                 discussions=discussions,
                 pull_requests=PullRequests(discussions, repos, refs, pushes),
+                imports=Imports(refs, pushes, 200 * MB),
             ),
             **changed,
         )

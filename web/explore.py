@@ -78,15 +78,13 @@ def routes(console: Console) -> APIRouter:
 
     @router.get("/")
     @router.get("/spaces")
-    def explore(
-        request: Request, want: Wanted = Depends(wanted), visit: Visit = Depends(console.visit)
-    ) -> Response:
+    def explore(request: Request, want: Wanted = Depends(wanted), visit: Visit = Depends(console.visit)) -> Response:
         found, next_after = look(console, visit.caller, want)
         trending: list[Space] = []
         if not want.narrowed and want.sort == _FIRST:
-            row = spaces.list(visit.caller, sort="trending", limit=TREND)
+            row = spaces.list(visit.caller, sort="trending", limit=3 * TREND)
             trends = likes.trends([space.id for space in row])
-            trending = [space for space in row if trends[space.id]]
+            trending = [space for space in row if trends[space.id] and stage_tone(space.stage) != "bad"][:TREND]
         values = {
             "spaces": found,
             "trending": trending if len(trending) > 1 else [],
@@ -135,7 +133,12 @@ def look(console: Console, caller: Caller, want: Wanted, owner: str | None = Non
 
 def mark(space: Space, sort: str, trend: int = 0) -> str:
     """Where the next page begins: after this one."""
-    values = {"created_at": space.created_at, "last_modified": space.updated_at, "likes": space.likes, "trending": trend}
+    values = {
+        "created_at": space.created_at,
+        "last_modified": space.updated_at,
+        "likes": space.likes,
+        "trending": trend,
+    }
     return f"{float(values[sort])!r}~{space.id}"
 
 

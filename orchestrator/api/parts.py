@@ -14,6 +14,7 @@ from orchestrator.services.builds import BuildQueue
 from orchestrator.services.discussions import Discussions
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.imports import Imports
 from orchestrator.services.likes import Likes
 from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
@@ -54,6 +55,7 @@ class Parts:
     branches: Branches = field(kw_only=True)
     discussions: Discussions = field(kw_only=True)
     pull_requests: PullRequests = field(kw_only=True)
+    imports: Imports = field(kw_only=True)
     markdown: Callable[[str], str] = plain
 
     @property

@@ -163,6 +163,10 @@ class Spaces:
     def delete(self, caller: Caller, space: Space) -> None:
         """Gone at once for everybody; the reconciler takes down what is left. Its name and host are free again."""
         require(caller, space, Role.ADMIN)
+        self.discard(caller, space)
+
+    def discard(self, caller: Caller, space: Space) -> None:
+        """Delete what the caller has just made, whatever else they may do there."""
         gone = f"deleted-{space.id}"
         self._change(
             caller, space, "space.delete", deleted=True, name=gone, label=gone, access_epoch=space.access_epoch + 1

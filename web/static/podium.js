@@ -78,3 +78,13 @@ document.addEventListener("keydown", (event) => {
   field.focus();
   field.select();
 });
+
+// A form that takes a while is sent once, and says so.
+document.addEventListener("submit", (event) => {
+  const button = event.target.querySelector("button[data-busy]");
+  if (!button || event.defaultPrevented) return;
+  if (button.getAttribute("aria-disabled")) return event.preventDefault();
+  button.setAttribute("aria-disabled", "true");
+  button.textContent = button.dataset.busy;
+});
+addEventListener("pageshow", (event) => event.persisted && document.querySelector("button[data-busy][aria-disabled]") && location.reload());
