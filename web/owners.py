@@ -12,7 +12,9 @@ from web.session import Visit
 _LIKED = 12
 _OTHERS = 50
 #: Paths of one step that are not names of owners: this router is matched before the API's.
-_NOT_OWNERS = sorted(RESERVED_NAMES | {"metrics", "openapi\\.json", "favicon\\.ico", "robots\\.txt", "device"})
+_NOT_OWNERS = sorted(
+    RESERVED_NAMES | {"metrics", "openapi\\.json", "favicon\\.ico", "robots\\.txt", "device", "embed\\.js"}
+)
 
 
 class _OwnerConvertor(StringConvertor):

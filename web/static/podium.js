@@ -58,6 +58,7 @@ export function seconds(value) {
 export function tick(root = document) {
   const now = Date.now() / 1000;
   for (const clock of root.querySelectorAll("time[data-since]")) clock.textContent = seconds(now - clock.dataset.since);
+  for (const bar of root.querySelectorAll("progress[data-since]")) bar.value = Math.min(bar.max, now - bar.dataset.since);
   for (const clock of root.querySelectorAll("time[data-until]")) clock.textContent = seconds(clock.dataset.until - now);
 }
 
@@ -88,3 +89,22 @@ document.addEventListener("submit", (event) => {
   button.textContent = button.dataset.busy;
 });
 addEventListener("pageshow", (event) => event.persisted && document.querySelector("button[data-busy][aria-disabled]") && location.reload());
+
+// A like needs no new page: the app in its frame stays as it is.
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("form.like-place");
+  if (!form) return;
+  event.preventDefault();
+  const button = form.querySelector("button");
+  const liked = button.getAttribute("aria-pressed") === "true";
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" });
+    if (!answer.ok && answer.type !== "opaqueredirect") throw new Error(answer.status);
+    button.setAttribute("aria-pressed", String(!liked));
+    form.elements.want.value = liked ? "1" : "";
+    const number = form.querySelector(".number");
+    if (/^\d+$/.test(number.textContent)) number.textContent = Number(number.textContent) + (liked ? -1 : 1);
+  } catch {
+    form.submit();
+  }
+});
