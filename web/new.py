@@ -87,7 +87,8 @@ def routes(console: Console) -> APIRouter:
 
     @router.post("/new")
     async def create(request: Request, visit: Visit = Depends(console.member)) -> Response:
-        form, upload = await read_upload(request, visit.key, parts.push_limit)
+        form, files = await read_upload(request, visit.key, parts.push_limit)
+        upload = files[0][1] if files else None
         given = {name: form.get(name, "").strip()[:500] for name in _FIELDS}
         try:
             made = await run_in_threadpool(make, visit.caller, given, upload)

@@ -41,6 +41,7 @@ DONE = {
     "refuse": "Refused. Whoever asked reads why.",
     "quota": "Quota saved.",
     "noquota": "Quota removed.",
+    "committed": "Committed. What runs follows by itself.",
     "deleted": "The Space is gone.",
     "revoked": "The token works no more.",
     "signedout": "You are signed out.",
