@@ -24,6 +24,10 @@ def routes(console: Console) -> APIRouter:
     def begin(request: Request, visit: Visit, owner: str, name: str) -> tuple[Space, str, str, str, dict]:
         """As `open_repo`, for those who may write, on a branch. Raises NotFound for another revision."""
         console.space(visit, owner, name, Role.WRITE, code=True)
+        return on_branch(request, visit, owner, name)
+
+    def on_branch(request: Request, visit: Visit, owner: str, name: str) -> tuple[Space, str, str, str, dict]:
+        """The same for everybody who reads the code: they may propose a change."""
         space, revision, commit, path, values = open_repo(console, request, visit, owner, name)
         if commit and f"refs/heads/{revision}" not in parts.repos.refs(space.id):
             raise NotFound("RevisionNotFound", "Only branches can be changed; choose one above the files.")
@@ -35,7 +39,7 @@ def routes(console: Console) -> APIRouter:
 
     @router.get("/spaces/{owner}/{name}/edit/{rest:path}")
     def edit(request: Request, owner: str, name: str, visit: Visit = Depends(console.member)) -> Response:
-        space, _, commit, path, values = begin(request, visit, owner, name)
+        space, _, commit, path, values = on_branch(request, visit, owner, name)
         entry_of(console, space, commit, path)
         data = parts.repos.read(space.id, commit, path, TEXT_LIMIT + 1) or b""
         if len(data) > TEXT_LIMIT or kind_of(path, data) != "text" or not _utf8(data):
@@ -46,7 +50,7 @@ def routes(console: Console) -> APIRouter:
 
     @router.get("/spaces/{owner}/{name}/new/{rest:path}")
     def new(request: Request, owner: str, name: str, visit: Visit = Depends(console.member)) -> Response:
-        *_, folder, values = begin(request, visit, owner, name)
+        *_, folder, values = on_branch(request, visit, owner, name)
         return form_page(request, visit, values, path=f"{folder}/" if folder else "", fresh=True)
 
     @router.get("/spaces/{owner}/{name}/upload/{rest:path}")
@@ -55,7 +59,8 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "space/upload.html", **values, error="", limit=parts.file_limit)
 
     def save(request: Request, visit: Visit, owner: str, name: str, form: dict[str, str], fresh: bool) -> Response:
-        space, revision, _, old, values = begin(request, visit, owner, name)
+        space, revision, _, old, values = on_branch(request, visit, owner, name)
+        proposed = bool(form.get("propose")) or not values["can_change"]
         path, text = form.get("path", "").strip().strip("/") or old, form.get("text", "").replace("\r\n", "\n")
         message = form.get("message", "").strip()[:_MESSAGE] or f"{'Add' if fresh else 'Change'} {path}"[:_MESSAGE]
         changes = [Change(path, text.encode("utf-8", "replace"))]
@@ -65,7 +70,11 @@ def routes(console: Console) -> APIRouter:
         try:
             if fresh and _there(console, space, revision, path):
                 raise Invalid("PATH_CLASH", f"There is a file {path[:100]!r} already; open it and edit it.")
-            parts.pushes.commit(visit.caller, space, changes, message, parent, f"refs/heads/{revision}")
+            base = f"refs/heads/{revision}"
+            if proposed:
+                made, _ = parts.pull_requests.open_with(visit.caller, space, changes, message, parent, base)
+                return go(f"/{space.path}/discussions/{made.num}")
+            parts.pushes.commit(visit.caller, space, changes, message, parent, base)
         except CallerError as error:
             said = _STALE if isinstance(error, Stale) else error.message
             kept = {

@@ -6,7 +6,23 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from web import edit, errors, explore, files, hardware, history, live, logs, new, owners, sign_in, space, tokens, use
+from web import (
+    community,
+    edit,
+    errors,
+    explore,
+    files,
+    hardware,
+    history,
+    live,
+    logs,
+    new,
+    owners,
+    sign_in,
+    space,
+    tokens,
+    use,
+)
 from web.errors import Renderer
 from web.page import Console
 
@@ -19,7 +35,22 @@ def create_router(parts: "Parts") -> APIRouter:
     console = Console(parts)
     router = APIRouter()
     router.include_router(console.assets.routes())
-    for pages in (explore, new, sign_in, tokens, hardware, logs, live, files, history, edit, use, space, owners):
+    for pages in (
+        explore,
+        new,
+        sign_in,
+        tokens,
+        hardware,
+        logs,
+        live,
+        files,
+        history,
+        edit,
+        community,
+        use,
+        space,
+        owners,
+    ):
         router.include_router(pages.routes(console))
     return router
 
