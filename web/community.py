@@ -17,7 +17,7 @@ _PR_DIFF = 1_000_000  #: characters that are shown
 
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    talk, pulls = console.parts.discussions, console.parts.pull_requests
+    talk, pulls = console.parts.community.discussions, console.parts.community.pull_requests
 
     def page(request: Request, visit: Visit, space: Space, status: int = 200, p: int = 0, **more: str) -> Response:
         live = more.get("show", "open") != "closed"

@@ -72,7 +72,7 @@ def routes(console: Console) -> APIRouter:
                 raise Invalid("PATH_CLASH", f"There is a file {path[:100]!r} already; open it and edit it.")
             base = f"refs/heads/{revision}"
             if proposed:
-                made, _ = parts.pull_requests.open_with(visit.caller, space, changes, message, parent, base)
+                made, _ = parts.community.pull_requests.open_with(visit.caller, space, changes, message, parent, base)
                 return go(f"/{space.path}/discussions/{made.num}")
             parts.pushes.commit(visit.caller, space, changes, message, parent, base)
         except CallerError as error:

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 
 from orchestrator.domain.records import Space
+from orchestrator.domain.tree import TreeEntry
 from orchestrator.errors import Invalid, NotFound
-from orchestrator.ports import TreeEntry
 from web import highlight
 from web.markdown import readme
 from web.page import Console

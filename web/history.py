@@ -5,8 +5,8 @@ from collections import OrderedDict
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
+from orchestrator.domain.tree import Commit
 from orchestrator.errors import NotFound
-from orchestrator.ports import Commit
 from web import diff
 from web.files import open_repo
 from web.page import Console
@@ -24,7 +24,7 @@ _KEPT = 300
 
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    repos, refs = console.parts.repos, console.parts.refs
+    repos, refs = console.parts.repos, console.parts.community.refs
     known: OrderedDict[tuple[str, str, str], dict[str, list[str]]] = OrderedDict()
 
     @router.get("/spaces/{owner}/{name}/commits/{rest:path}")

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from web import (
     community,
+    docs,
     edit,
     errors,
     explore,
@@ -36,6 +37,7 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     for pages in (
+        docs,
         explore,
         new,
         sign_in,

@@ -4,6 +4,7 @@ Change a table here and add a migration: a test holds the migrated schema agains
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -254,6 +255,33 @@ usage = Table(
     Index("ix_usage_owner_id_until", "owner_id", "until"),
     Index("ix_usage_until", "until"),
     Index("ix_usage_running", "space_id", sqlite_where=text("running"), postgresql_where=text("running")),
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("place", plain(80), primary_key=True),
+    Column("oid", plain(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
+    Column("doomed_at", Float, index=True),
+    Index(
+        "uq_objects_oid",
+        "oid",
+        unique=True,
+        sqlite_where=text("doomed_at IS NULL"),
+        postgresql_where=text("doomed_at IS NULL"),
+    ),
+)
+
+owned_objects = Table(
+    "owned_objects",
+    metadata,
+    Column("repo_id", ID, primary_key=True),
+    Column("oid", plain(64), primary_key=True, index=True),
+    Column("owned_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
 )
 
 audit = Table(

@@ -69,7 +69,7 @@ def elsewhere(tmp_path_factory):
 @pytest.fixture
 def imports(console):  # noqa: F811
     return Imports(
-        console.parts.refs, console.parts.pushes, MB,
+        console.parts.community.refs, console.parts.pushes, MB,
         schemes=("http",), allowed=lambda address: True, lookup=lambda host, port: ["127.0.0.1"],
     )  # fmt: skip
 
@@ -88,7 +88,7 @@ def test_history_and_files_come_over(console, imports, empty, elsewhere):  # noq
     assert [c.title for c in parts.repos.log(space.id, new)] == ["Say what it is", "Add app.py"]
     after = parts.spaces.get(space.id)
     assert after.sha == after.wish.revision == new and after.sdk == "gradio"
-    assert list(parts.refs.below(space.id, "refs/")) == ["refs/heads/main"], "nothing else is left"
+    assert list(parts.community.refs.below(space.id, "refs/")) == ["refs/heads/main"], "nothing else is left"
     assert set(_Handler.asked) == {f"git.elsewhere.example:{elsewhere}"}, "the name was not looked up again"
     with pytest.raises(Conflict):
         imports.bring(caller, after, f"http://git.elsewhere.example:{elsewhere}/repo.git")
@@ -100,11 +100,11 @@ def test_what_cannot_be_fetched_says_so_and_leaves_nothing(console, imports, emp
     with pytest.raises(Invalid) as raised:
         imports.bring(caller, space, f"http://git.elsewhere.example:{elsewhere}/{name}")
     assert raised.value.code == "IMPORT" and "fatal" not in raised.value.message
-    assert console.parts.refs.below(space.id, "refs/") == {}
+    assert console.parts.community.refs.below(space.id, "refs/") == {}
 
 
 def test_too_much_is_refused(console, imports, empty, elsewhere):  # noqa: F811
     caller, space = empty
     with pytest.raises((TooLarge, Invalid)):
         imports.bring(caller, space, f"http://git.elsewhere.example:{elsewhere}/big.git")
-    assert console.parts.refs.below(space.id, "refs/") == {}
+    assert console.parts.community.refs.below(space.id, "refs/") == {}

@@ -15,7 +15,7 @@ from orchestrator.domain.records import Build
 from orchestrator.domain.seen import BuildState, Image
 from orchestrator.domain.space import MAIN, Role, Visibility
 from orchestrator.domain.stage import Stage
-from orchestrator.ports import Change
+from orchestrator.domain.tree import Change
 from orchestrator.services.spaces import NewSpace
 from tests.console import Console
 from web.routes import create_renderer, create_router
