@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.domain.discussions import Discussion
 from orchestrator.domain.records import Space
-from orchestrator.errors import CallerError, Conflict, NotFound
+from orchestrator.errors import CallerError, Forbidden, NotFound
 from web import diff
 from web.page import Console, go
 from web.session import Visit
@@ -100,9 +100,9 @@ def routes(console: Console) -> APIRouter:
                 talk.set_status(visit.caller, space, found, action)
             else:
                 raise NotFound("ACTION", "There is no such action.")
-        except (Conflict, CallerError) as error:
-            if isinstance(error, NotFound):
-                raise
+        except (NotFound, Forbidden):
+            raise
+        except CallerError as error:
             return shown(request, visit, space, found, 422, error.message, text)
         return go(f"/{space.path}/discussions/{num}")
 

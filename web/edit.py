@@ -152,6 +152,8 @@ def _changes(files: list, folder: str, limit: int):
 
 def _there(console: Console, space: Space, revision: str, path: str) -> bool:
     head = console.parts.repos.head(space.id, f"refs/heads/{revision}")
+    if any(step in ("", ".", "..") for step in path.split("/")):
+        return False  # the commit says what is wrong with it
     try:
         return bool(head and console.parts.repos.entry(space.id, head, path))
     except NotFound:

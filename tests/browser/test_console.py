@@ -78,7 +78,7 @@ def test_from_a_template_to_a_change_made_in_the_browser(page, podium, space):
 
     page.get_by_role("link", name="Files").click()
     page.get_by_role("link", name="Begin with a template").first.wait_for()
-    page.get_by_role("link", name="index.html").click()
+    page.get_by_role("link", name="index.html", exact=True).click()
     page.get_by_role("link", name="Edit").click()
     text = page.locator("textarea[name=text]")
     text.fill(text.input_value().replace("It works", "It changed"))
@@ -107,7 +107,7 @@ def test_spaces_are_found_while_typing(page, podium, space):
     page.goto(podium.url)
     page.keyboard.press("/")
     page.keyboard.type(name)
-    page.locator(".all .card").get_by_text(name).wait_for()
+    page.locator(f'.all .card a[href$="/{name}"]').wait_for()
     page.wait_for_function("document.querySelectorAll('.all .card').length === 1")
     page.keyboard.type(" nothing-of-this-name")
     page.get_by_role("heading", name="Nothing found").wait_for()

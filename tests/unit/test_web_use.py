@@ -207,6 +207,20 @@ def test_a_zip_begins_a_space(console, ada):  # noqa: F811
         assert tx.spaces.find("ada", "from-broken") is None and tx.spaces.find("ada", "from-evil") is None
 
 
+def test_a_copy_has_the_files_and_no_more(console, ada, bob, make):  # noqa: F811
+    source = make(files={"app.py": b"original"})
+    assert f"/new?copy={source.owner}/{source.name}" in bob.get(f"/spaces/{source.full_name}/use").text
+    on = f"/new?copy={source.full_name}"
+    answer = bob.post("/new", on, name="my-copy", way="copy", copy=source.full_name, visibility="private")
+    assert answer.status_code == 303, answer.text
+    with console.store.read() as tx:
+        made = tx.spaces.find("bob", "my-copy")
+    assert text_of(console, made, "app.py") == b"original" and made.private
+    hidden = make(Visibility.PROTECTED)
+    assert bob.get(f"/new?copy={hidden.full_name}").status_code == 404
+    assert bob.post("/new", "/new", name="stolen", way="copy", copy=hidden.full_name).status_code == 422
+
+
 @pytest.mark.parametrize(
     "url",
     [
