@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.apps import expect
-from tests.support import git
+from tests.support import eventually, git
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -86,7 +86,15 @@ def test_from_a_template_to_a_change_made_in_the_browser(page, podium, space):
     page.keyboard.press("Control+s")
     page.get_by_text("Committed.").wait_for()
     page.get_by_role("link", name="App", exact=True).click()
-    frame.get_by_role("heading", name="It changed").wait_for(timeout=120_000)
+
+    def changed() -> bool:
+        """The old version stays in its frame until the person asks for the new one."""
+        newer = page.get_by_role("button", name="Show it")
+        if newer.is_visible():
+            newer.click()
+        return frame.get_by_role("heading", name="It changed").is_visible()
+
+    eventually(changed, 120)
 
     page.goto(f"{podium.url}/spaces/{space.id}/edit/main/README.md")
     text.fill(text.input_value().replace("sdk: static", "sdk: statik"))
