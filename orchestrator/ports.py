@@ -201,10 +201,6 @@ class Repos(Protocol):
     def named(self, repo_id: str) -> set[str]:
         """SHA-256 of every large object that any revision names, also one that no ref leads to any more."""
 
-    def without(self, repo_id: str, blobs: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Take files with this content out of the whole history: full ref -> (old, new) commit of those that this would move.
-        The refs stay where they are; what is new is durable."""
-
     def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]: ...
 
     def commit(

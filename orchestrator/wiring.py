@@ -190,9 +190,7 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
-        large=large.files,
-        grants=large.grants,
-        xet=large.xet,
+        **large.parts,
         hosted=hosted,
         gates=Gates(store),
         likes=Likes(store),
@@ -212,7 +210,7 @@ def control(settings: Settings) -> Control:
     access = GitAccess(store, people, spaces.create_for_push)
     git_routes = (
         git.router(access, pushes, smart),
-        lfs.router(access, large.files, large.grants),
+        lfs.router(access, parts),
         git.hook_router(pushes),
     )
     extra = (*git_routes, create_router(parts))

@@ -125,7 +125,7 @@ class Console:
         self.read_token = accounts.add_token(self.ada, "read", "reader")
         self.bobs = accounts.add_token(self.bob, "write", "bobs")
         access = GitAccess(self.store, accounts, spaces.create_for_push)
-        self.app = create_app(self.parts, (lfs.router(access, self.large, self.parts.grants),))
+        self.app = create_app(self.parts, (lfs.router(access, self.parts),))
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
 

@@ -17,6 +17,7 @@ from orchestrator.api import (
     hardware,
     internal,
     later,
+    lfs_files,
     likes,
     listing,
     logs,
@@ -30,6 +31,7 @@ from orchestrator.api import (
     uploads,
     webhooks,
     xet,
+    xet_read,
 )
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
@@ -40,7 +42,9 @@ _ROUTERS = (
     internal.internal,
     document.router,
     xet.cas,
+    xet_read.router,
     xet.router,
+    lfs_files.router,
     people.router,
     hardware.router,
     listing.router,

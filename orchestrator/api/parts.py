@@ -44,12 +44,12 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
-    large: LargeFiles
-    grants: Grants
-    xet: Xet
     hosted: Repositories
     gates: Gates
     likes: Likes
+    large: LargeFiles
+    grants: Grants
+    xet: Xet
     moves: Moves
     duplicates: Duplicates
     collections: Collections

@@ -30,11 +30,11 @@ def check_gate(tx: Any, caller: Caller, repo: AnyRepo) -> None:
     if asked and asked.status == ACCEPTED:
         return
     what = {
-        None: "you are not in the authorized list; ask for access on its page",
-        PENDING: "your request to access it is awaiting a review",
-        REJECTED: "your request to access it has been rejected",
+        None: "you are not in the authorized list; ask for access first",
+        PENDING: "your request for access waits for a decision",
+        REJECTED: "your request for access was rejected",
     }[asked.status if asked else None]
-    raise Forbidden("GatedRepo", f"Access to {repo.kind} {name} is restricted: {what}.")
+    raise Forbidden("GatedRepo", f"Access to {repo.kind} {name} is restricted and {what}.")
 
 
 class Gates:
