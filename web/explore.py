@@ -3,6 +3,7 @@
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -22,7 +23,7 @@ TREND = 4  #: how many stand in the row of what is liked lately
 SORTS = {"trending": "Trending", "likes": "Most liked", "last_modified": "Recently changed", "created_at": "Newest"}
 _FIRST = "last_modified"
 _TAGS = 14
-_TAGS_FOR = 60.0  #: seconds that the list of tags is kept
+_KEPT = 30.0  #: seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +74,14 @@ def wanted(
 
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    spaces, likes = console.parts.spaces, console.parts.likes
-    tags = _Tags(console)
+    spaces, lately = console.parts.spaces, _Lately(console)
 
     @router.get("/")
     @router.get("/spaces")
     def explore(request: Request, want: Wanted = Depends(wanted), visit: Visit = Depends(console.visit)) -> Response:
         found, next_after = look(console, visit.caller, want)
-        trending: list[Space] = []
-        if not want.narrowed and want.sort == _FIRST:
-            row = spaces.list(visit.caller, sort="trending", limit=3 * TREND)
-            trends = likes.trends([space.id for space in row])
-            trending = [space for space in row if trends[space.id] and stage_tone(space.stage) != "bad"][:TREND]
+        plain_list = not want.narrowed and want.sort == _FIRST
+        trending = lately.liked(visit.caller) if plain_list else []
         values = {
             "spaces": found,
             "trending": trending if len(trending) > 1 else [],
@@ -93,7 +90,7 @@ def routes(console: Console) -> APIRouter:
             "sorts": SORTS,
             "sdks": SDKS,
             "flavors": [f for f in console.parts.allotment.flavors.values()],
-            "tags": tags.common(),
+            "tags": lately.tags(),
         }
         return console.show(request, visit, "explore.html", **values)
 
@@ -152,21 +149,38 @@ def place(after: str) -> tuple[float, str] | None:
     return (at, ident[:40]) if ident and math.isfinite(at) else None
 
 
-class _Tags:
-    """The tags that are used most among the Spaces that everybody sees, changed lately."""
+class _Lately:
+    """What is asked of many Spaces at once, kept for a while: common tags, and who was liked this week. Of Spaces that everybody
+    sees; those shown are looked up again, so that one that was hidden meanwhile stays hidden."""
 
     def __init__(self, console: Console) -> None:
-        self._spaces = console.parts.spaces
-        self._at, self._known = 0.0, []
+        self._spaces, self._likes = console.parts.spaces, console.parts.likes
+        self._kept: dict[str, tuple[float, list[str]]] = {}
 
-    def common(self) -> list[str]:
-        if time.monotonic() - self._at > _TAGS_FOR or not self._known:
-            seen = Counter(
-                tag.lower()
-                for space in self._spaces.list(STRANGER, limit=300)
-                for tag in dict.fromkeys(texts(space.card.get("tags")))
-                if 1 < len(tag) <= 30 and tag.isprintable()
-            )
-            self._known = [tag for tag, _ in seen.most_common(_TAGS)]
-            self._at = time.monotonic()
-        return self._known
+    def tags(self) -> list[str]:
+        return self._fresh("tags", self._common)
+
+    def liked(self, caller: Caller) -> list[Space]:
+        found = (self._spaces.get(space_id) for space_id in self._fresh("liked", self._trending))
+        seen = [s for s in found if s and not s.wish.deleted and role_on(caller, s) >= Role.READ]
+        return [space for space in seen if stage_tone(space.stage) != "bad"][:TREND]
+
+    def _fresh(self, name: str, make: Callable[[], list[str]]) -> list[str]:
+        at, known = self._kept.get(name, (-math.inf, []))
+        if time.monotonic() - at > _KEPT:
+            self._kept[name] = (time.monotonic(), known := make())
+        return known
+
+    def _common(self) -> list[str]:
+        seen = Counter(
+            tag.lower()
+            for space in self._spaces.list(STRANGER, limit=300)
+            for tag in dict.fromkeys(texts(space.card.get("tags")))
+            if 1 < len(tag) <= 30 and tag.isprintable()
+        )
+        return [tag for tag, _ in seen.most_common(_TAGS)]
+
+    def _trending(self) -> list[str]:
+        row = self._spaces.list(STRANGER, sort="trending", limit=3 * TREND)
+        trends = self._likes.trends([space.id for space in row])
+        return [space.id for space in row if trends[space.id]]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from orchestrator.domain.caller import STRANGER
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.space import Role, Visibility
 from orchestrator.domain.stage import Stage
@@ -18,6 +19,8 @@ from orchestrator.services.imports import Imports, is_public
 from tests.unit.test_web_files import send, text_of, zipped
 from tests.unit.test_web_pages import EVIL, ada, bob, console, make, show, stranger  # noqa: F401
 from web import app_schema
+from web.explore import _Lately
+from web.page import Console as Pages
 from web.starters import STARTERS
 
 NAMES = re.compile(r'<a href="/spaces/([^"/]+/[^"/]+)"')
@@ -259,3 +262,16 @@ def test_what_is_public():
                     "100.64.0.1", "169.254.169.254", "2002:7f00:1::"):  # fmt: skip
         assert not is_public(address), address
     assert is_public("140.82.121.4") and is_public("2606:50c0:8000::153")
+
+
+def test_what_was_liked_and_then_hidden_is_hidden_at_once(console, ada, bob, make):  # noqa: F811
+    liked = [make(files=card("Axolotl")) for _ in range(2)]
+    caller = console.parts.accounts.caller(f"Bearer {console.token}")
+    for space in liked:
+        for somebody in (ada, bob):
+            somebody.post(f"/spaces/{space.full_name}/like", f"/spaces/{space.full_name}", want="1")
+    lately = _Lately(Pages(console.parts))
+    assert {space.id for space in liked} <= {space.id for space in lately.liked(STRANGER)}
+    console.parts.spaces.set_visibility(caller, liked[0], Visibility.PRIVATE)
+    shown = {space.id for space in lately.liked(STRANGER)}
+    assert liked[0].id not in shown and liked[1].id in shown
