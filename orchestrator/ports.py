@@ -23,6 +23,7 @@ from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
 from orchestrator.domain.tree import Change, Commit, TreeEntry
+from orchestrator.errors import Unavailable
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -120,6 +121,10 @@ class Builds(Protocol):
 
 class Cancelled(Exception):
     """The build was told to stop."""
+
+
+class BuilderDied(Unavailable):
+    """What built ended without a word. This very build may be why, so it is tried only so often."""
 
 
 class Doorbell(Protocol):
@@ -315,8 +320,8 @@ class Store(Protocol):
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
     The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.objects`, `.discussions`, `.webhooks`) and their methods are those of the files of the same names in `store/`, on the
-    values of the domain."""
+    `.objects`, `.discussions`, `.webhooks`, `.oauth`) and their methods are those of the files of the same names in `store/`,
+    on the values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

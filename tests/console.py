@@ -27,6 +27,7 @@ from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
+from orchestrator.services.devices import Devices
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
@@ -36,6 +37,7 @@ from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
+from orchestrator.services.oauth import OAuth
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
@@ -64,7 +66,10 @@ class Console:
         bell, signing = LocalBell(), Signing.at(data / "keys")
         repos = GitRepos(data / "repos", 200 * MB)
         accounts = Accounts(self.store)
-        environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
+        vault = Vault.at(data / "keys" / "vault")
+        self.url, app_url = "http://localhost:8000", lambda label: f"http://{label}.localhost:8000"
+        oauth = OAuth(self.store, vault, data / "keys" / "oidc.pem", self.url, app_url)
+        environment = Environment(self.store, vault, bell, signs_in=oauth.environment)
         self.runtime = MemoryRuntime()
         self.large = LargeFiles(self.store, DiskObjects(data / "objects"), repos, LargeLimits(60 * MB, 300 * MB))
         pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB), large=self.large)
@@ -99,8 +104,8 @@ class Console:
                 moves=Moves(self.store, accounts, bell, allotment.requests),
                 duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
                 collections=Collections(self.store, accounts),
-                public_url="http://localhost:8000",
-                app_url=lambda label: f"http://{label}.localhost:8000",
+                public_url=self.url,
+                app_url=app_url,
                 version="9.9",
                 file_limit=5 * MB,
                 push_limit=200 * MB,
@@ -109,12 +114,14 @@ class Console:
                     repos,
                     GitRefs(repos),
                     pushes,
-                    Vault.at(data / "keys" / "vault"),
+                    vault,
                     bell,
                     uploads=data / "uploads",
-                    public_url="http://localhost:8000",
+                    public_url=self.url,
                 ),  # fmt: skip
                 imports=Imports(GitRefs(repos), pushes, 200 * MB),
+                oauth=oauth,
+                devices=Devices(self.store),
             ),
             **changed,
         )

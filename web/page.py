@@ -45,6 +45,7 @@ DONE = {
     "committed": "Committed. What runs follows by itself.",
     "deleted": "The Space is gone.",
     "revoked": "The token works no more.",
+    "everywhere": "You are signed out everywhere else.",
     "signedout": "You are signed out.",
 }
 

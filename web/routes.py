@@ -18,6 +18,7 @@ from web import (
     live,
     logs,
     new,
+    oauth,
     owners,
     sign_in,
     space,
@@ -41,6 +42,7 @@ def create_router(parts: "Parts") -> APIRouter:
         explore,
         new,
         sign_in,
+        oauth,
         tokens,
         hardware,
         logs,
@@ -51,7 +53,7 @@ def create_router(parts: "Parts") -> APIRouter:
         community,
         use,
         space,
-        owners,
+        owners,  # the last: its address is any word
     ):
         router.include_router(pages.routes(console))
     return router

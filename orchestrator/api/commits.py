@@ -70,7 +70,7 @@ def repo_to_commit_to(
 ) -> AnyRepo:
     """The repo, if the caller may commit to this revision of it: everybody who reads it may open a pull request."""
     if request:
-        require_voice(caller)
+        require_voice(caller, repo)
         refuse_disabled(repo)
         parts.gates.check(caller, repo)
     else:

@@ -11,6 +11,7 @@ from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
+from orchestrator.services.devices import Devices
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
@@ -19,6 +20,7 @@ from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
+from orchestrator.services.oauth import OAuth
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
@@ -60,6 +62,8 @@ class Parts:
     push_limit: int = 1024**3
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
+    oauth: OAuth = field(kw_only=True)
+    devices: Devices = field(kw_only=True)
     community: Community = field(kw_only=True)
     imports: Imports = field(kw_only=True)
 

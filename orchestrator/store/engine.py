@@ -19,6 +19,7 @@ from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.interest import Interest
+from orchestrator.store.oauth import OAuth
 from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
@@ -30,7 +31,7 @@ from orchestrator.store.usage import Usage
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0008"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0009"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -50,6 +51,7 @@ class Tx:
         self.audit = Audit(connection)
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
+        self.oauth = OAuth(connection)
         self.discussions = Discussions(connection)
         self.webhooks = Webhooks(connection)
 
