@@ -47,5 +47,12 @@ class Refs(Protocol):
     def diff(self, repo_id: str, base: str, head: str, from_fork: bool, limit: int) -> Iterator[bytes]:
         """A patch of at most `limit` bytes. `from_fork`: from where the two parted."""
 
+    def fetch(self, repo_id: str, url: str, pin: str, limit: int) -> str:
+        """Bring the history of another repo's HEAD, at most `limit` bytes, from the one address that `pin` (host:port:address)
+        names; returns its commit, which stays until `release`. Raises Invalid `IMPORT`, TooLarge `IMPORT_SIZE`."""
+
+    def release(self, repo_id: str) -> None:
+        """Forget what `fetch` brought, unless a ref names it."""
+
     def last_commits(self, repo_id: str, commit: str, paths: Iterable[str]) -> dict[str, Commit]:
         """The commit that touched each path last; those that took too long to find are left out."""

@@ -125,6 +125,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.duplicates import Duplicates
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
+    from orchestrator.services.imports import Imports
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
     from orchestrator.services.moves import Moves
@@ -212,6 +213,7 @@ def control(settings: Settings) -> Control:
         oauth=oauth,
         devices=Devices(store),
         community=community,
+        imports=Imports(community.refs, pushes, settings.repo_limit),
     )
     access = GitAccess(store, people, spaces.create_for_push)
     git_routes = (

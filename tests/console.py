@@ -33,6 +33,7 @@ from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.git_access import GitAccess
 from orchestrator.services.grants import Grants
+from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
@@ -118,6 +119,7 @@ class Console:
                     uploads=data / "uploads",
                     public_url=self.url,
                 ),  # fmt: skip
+                imports=Imports(GitRefs(repos), pushes, 200 * MB),
                 oauth=oauth,
                 devices=Devices(self.store),
             ),

@@ -6,7 +6,25 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from web import docs, errors, explore, files, hardware, live, logs, oauth, sign_in, space, tokens
+from web import (
+    community,
+    docs,
+    edit,
+    errors,
+    explore,
+    files,
+    hardware,
+    history,
+    live,
+    logs,
+    new,
+    oauth,
+    owners,
+    sign_in,
+    space,
+    tokens,
+    use,
+)
 from web.errors import Renderer
 from web.page import Console
 
@@ -19,7 +37,24 @@ def create_router(parts: "Parts") -> APIRouter:
     console = Console(parts)
     router = APIRouter()
     router.include_router(console.assets.routes())
-    for pages in (docs, explore, sign_in, oauth, tokens, hardware, logs, live, files, space):
+    for pages in (
+        docs,
+        explore,
+        new,
+        sign_in,
+        oauth,
+        tokens,
+        hardware,
+        logs,
+        live,
+        files,
+        history,
+        edit,
+        community,
+        use,
+        space,
+        owners,  # the last: its address is any word
+    ):
         router.include_router(pages.routes(console))
     return router
 

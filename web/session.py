@@ -6,9 +6,12 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
+from typing import BinaryIO
 from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from orchestrator.api.identity import base_url, parts_of
 from orchestrator.domain.caller import Caller
@@ -94,7 +97,34 @@ async def read_form(request: Request, key: str) -> dict[str, str]:
         pairs = parse_qsl(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
     except ValueError:
         raise Invalid("FORM", "This form has too many fields.") from None
-    fields = dict(pairs)
+    return _proved(dict(pairs), key)
+
+
+async def read_upload(
+    request: Request, key: str, limit: int, *, count: int = 1, field_limit: int = FORM_LIMIT
+) -> tuple[dict[str, str], list[tuple[str, BinaryIO]]]:
+    """As `read_form`, of a form that may bring files: (fields, [(name, file)]). All of it at most `limit` bytes, on disk when it
+    is large; one field at most `field_limit`. Raises also TooLarge `UPLOAD_SIZE`. Whoever calls closes the files."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        return await read_form(request, key), []
+    check_origin(request)
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or len(length) > 15 or int(length) > limit + FORM_LIMIT:
+        raise TooLarge("UPLOAD_SIZE", f"What is sent here has at most {limit // 1024**2} MB; push more with git.")
+    try:
+        form = await request.form(max_files=count, max_fields=50, max_part_size=field_limit)
+    except HTTPException:
+        raise Invalid("FORM", "This form cannot be read, or brings too many files; send fewer.") from None
+    files = [(f.filename, f.file) for _, f in form.multi_items() if isinstance(f, UploadFile) and f.filename]
+    try:
+        return _proved({name: value for name, value in form.items() if isinstance(value, str)}, key), files
+    except Forbidden:
+        await form.close()
+        raise
+
+
+def _proved(fields: dict[str, str], key: str) -> dict[str, str]:
     if not hmac.compare_digest(fields.pop("proof", "").encode(), proof(key).encode()):
         raise Forbidden("CSRF", "This page was open for too long or in another session; reload it and try again.")
     return fields

@@ -16,6 +16,7 @@ from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.grants import Grants
+from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
@@ -64,6 +65,7 @@ class Parts:
     oauth: OAuth = field(kw_only=True)
     devices: Devices = field(kw_only=True)
     community: Community = field(kw_only=True)
+    imports: Imports = field(kw_only=True)
 
     @property
     def session_cookie(self) -> str:

@@ -11,6 +11,7 @@ from orchestrator.domain.push import ZERO, printable
 from orchestrator.domain.tree import Commit
 from orchestrator.errors import Conflict, Stale
 from orchestrator.ports_refs import Merged
+from orchestrator.repos import fetch as fetching
 from orchestrator.repos.commit import identity, plain
 from orchestrator.repos.git import GitRepos, _commit, _fsync, _ref, _time
 from orchestrator.repos.inspect import records
@@ -108,6 +109,14 @@ class GitRefs:
             if len(entry.name) == 2:
                 _fsync(Path(entry.path))
         _fsync(objects)
+
+    # -------------------------------------------------------------------------------------------------- importing
+
+    def fetch(self, repo_id: str, url: str, pin: str, limit: int) -> str:
+        return fetching.fetch(self._git, self._repos.git_dir(repo_id), url, pin, limit)
+
+    def release(self, repo_id: str) -> None:
+        fetching.release(self._git, self._repos.git_dir(repo_id))
 
     # -------------------------------------------------------------------------------------------------- comparing
 

@@ -29,6 +29,13 @@ class Likes:
         with self._store.write() as tx:
             tx.interest.unlike(repo.id, who)
 
+    def is_liked(self, caller: Caller, repo: AnyRepo) -> bool:
+        """Whether the caller likes it."""
+        if caller.user is None:
+            return False
+        with self._store.read() as tx:
+            return tx.interest.is_liked(repo.id, caller.user.id)
+
     def likers(self, repo: AnyRepo, limit: int, after: tuple[float, str] | None = None) -> list[tuple[Owner, float]]:
         """Newest first, with the time of the like."""
         with self._store.read() as tx:

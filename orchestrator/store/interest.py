@@ -19,10 +19,13 @@ class Interest:
 
     def like(self, repo_id: str, user_id: str, now: float) -> None:
         """Liked already: nothing changes."""
-        have = sa.select(likes.c.user_id).where(likes.c.repo_id == repo_id, likes.c.user_id == user_id)
-        if self._db.execute(have).first() is None:
+        if not self.is_liked(repo_id, user_id):
             self._db.execute(sa.insert(likes).values(repo_id=repo_id, user_id=user_id, created_at=now))
             self._count(repo_id)
+
+    def is_liked(self, repo_id: str, user_id: str) -> bool:
+        have = sa.select(likes.c.user_id).where(likes.c.repo_id == repo_id, likes.c.user_id == user_id)
+        return self._db.execute(have).first() is not None
 
     def unlike(self, repo_id: str, user_id: str) -> None:
         gone = sa.delete(likes).where(likes.c.repo_id == repo_id, likes.c.user_id == user_id)

@@ -3,7 +3,7 @@
 Feeds resume after the last number they saw, so a number must never become visible after a higher one. Numbers are therefore
 given at the end of a transaction, from a counter whose row stays locked until the commit: they are committed in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import sqlalchemy as sa
 
@@ -59,9 +59,30 @@ class Spaces:
     def labels_taken(self, label: str) -> bool:
         return bool(self._db.execute(sa.select(t.spaces.c.id).where(t.spaces.c.label == label)).first())
 
-    def list(self, *, sdk: str | None = None, **filters: object) -> "list[Space]":
-        """A page of Spaces; filters are those of `listing.page`."""
-        query = _SELECT if sdk is None else _SELECT.where(t.spaces.c.sdk == sdk)
+    def list(
+        self,
+        *,
+        sdk: str | None = None,
+        words: Iterable[str] = (),
+        tag: str = "",
+        hardware: str = "",
+        running: bool = False,
+        **filters: object,
+    ) -> "list[Space]":
+        """A page of Spaces; filters are those of `listing.page`. `words`: each is in the name, title, description or tags.
+        `running`: those that serve now."""
+        c = t.spaces.c
+        query = _SELECT if sdk is None else _SELECT.where(c.sdk == sdk)
+        for word in words:
+            said = (c.card[name].as_string() for name in ("title", "short_description", "tags"))
+            name = t.owners.c.name_lower + "/" + c.name_lower
+            query = query.where(sa.or_(name.contains(word.lower(), autoescape=True), *(_holds(x, word) for x in said)))
+        if tag:
+            query = query.where(_holds(c.card["tags"].as_string(), f'"{tag}"'))
+        if hardware:
+            query = query.where(c.hardware == hardware)
+        if running:
+            query = query.where(c.stage.startswith(Stage.RUNNING.value))
         return [_space(row) for row in self._db.execute(page(query, t.spaces, **filters)).mappings()]
 
     def count(self) -> int:
@@ -203,6 +224,10 @@ class Spaces:
     def _one(self, *conditions: sa.ColumnElement) -> Space | None:
         row = self._db.execute(_SELECT.where(*conditions)).mappings().first()
         return _space(row) if row else None
+
+
+def _holds(text: sa.ColumnElement[str], word: str) -> sa.ColumnElement[bool]:
+    return text.icontains(word, autoescape=True)
 
 
 def _free(who: str, now: float) -> sa.ColumnElement[bool]:
