@@ -214,6 +214,8 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.git_access import GitAccess
     from orchestrator.services.janitor import Janitor
+    from orchestrator.services.oversight import Oversight
+    from orchestrator.services.people import People
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.routes import RouteFeed
@@ -275,6 +277,8 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
+        oversight=Oversight(store),
+        people=People(store, people),
     )
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))

@@ -23,6 +23,8 @@ from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
+from orchestrator.services.oversight import Oversight
+from orchestrator.services.people import People
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
@@ -76,6 +78,8 @@ class Console:
                 "9.9",
                 5 * MB,
                 200 * MB,
+                oversight=Oversight(self.store),
+                people=People(self.store, accounts),
             ),
             **changed,
         )

@@ -43,6 +43,17 @@ DONE = {
     "noquota": "Quota removed.",
     "deleted": "The Space is gone.",
     "revoked": "The token works no more.",
+    "notice": "Done. Everybody sees it now.",
+    "takendown": "Taken down. Its people read why.",
+    "putback": "Put back. It may run again.",
+    "adminpaused": "Paused. Its people can start it again.",
+    "profile": "Profile saved.",
+    "password": "Password changed. Every other browser is signed out.",
+    "browser": "That browser is signed out.",
+    "member": "Members changed.",
+    "organisation": "The organisation is there.",
+    "admin": "Saved.",
+    "frontmatter": "Written to README.md as a commit.",
     "signedout": "You are signed out.",
 }
 
@@ -123,6 +134,7 @@ class Console:
             "theme": theme if theme in ("light", "dark") else "",
             "done": DONE.get(request.query_params.get("done", ""), ""),
             "path": request.url.path,
+            "notice": self.parts.oversight.banner(),
         }
         html = self.templates.get_template(template).render(shared | values)
         response = HTMLResponse(html, status)

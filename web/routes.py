@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from web import errors, explore, files, hardware, live, logs, sign_in, space, tokens
+from web import (
+    account,
+    admin,
+    audit,
+    docs,
+    errors,
+    explore,
+    files,
+    hardware,
+    live,
+    logs,
+    people,
+    sign_in,
+    space,
+    tokens,
+)
 from web.errors import Renderer
 from web.page import Console
 
@@ -19,7 +34,7 @@ def create_router(parts: "Parts") -> APIRouter:
     console = Console(parts)
     router = APIRouter()
     router.include_router(console.assets.routes())
-    for pages in (explore, sign_in, tokens, hardware, logs, live, files, space):
+    for pages in (admin, audit, people, account, docs, explore, sign_in, tokens, hardware, logs, live, files, space):
         router.include_router(pages.routes(console))
     return router
 

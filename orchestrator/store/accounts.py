@@ -68,6 +68,11 @@ class Accounts:
         )
         return [(_owner(row), Role(row["role"])) for row in self._db.execute(query).mappings()]
 
+    def member_counts(self) -> dict[str, int]:
+        """How many members each organisation has, by its id."""
+        query = sa.select(t.members.c.org_id, sa.func.count()).group_by(t.members.c.org_id)
+        return {org: number for org, number in self._db.execute(query)}
+
     # tokens
 
     def add_token(self, token: Token) -> None:
@@ -94,6 +99,12 @@ class Accounts:
         query = sa.select(t.sessions).where(t.sessions.c.hash == digest, t.sessions.c.once == once)
         row = self._db.execute(query).mappings().first()
         return Session(**row) if row else None
+
+    def sessions_of(self, user_id: str, now: float) -> list[Session]:
+        """A user's signed-in browsers, newest first."""
+        c = t.sessions.c
+        query = sa.select(t.sessions).where(c.user_id == user_id, c.once.is_(False), c.expires_at > now)
+        return [Session(**row) for row in self._db.execute(query.order_by(c.created_at.desc())).mappings()]
 
     def drop_session(self, digest: str) -> bool:
         return bool(self._db.execute(sa.delete(t.sessions).where(t.sessions.c.hash == digest)).rowcount)

@@ -16,6 +16,7 @@ from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
 from orchestrator.store.hardware import Hardware
+from orchestrator.store.notices import Notices
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.secrets import Secrets
@@ -24,7 +25,7 @@ from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
 
 log = logging.getLogger(__name__)
-HEAD = "0003"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0010"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -40,6 +41,7 @@ class Tx:
         self.audit = Audit(connection)
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
+        self.notices = Notices(connection)
 
 
 class Store:

@@ -109,6 +109,7 @@ spaces = Table(
     Column("restarts", Integer, nullable=False, default=0),
     Column("goes_first", Boolean, nullable=False, default=False, server_default=false()),
     Column("hardware_until", Float),
+    Column("taken_down", Text, nullable=False, default="", server_default=""),
     Column("hardware_asked", String(40), nullable=False, default="", server_default=""),
     # the sighting
     Column("stage", String(24), nullable=False),
@@ -262,4 +263,37 @@ audit = Table(
     Column("action", String(40), nullable=False),
     Column("target", String(200), nullable=False, index=True),
     Column("detail", JSON, nullable=False),
+    Column("address", String(64), nullable=False, default="", server_default=""),
+    Index("ix_audit_actor", "actor"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("name", plain(24), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("tone", String(8), nullable=False),
+    Column("actor", String(96), nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("space_id", ID, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("errors", Integer, nullable=False),
+    Column("slow", JSON, nullable=False),
+    Index("ix_visits_hour", "hour"),
+)
+
+visitors = Table(
+    "visitors",
+    metadata,
+    Column("space_id", ID, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("sketch", String(600), nullable=False),
+    Index("ix_visitors_day", "day"),
 )

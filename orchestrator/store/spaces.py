@@ -17,7 +17,7 @@ from orchestrator.store.values import failures_in, failures_out, image_in, image
 
 _WISH = (
     "revision", "rebuilds", "paused", "deleted", "hardware", "sleep_after", "env_version", "restarts", "goes_first",
-    "hardware_until",
+    "hardware_until", "taken_down",
 )  # fmt: skip
 _SIGHTING = (
     "stage", "reason", "stage_since", "deadline", "route", "address", "instance", "running_revision", "running_hardware",
@@ -69,6 +69,7 @@ class Spaces:
         sort: str = "last_modified",
         limit: int = 100,
         after: tuple[float, str] | None = None,
+        stages: "list[str] | None" = None,
     ) -> "list[Space]":
         """Newest first by `sort` (created_at | last_modified), then by id. `after` is the (time, id) of the last one seen.
         Private ones only for `visible_to` (a user's id): their own and their organisations'; all with `all_visible`."""
@@ -82,6 +83,8 @@ class Spaces:
             query = query.where(allowed)
         if owner:
             query = query.where(t.owners.c.name_lower == owner.lower())
+        if stages:
+            query = query.where(t.spaces.c.stage.in_(stages))
         if sdk:
             query = query.where(t.spaces.c.sdk == sdk)
         if search:
@@ -99,6 +102,11 @@ class Spaces:
         """How many there are in each stage that any is in."""
         query = sa.select(t.spaces.c.stage, sa.func.count()).group_by(t.spaces.c.stage)
         return {stage: number for stage, number in self._db.execute(query)}
+
+    def by_owner(self) -> dict[str, int]:
+        """How many each owner has, by the owner's id."""
+        query = sa.select(t.spaces.c.owner_id, sa.func.count()).where(t.spaces.c.deleted.is_(False))
+        return {owner: number for owner, number in self._db.execute(query.group_by(t.spaces.c.owner_id))}
 
     def ids(self) -> "set[str]":
         return set(self._db.execute(sa.select(t.spaces.c.id)).scalars())
