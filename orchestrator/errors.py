@@ -10,6 +10,7 @@
     |   +-- TooLarge         over a limit                      413
     |   +-- Invalid          a field is wrong                  422 (400 on the Hub's own paths)
     |   +-- TooMany          slow down                         429
+    |   +-- Moved            it has another name now           307
     +-- Unavailable          ours: retry later                 503
 
 The author's fault (a build that fails, an app that crashes) is not an exception: it is a `domain.seen.Fault` in a result.
@@ -66,6 +67,15 @@ class TooMany(CallerError):
     def __init__(self, code: str, message: str, retry_after: float = 1.0, **extra: object) -> None:
         super().__init__(code, message, **extra)
         self.retry_after = retry_after
+
+
+class Moved(CallerError):
+    """What is called `old` (`owner/name`) is called `new` now. Only for those who may see it."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__("RepoMoved", f"{old} is called {new} now; use that name.")
+        self.old = old
+        self.new = new
 
 
 class Unavailable(PodiumError):

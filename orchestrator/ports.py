@@ -7,6 +7,7 @@
     Bell       services/bell.py                bells/redis.py
     Logs       logs/files.py                   (the same on a volume, with that bell)
     Repos      repos/git.py                    (the same on a volume)
+    Refs       repos/refs.py                   (the same on a volume)
     Store      store/ on SQLite                store/ on PostgreSQL
 
 All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
@@ -251,6 +252,56 @@ class Repos(Protocol):
         """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything."""
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merge that was tried. `tree`: of the result, "" when it cannot be. `conflicts`: files that both sides changed.
+    `unrelated`: the two have no commit in common. `same`: ours has it all already."""
+
+    tree: str
+    conflicts: tuple[str, ...] = ()
+    unrelated: bool = False
+    same: bool = False
+
+
+class Refs(Protocol):
+    """What branches, tags and pull requests need of a git repo beyond Repos. Authors are (name, mail)."""
+
+    def below(self, repo_id: str, prefix: str) -> dict[str, str]:
+        """Full names of the refs below a prefix -> commit id, tags peeled."""
+
+    def move(self, repo_id: str, ref: str, new: str, old: str) -> None:
+        """From `old` to `new` (ZERO: absent), durable on return. Raises Stale when it is not at `old`, Conflict `REF_CLASH`,
+        Invalid `REF_NAME`."""
+
+    def tag(self, repo_id: str, name: str, commit: str, message: str, tagger: tuple[str, str]) -> str:
+        """A tag object, which no ref names yet; returns its id."""
+
+    def snapshot(self, repo_id: str, commit: str | None, message: str, author: tuple[str, str]) -> str:
+        """A commit without a past, with the files of another one (None: with none); returns its id."""
+
+    def trial(self, repo_id: str, ours: str, theirs: str) -> Merged:
+        """What a merge of two commits would give."""
+
+    def merged(self, repo_id: str, tree: str, parents: Iterable[str], message: str, author: tuple[str, str]) -> str:
+        """A commit with this tree; returns its id."""
+
+    def between(self, repo_id: str, base: str, head: str, limit: int) -> list[Commit]:
+        """The commits of `head` that `base` has not, oldest first."""
+
+    def diff(self, repo_id: str, base: str, head: str, from_fork: bool, limit: int) -> Iterator[bytes]:
+        """A patch of at most `limit` bytes. `from_fork`: from where the two parted."""
+
+    def fetch(self, repo_id: str, url: str, pin: str, limit: int) -> str:
+        """Bring the history of another repo's HEAD, at most `limit` bytes, from the one address that `pin` (host:port:address)
+        names; returns its commit, which stays until `release`. Raises Invalid `IMPORT`, TooLarge `IMPORT_SIZE`."""
+
+    def release(self, repo_id: str) -> None:
+        """Forget what `fetch` brought, unless a ref names it."""
+
+    def last_commits(self, repo_id: str, commit: str, paths: Iterable[str]) -> dict[str, Commit]:
+        """The commit that touched each path last; those that took too long to find are left out."""
+
+
 # ------------------------------------------------------------------------------------------------------------ bell
 
 
@@ -274,8 +325,8 @@ class Store(Protocol):
     """The database. A write is durable when its block ends without an error; inside, everything or nothing. No network
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
-    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`)
-    and their methods are those of the files of the same names in `store/`, on the values of `domain/records.py`."""
+    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
+    `.discussions`) and their methods are those of the files of the same names in `store/`, on values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator import __version__, image_settings
 from orchestrator.catalogue import flavors
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.bell import LocalBell
@@ -209,17 +209,26 @@ def control(settings: Settings) -> Control:
     from orchestrator.api.parts import Parts
     from orchestrator.domain.push import PushLimits
     from orchestrator.repos.git import GitRepos
+    from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
+    from orchestrator.services.branches import Branches
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.discussions import Discussions
+    from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
+    from orchestrator.services.imports import Imports
     from orchestrator.services.janitor import Janitor
+    from orchestrator.services.likes import Likes
     from orchestrator.services.oversight import Oversight
     from orchestrator.services.people import People
+    from orchestrator.services.pull_requests import PullRequests
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
+    from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
+    from web.markdown import comment
     from web.routes import create_renderer, create_router
 
     failpoints.enable(*settings.failpoint.split())
@@ -243,9 +252,11 @@ def control(settings: Settings) -> Control:
         allotment.requests,
         url_of=lambda space: f"{settings.public_url}/{space.path}",
     )
+    hosted = Repositories(store, repos, people, spaces, url_of=lambda repo: f"{settings.public_url}/{repo.path}")
     queue = BuildQueue(store, repos, belfry)
     limits = PushLimits(settings.file_limit, settings.files_limit, settings.repo_limit, settings.push_limit)
     pushes = Pushes(store, repos, belfry, limits, lines_of=lambda space: _after_push(settings, space))
+    refs, discussions = GitRefs(repos), Discussions(store)
     smart = Smart(repos, settings.control_socket, settings.push_limit)
     host_of = lambda space: _host(settings, space)  # noqa: E731
     reconciler = Reconciler(
@@ -270,6 +281,9 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
+        hosted=hosted,
+        gates=Gates(store),
+        likes=Likes(store),
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -279,11 +293,17 @@ def control(settings: Settings) -> Control:
         ready=reconciler.trouble,
         oversight=Oversight(store),
         people=People(store, people),
+        refs=refs,
+        branches=Branches(repos, refs, pushes),
+        discussions=discussions,
+        pull_requests=PullRequests(discussions, repos, refs, pushes),
+        imports=Imports(refs, pushes, settings.repo_limit),
+        markdown=comment,
     )
     access = GitAccess(store, people, spaces.create_for_push)
     extra = (git.router(access, pushes, smart), git.hook_router(pushes), create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    janitor = Janitor(store, builds, keeper, settings.keep_builds)
+    janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
     loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, janitor)
     return Control(app, loops, (builds.close, running.close, store.close))
 
@@ -311,8 +331,10 @@ def _data(settings: Settings) -> Path:
     return data
 
 
-def _after_push(settings: Settings, space: Space) -> list[str]:
+def _after_push(settings: Settings, space: AnyRepo) -> list[str]:
     """What `git push` shows when it is done."""
+    if not isinstance(space, Space):
+        return []
     console = f"{settings.public_url}/{space.path}"
     return [f"app:  {settings.app_url(space.label)}", f"logs: {console}/logs"]
 

@@ -18,14 +18,22 @@ from orchestrator.domain.push import PushLimits
 from orchestrator.domain.space import Role
 from orchestrator.logs.files import FileLogs
 from orchestrator.repos.git import GitRepos
+from orchestrator.repos.refs import GitRefs
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
+from orchestrator.services.branches import Branches
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.discussions import Discussions
 from orchestrator.services.environment import Environment
+from orchestrator.services.gates import Gates
+from orchestrator.services.imports import Imports
+from orchestrator.services.likes import Likes
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
+from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
+from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
@@ -53,6 +61,8 @@ class Console:
         accounts = Accounts(self.store)
         environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
         self.runtime = MemoryRuntime()
+        refs, discussions = GitRefs(repos), Discussions(self.store)
+        pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB))
         allotment = Allotment.of(
             self.store,
             bell,
@@ -60,12 +70,13 @@ class Console:
             flavors or catalogue(2, 4 * 1024**3, 10 * 1024**3),
             notify=self.notices.append,
         )
+        spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         self.parts = replace(
             Parts(
                 accounts,
-                Spaces(self.store, repos, accounts, environment, bell, allotment.requests),
+                spaces,
                 environment,
-                Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB)),
+                pushes,
                 repos,
                 FileLogs(data / "logs"),
                 BuildQueue(self.store, repos, bell),
@@ -73,6 +84,9 @@ class Console:
                 bell,
                 signing,
                 allotment,
+                Repositories(self.store, repos, accounts, spaces),
+                Gates(self.store),
+                Likes(self.store),
                 "http://localhost:8000",
                 lambda label: f"http://{label}.localhost:8000",
                 "9.9",
@@ -80,6 +94,11 @@ class Console:
                 200 * MB,
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts),
+                refs=refs,
+                branches=Branches(repos, refs, pushes),
+                discussions=discussions,
+                pull_requests=PullRequests(discussions, repos, refs, pushes),
+                imports=Imports(refs, pushes, 200 * MB),
             ),
             **changed,
         )

@@ -1,5 +1,6 @@
 """The stylesheet, scripts and marks of the console, under a path that names their content: `/static/<hash>/<file>`. One hash
-for the whole folder, so that the modules may import each other by relative paths and still be kept by browsers for ever."""
+for the whole folder, so that the modules may import each other by relative paths and still be kept by browsers for ever.
+The files of `static/css` are one stylesheet, `podium.css`, in the order of their names."""
 
 import gzip
 import hashlib
@@ -24,6 +25,7 @@ class Assets:
 
     def __init__(self, folder: Path = _FOLDER) -> None:
         self._files = {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.suffix in _TYPES}
+        self._files["podium.css"] = b"\n".join(p.read_bytes() for p in sorted((folder / "css").glob("*.css")))
         self._zipped = {name: gzip.compress(data, 9, mtime=0) for name, data in self._files.items()}
         digest = hashlib.sha256()
         for name, data in self._files.items():

@@ -93,17 +93,23 @@ def readme(text: str, files: str, media: str) -> Markup:
         home = media if tag == "img" else files
         return f"{home}/{quote('/'.join(steps), safe='/%')}"
 
-    html = _RENDERER.render(without_front_matter(text)[:LIMIT])
-    return Markup(
-        nh3.clean(
-            html,
-            tags=_TAGS,
-            attributes=_ATTRIBUTES,
-            url_schemes={"http", "https", "mailto"},
-            link_rel="nofollow ugc noopener",
-            attribute_filter=place,
-            strip_comments=True,
-        )
+    return Markup(_clean(without_front_matter(text), attribute_filter=place))
+
+
+def comment(text: str) -> str:
+    """A comment of a discussion as HTML. Links stay as they are."""
+    return _clean(text)
+
+
+def _clean(text: str, **more) -> str:
+    return nh3.clean(
+        _RENDERER.render(text[:LIMIT]),
+        tags=_TAGS,
+        attributes=_ATTRIBUTES,
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow ugc noopener",
+        strip_comments=True,
+        **more,
     )
 
 

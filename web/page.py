@@ -135,6 +135,7 @@ class Console:
             "done": DONE.get(request.query_params.get("done", ""), ""),
             "path": request.url.path,
             "notice": self.parts.oversight.banner(),
+            "version": self.parts.version,
         }
         html = self.templates.get_template(template).render(shared | values)
         response = HTMLResponse(html, status)

@@ -17,10 +17,13 @@ from web import (
     hardware,
     live,
     logs,
+    new,
+    owners,
     people,
     sign_in,
     space,
     tokens,
+    use,
 )
 from web.errors import Renderer
 from web.page import Console
@@ -34,7 +37,8 @@ def create_router(parts: "Parts") -> APIRouter:
     console = Console(parts)
     router = APIRouter()
     router.include_router(console.assets.routes())
-    for pages in (admin, audit, people, account, docs, explore, sign_in, tokens, hardware, logs, live, files, space):
+    own = (admin, audit, people, account, docs)
+    for pages in (*own, explore, new, sign_in, tokens, hardware, logs, live, files, use, space, owners):
         router.include_router(pages.routes(console))
     return router
 

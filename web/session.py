@@ -6,9 +6,12 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
+from typing import BinaryIO
 from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from orchestrator.api.identity import base_url, parts_of
 from orchestrator.domain.caller import Caller
@@ -94,7 +97,29 @@ async def read_form(request: Request, key: str) -> dict[str, str]:
         pairs = parse_qsl(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=200)
     except ValueError:
         raise Invalid("FORM", "This form has too many fields.") from None
-    fields = dict(pairs)
+    return _proved(dict(pairs), key)
+
+
+async def read_upload(request: Request, key: str, limit: int) -> tuple[dict[str, str], BinaryIO | None]:
+    """As `read_form`, of a form that may bring one file, of at most `limit` bytes, kept on disk when it is large. Raises also
+    TooLarge `UPLOAD_SIZE`. Whoever calls closes the file."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        return await read_form(request, key), None
+    check_origin(request)
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or len(length) > 15 or int(length) > limit + FORM_LIMIT:
+        raise TooLarge("UPLOAD_SIZE", f"A file sent here has at most {limit // 1024**2} MB; push larger ones with git.")
+    try:
+        form = await request.form(max_files=1, max_fields=50, max_part_size=FORM_LIMIT)
+    except HTTPException:
+        raise Invalid("FORM", "This form cannot be read; reload the page and send it again.") from None
+    fields = _proved({name: value for name, value in form.items() if isinstance(value, str)}, key)
+    sent = next((value for value in form.values() if isinstance(value, UploadFile)), None)
+    return fields, sent.file if sent and sent.filename else None
+
+
+def _proved(fields: dict[str, str], key: str) -> dict[str, str]:
     if not hmac.compare_digest(fields.pop("proof", "").encode(), proof(key).encode()):
         raise Forbidden("CSRF", "This page was open for too long or in another session; reload it and try again.")
     return fields

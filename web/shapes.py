@@ -140,6 +140,18 @@ def day(value: float | None) -> str:
     return time.strftime("%-d %b, %H:%M UTC", time.gmtime(value)) if value else ""
 
 
+def day_only(value: float | None) -> str:
+    """`24 Nov 2026`."""
+    return time.strftime("%-d %b %Y", time.gmtime(value)) if value else "the beginning"
+
+
+def count(number: int) -> str:
+    """`7`, `1.2k`, `34k`."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.1f}k".replace(".0k", "k") if number < 10_000 else f"{number // 1000}k"
+
+
 def tally(held: dict[str, int], name: str) -> int:
     return held.get(name, 0)
 
@@ -158,6 +170,8 @@ FILTERS: dict[str, Any] = {
     "ago": ago,
     "moment": moment,
     "day": day,
+    "day_only": day_only,
+    "count": count,
     "tally": tally,
     "size": size,
 }

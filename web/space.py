@@ -79,6 +79,7 @@ def header(console: Console, visit: Visit, space: Space, tab: str) -> dict[str, 
     url = console.parts.app_url(space.label)
     return {
         "space": space,
+        "liked": console.parts.likes.is_liked(visit.caller, space),
         "tab": tab,
         "base": f"/{space.path}",
         "app_url": url,

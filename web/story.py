@@ -24,12 +24,15 @@ _STARTING = (Stage.APP_STARTING, Stage.RUNNING_APP_STARTING)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`state`: done | now | bad | todo. `took`: seconds, when done. `since`: epoch seconds, while it lasts."""
+    """`state`: done | now | bad | todo. `took`: seconds, when done. `since`: epoch seconds, while it lasts. `usual`: seconds it
+    took in the last good build. `parts`: what it was made of, each with its seconds; of the last good build while it lasts."""
 
     name: str
     state: str
     took: float | None = None
     since: float | None = None
+    usual: float | None = None
+    parts: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,14 @@ class Story:
     since: float
     deadline: float | None
     steps: tuple[Step, ...]
-    phases: tuple[tuple[str, float], ...]
     usual: float | None  #: seconds that the last good build took
     log: str  #: build | run | ""
     serving: bool
     empty: bool  #: nothing was pushed yet, or nothing but what a new Space begins with
     denied: bool = False  #: it may not have its hardware
+    file: str = ""  #: where the fault is, in the repo
+    line: int = 0
+    back: int = 0  #: number of the good build before the wanted one, when that failed
 
 
 def wanted_build(space: Space, builds: list[Build]) -> Build | None:
@@ -69,15 +74,24 @@ def story(space: Space, builds: list[Build], now: float) -> Story:
         hint=fault.hint if fault and stage_tone(space.stage) == "bad" else "",
         next="" if empty else _DENIED if denied else _NEXT.get(space.stage, ""),
         denied=denied,
+        file=_where(fault.where if fault and stage_tone(space.stage) == "bad" else "")[0],
+        line=_where(fault.where if fault else "")[1],
+        back=good.number if good and space.stage in (Stage.BUILD_ERROR, Stage.RUNTIME_ERROR) else 0,
         since=space.stage_since,
         deadline=space.deadline if space.deadline and space.deadline > now else None,
-        steps=() if empty or space.stage is Stage.PAUSED else _steps(space, build),
-        phases=tuple((k, v) for k, v in build.phases.items() if k != "queued" and v >= 0.05) if build else (),
+        steps=() if empty or space.stage is Stage.PAUSED else _steps(space, build, good),
         usual=_length(good) if good and space.stage in (Stage.BUILDING, Stage.RUNNING_BUILDING) else None,
         log=_log(space, build),
         serving=space.route is RouteState.OPEN,
         empty=empty,
     )
+
+
+def _where(where: str) -> tuple[str, int]:
+    """(file, line) of a fault; "" when it names no file of the repo."""
+    file, _, line = where.partition(":")
+    fits = file and "/" not in file[:1] and " " not in file and "." in file and ".." not in file
+    return (file, int(line) if line.isdecimal() and len(line) < 8 else 0) if fits else ("", 0)
 
 
 def _sentence(reason: str) -> str:
@@ -94,16 +108,24 @@ def _log(space: Space, build: Build | None) -> str:
     return "run" if space.stage in (*_STARTING, Stage.RUNTIME_ERROR) else ""
 
 
-def _steps(space: Space, build: Build | None) -> tuple[Step, ...]:
+def _parts(build: Build | None) -> tuple[tuple[str, float], ...]:
+    """The phases of a build that took long enough to be told."""
+    found = build.phases.items() if build else ()
+    return tuple((name, took) for name, took in found if name not in ("queued", "total") and took >= 0.05)
+
+
+def _steps(space: Space, build: Build | None, good: Build | None) -> tuple[Step, ...]:
+    usual, todo = _length(good) if good else None, (Step("Start", "todo"), Step("Run", "todo"))
     if build is None or build.state is BuildState.QUEUED:
-        waiting = Step("Queued", "now", since=build.created_at if build else space.stage_since)
-        return waiting, Step("Build", "todo"), Step("Start", "todo"), Step("Run", "todo")
+        since = build.created_at if build else space.stage_since
+        waiting = Step("Queued", "now", since=since, usual=good.phases.get("queued") if good else None)
+        return waiting, Step("Build", "todo", usual=usual, parts=_parts(good)), *todo
     queued = Step("Queued", "done", max(0.0, build.started_at - build.created_at) if build.started_at else None)
     if build.state is BuildState.RUNNING:
-        return queued, Step("Build", "now", since=build.started_at), Step("Start", "todo"), Step("Run", "todo")
+        return queued, Step("Build", "now", since=build.started_at, usual=usual, parts=_parts(good)), *todo
     if build.state is not BuildState.SUCCEEDED:
-        return queued, Step("Build", "bad", _length(build)), Step("Start", "todo"), Step("Run", "todo")
-    built = Step("Build", "done", _length(build))
+        return queued, Step("Build", "bad", _length(build), parts=_parts(build)), *todo
+    built = Step("Build", "done", _length(build), parts=_parts(build))
     if space.stage is Stage.RUNTIME_ERROR:
         return queued, built, Step("Start", "bad"), Step("Run", "todo")
     if space.stage is Stage.RUNNING:

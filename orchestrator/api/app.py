@@ -6,7 +6,9 @@ from fastapi import APIRouter, FastAPI
 
 from orchestrator.api import (
     builds,
+    cards,
     commits,
+    discussions,
     environment,
     files,
     hardware,
@@ -15,7 +17,9 @@ from orchestrator.api import (
     listing,
     logs,
     people,
+    plain,
     problems,
+    refs,
     repos,
     spaces,
 )
@@ -31,12 +35,16 @@ _ROUTERS = (
     listing.router,
     spaces.reserved,
     repos.router,
+    cards.router,
     environment.router,
     builds.router,
     logs.router,
     commits.router,
+    refs.router,
+    discussions.router,
     files.router,
     spaces.router,
+    plain.router,
     later.router,
 )
 

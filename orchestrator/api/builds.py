@@ -7,7 +7,7 @@ from pydantic import Field
 
 from orchestrator.api import views
 from orchestrator.api.identity import CallerDep, PartsDep
-from orchestrator.api.params import Body, ChangeableDep, RepoDep
+from orchestrator.api.params import Body, ChangeableDep, SpaceCodeDep
 from orchestrator.api.spaces import SPACE
 
 router = APIRouter(tags=["builds"])
@@ -19,8 +19,8 @@ class Rollback(Body):
     )
 
 
-@router.get("/api/{kind}/{owner}/{name}/builds")
-def builds(space: RepoDep, parts: PartsDep, limit: Annotated[int, Query(ge=1, le=100)] = 20):
+@router.get(SPACE + "/builds")
+def builds(space: SpaceCodeDep, parts: PartsDep, limit: Annotated[int, Query(ge=1, le=100)] = 20):
     """Builds, newest first."""
     return [views.build(one, space.running_revision) for one in parts.spaces.builds(space, limit)]
 

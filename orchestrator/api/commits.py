@@ -15,11 +15,14 @@ from starlette.concurrency import run_in_threadpool
 
 from orchestrator.api.files import REPO, Revision, entries_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
-from orchestrator.api.params import OpenBody, WritableRepoDep
-from orchestrator.domain.records import Space
+from orchestrator.api.params import OpenBody, RepoDep
+from orchestrator.domain.discussions import pr_number
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid, TooLarge
 from orchestrator.ports import Change
+from orchestrator.services.discussions import refuse_disabled
+from orchestrator.services.ref_access import require_ref, require_voice
 
 router = APIRouter(tags=["files"])
 _BATCH = 1000
@@ -39,17 +42,43 @@ class Preupload(OpenBody):
     git_ignore: str | None = Field(None, alias="gitIgnore")
 
 
-def no_pull_request(
-    create_pr: Annotated[str, Query(max_length=10)] = "", hot_reload: Annotated[str, Query(max_length=10)] = ""
-) -> None:
-    if create_pr.lower() in ("1", "true"):
-        raise Invalid("NOT_SUPPORTED", "pull requests are not supported by this Podium; commit to a branch instead")
-    if hot_reload.lower() in ("1", "true"):
-        raise Invalid("NOT_SUPPORTED", "hot reload is not supported by this Podium; commit without it")
+def _flag(value: str) -> bool:
+    return value.lower() in ("1", "true")
 
 
-@router.post(REPO + "/preupload/{revision}", dependencies=[Depends(no_pull_request)])
-def preupload(body: Preupload, space: WritableRepoDep, parts: PartsDep, revision: Revision):
+def wants_request(create_pr: Annotated[str, Query(max_length=10)] = "") -> bool:
+    """Whether the commit is to open a pull request (`create_pr=1`)."""
+    return _flag(create_pr)
+
+
+def no_hot_reload(hot_reload: Annotated[str, Query(max_length=10)] = "") -> None:
+    if _flag(hot_reload):
+        raise Invalid(
+            "NOT_SUPPORTED", "hot reload is not supported by this Podium; commit without it, it is live in seconds"
+        )
+
+
+WantsRequest = Annotated[bool, Depends(wants_request)]
+
+
+def repo_to_commit_to(
+    repo: RepoDep, caller: CallerDep, parts: PartsDep, revision: Revision, request: WantsRequest
+) -> AnyRepo:
+    """The repo, if the caller may commit to this revision of it: everybody who reads it may open a pull request."""
+    if request:
+        require_voice(caller)
+        refuse_disabled(repo)
+        parts.gates.check(caller, repo)
+    else:
+        require_ref(parts.pushes.store, caller, repo, branch_of(revision))
+    return repo
+
+
+CommitRepoDep = Annotated[AnyRepo, Depends(repo_to_commit_to)]
+
+
+@router.post(REPO + "/preupload/{revision}")
+def preupload(body: Preupload, space: CommitRepoDep, parts: PartsDep, revision: Revision):
     """How to send each file: everything goes into the commit itself. `oid`: what is there now, so that the client can skip
     what did not change; `shouldIgnore`: .gitignore says so."""
     large = [file for file in body.files if file.size > parts.file_limit]
@@ -68,14 +97,14 @@ def preupload(body: Preupload, space: WritableRepoDep, parts: PartsDep, revision
     return {"files": answers, "commitOid": commit}
 
 
-def _commit_of(parts, space: Space, revision: str) -> str | None:
+def _commit_of(parts, space: AnyRepo, revision: str) -> str | None:
     """The commit of a revision; None where main has none yet."""
     if branch_of(revision) == MAIN and parts.repos.head(space.id) is None:
         return None
     return parts.repos.resolve(space.id, revision)
 
 
-def _ignored(parts, space: Space, commit: str | None, given: str | None):
+def _ignored(parts, space: AnyRepo, commit: str | None, given: str | None):
     text = given
     if text is None and commit:
         text = (parts.repos.read(space.id, commit, ".gitignore", _IGNORE_LIMIT) or b"").decode("utf-8", "replace")
@@ -93,18 +122,26 @@ def branch_of(revision: str) -> str:
     return revision if revision.startswith("refs/") else f"refs/heads/{revision}"
 
 
-@router.post(REPO + "/commit/{revision}", dependencies=[Depends(no_pull_request)])
+@router.post(REPO + "/commit/{revision}", dependencies=[Depends(no_hot_reload)])
 async def commit(
-    request: Request, space: WritableRepoDep, caller: CallerDep, parts: PartsDep, base: BaseDep, revision: Revision
+    request: Request,
+    space: CommitRepoDep,
+    caller: CallerDep,
+    parts: PartsDep,
+    base: BaseDep,
+    revision: Revision,
+    opens_request: WantsRequest,
 ):
-    """One commit. Body: NDJSON, a header first, then one line per operation."""
+    """One commit. Body: NDJSON, a header first, then one line per operation. With `create_pr=1` it opens a pull request
+    against the branch."""
     ref = branch_of(revision)
-    if not ref.startswith("refs/heads/"):
-        raise Invalid("REF", f"only branches take commits, not {ascii(revision[:100])}")
+    if not ref.startswith("refs/heads/") and not pr_number(ref):
+        raise Invalid("REF", f"only branches and pull requests take commits, not {ascii(revision[:100])}")
     with tempfile.TemporaryFile(dir=parts.scratch) as body:
         await _spool(request, body, parts.push_limit)
-        oid = await run_in_threadpool(_apply, parts, caller, space, body, ref)
-    return {
+        oid, num = await run_in_threadpool(_apply, parts, caller, space, body, ref, opens_request)
+    made = {"pullRequestUrl": f"{base}/{space.path}/discussions/{num}"} if num else {}
+    return made | {
         "success": True,
         "commitOid": oid,
         "commitUrl": f"{base}/{space.path}/commit/{oid}",
@@ -122,7 +159,8 @@ async def _spool(request: Request, body: IO[bytes], limit: int) -> None:
     body.seek(0)
 
 
-def _apply(parts, caller, space: Space, body: IO[bytes], ref: str) -> str:
+def _apply(parts, caller, space: AnyRepo, body: IO[bytes], ref: str, opens_request: bool) -> tuple[str, int]:
+    """The commit, and the number of the pull request that it opened, or 0."""
     lines = _lines(body, 2 * parts.file_limit + _ENVELOPE)
     key, header = next(lines, ("", {}))
     if key != "header":
@@ -131,7 +169,10 @@ def _apply(parts, caller, space: Space, body: IO[bytes], ref: str) -> str:
     if parent is not None and not isinstance(parent, str):
         raise Invalid("COMMIT_BODY", '"parentCommit" must be a commit id')
     changes = (_change(key, value, parts.file_limit) for key, value in lines)
-    return parts.pushes.commit(caller, space, changes, message, parent or None, ref)
+    if opens_request:
+        one, oid = parts.pull_requests.open_with(caller, space, changes, message, parent or None, ref)
+        return oid, one.num
+    return parts.pushes.commit(caller, space, changes, message, parent or None, ref), 0
 
 
 def _lines(body: IO[bytes], limit: int) -> Iterator[tuple[str, dict]]:

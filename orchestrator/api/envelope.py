@@ -21,6 +21,7 @@ JSON_LIMIT = 1024**2  #: bytes
 TEXT_LIMIT = 4 * 1024**2  #: bytes: bodies that carry a README, or samples of 256 files
 _WIDE = re.compile(r"/api/(validate-yaml|repos/create|[^/]+/[^/]+/[^/]+/(preupload|paths-info)/.*)")
 _STREAMED = re.compile(r"/api/[^/]+/[^/]+/[^/]+/commit/.*")  # counts for itself
+_MODEL_FILE = re.compile(r"/(?!(?:api|spaces|datasets|models)/)[^/]+/[^/]+/(?:resolve|raw)/[^/]+/.")
 _KEPT = re.compile(rb"%(2[fF]|25)")
 
 
@@ -33,6 +34,11 @@ def routable(raw: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return None if "\0" in path else path.replace("%2f", "%2F")
+
+
+def with_kind(path: str) -> str:
+    """The path with `/models` before it where it is that of a model's file, which has no prefix of its own. Pure."""
+    return f"/models{path}" if _MODEL_FILE.match(path) else path
 
 
 def limit_of(path: str) -> int | None:
@@ -72,7 +78,7 @@ class Envelope:
             )
             await answer(scope, receive, stamped)
             return
-        scope["path"] = path
+        scope["path"] = path = with_kind(path)
         limit = limit_of(path)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if limit is not None and length.isdigit() and int(length) > limit:

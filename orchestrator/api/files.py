@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, quote, unquote
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from orchestrator.api import views
+from orchestrator.api import expanded, views
 from orchestrator.api.identity import BaseDep, PartsDep
-from orchestrator.api.params import RepoDep, Segment, cursor_of, listed, next_link, read_cursor
+from orchestrator.api.params import OPEN, RepoDep, Segment, cursor_of, listed, next_link, read_cursor
 from orchestrator.errors import Invalid, NotFound
 from orchestrator.ports import TreeEntry
 
@@ -51,21 +51,23 @@ def tree(
     revision: Revision,
     path: Annotated[str, Depends(folder_in)],
     recursive: bool = False,
+    expand: bool = False,
     limit: Annotated[int, Query(ge=1)] = _PAGE,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ):
-    """Files and folders below a path, in pages."""
+    """Files and folders below a path, in pages. `expand`: with the commit that touched each last."""
     commit = parts.repos.resolve(space.id, revision)
     try:
         entries = parts.repos.tree(space.id, commit, inside(path), recursive)
     except NotFound as error:
         raise _missing(error, commit, path) from None
     start = _offset(cursor)
-    end = start + min(limit, _PAGE)
+    end = start + min(limit, expanded.PAGE if expand else _PAGE)
     if end < len(entries):
         response.headers.update(next_link(request, base, cursor=cursor_of(end)))
     response.headers["X-Repo-Commit"] = commit
-    return [views.entry(entry) for entry in entries[start:end]]
+    shown = [views.entry(entry) for entry in entries[start:end]]
+    return expanded.with_last_commits(parts.refs, space.id, commit, shown) if expand else shown
 
 
 def _offset(cursor: str | None) -> int:
@@ -75,18 +77,24 @@ def _offset(cursor: str | None) -> int:
     return int(given)
 
 
-async def asked_paths(request: Request) -> list[str]:
-    """`paths` of a form or of a JSON body. Raises Invalid `PATHS`."""
+Asked = tuple[list[str], bool]
+
+
+async def asked_paths(request: Request) -> Asked:
+    """`paths` and `expand` of a form or of a JSON body. Raises Invalid `PATHS`."""
     body = await request.body()
     paths: object = None
+    expand: object = request.query_params.get("expand")
     try:
         media = request.headers.get("content-type", "")
         if media.startswith("application/json"):
             told = await request.json()
-            paths = told.get("paths") if isinstance(told, dict) else None
+            if isinstance(told, dict):
+                paths, expand = told.get("paths"), told.get("expand", expand)
         elif not media.startswith("multipart/"):
             fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_PATHS + 10)
             paths = fields.get("paths", []) + fields.get("paths[]", [])
+            expand = fields.get("expand", [expand])[-1]
     except (ValueError, RecursionError):
         pass
     paths = [paths] if isinstance(paths, str) else paths
@@ -96,14 +104,16 @@ async def asked_paths(request: Request) -> list[str]:
         or not all(isinstance(p, str) and "\0" not in p for p in paths)
     ):
         raise Invalid("PATHS", f"send a form or a JSON body with at most {_PATHS} texts under 'paths'")
-    return paths
+    return paths, expand is True or str(expand).lower() in ("true", "1")
 
 
 @router.post(REPO + "/paths-info/{revision}")
-def paths_info(space: RepoDep, parts: PartsDep, revision: Revision, paths: Annotated[list[str], Depends(asked_paths)]):
-    """What these paths are; those that are not there are left out."""
+def paths_info(space: RepoDep, parts: PartsDep, revision: Revision, asked: Annotated[Asked, Depends(asked_paths)]):
+    """What these paths are; those that are not there are left out. `expand`: with the commit that touched each last."""
+    paths, expand = asked
     commit = parts.repos.resolve(space.id, revision)
-    return [views.entry(entry) for entry in entries_of(parts, space.id, commit, paths)]
+    shown = [views.entry(entry) for entry in entries_of(parts, space.id, commit, paths)]
+    return expanded.with_last_commits(parts.refs, space.id, commit, shown) if expand else shown
 
 
 def entries_of(parts, repo_id: str, commit: str, paths: Iterable[str]) -> list[TreeEntry]:
@@ -133,17 +143,6 @@ def _entry(parts, repo_id: str, commit: str, path: str) -> TreeEntry | None:
         return None
 
 
-@router.get(REPO + "/refs")
-def refs(space: RepoDep, parts: PartsDep):
-    """Branches and tags."""
-    told: dict[str, list] = {"branches": [], "converts": [], "tags": [], "pullRequests": []}
-    for ref, commit in parts.repos.refs(space.id).items():
-        for prefix, group in (("refs/heads/", "branches"), ("refs/tags/", "tags")):
-            if ref.startswith(prefix):
-                told[group].append({"name": ref.removeprefix(prefix), "ref": ref, "targetCommit": commit})
-    return told
-
-
 @router.get(REPO + "/commits/{revision}")
 def commits(
     request: Request,
@@ -164,10 +163,10 @@ def commits(
     return [views.commit(one, formatted) for one in found[:limit]]
 
 
-@router.head("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", include_in_schema=False)
-@router.get("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}")
-@router.head("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", include_in_schema=False)
-@router.get("/{kind}/{owner}/{name}/raw/{revision}/{path:path}")
+@router.head("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False)
+@router.get("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN])
+@router.head("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False)
+@router.get("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN])
 def resolve(
     request: Request,
     space: RepoDep,

@@ -13,32 +13,31 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from orchestrator import failpoints
-from orchestrator.api.problems import status_of
+from orchestrator.api.problems import moved_to, status_of
 from orchestrator.domain.push import amount
-from orchestrator.errors import CallerError, Invalid, PodiumError, TooLarge, TooMany, Unauthorized, repo_not_found
+from orchestrator.domain.repo import RepoKind
+from orchestrator.errors import CallerError, Invalid, Moved, PodiumError, TooLarge, TooMany, Unauthorized
 from orchestrator.services.git_access import GitAccess
 from orchestrator.services.pushes import Pushes
 
 log = logging.getLogger(__name__)
 FETCH_LIMIT = 32 * 1024**2  #: bytes of one fetch request after inflation
 _SERVICES = ("git-upload-pack", "git-receive-pack")
-#: Before what each kind of repo is found. Only Spaces are there so far.
-_PREFIXES = {"spaces": "/spaces", "datasets": "/datasets", "models": ""}
 _UNCACHED = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Pragma": "no-cache", "Expires": "0"}
 _KEEPALIVE = 3.0  #: seconds between signs of life to a waiting hook
 _HOOK_LIMIT = 1024**2
 
 
 def router(access: GitAccess, pushes: Pushes, smart: Any) -> APIRouter:
-    """Smart HTTP at `/spaces/{owner}/{name}`, with and without `.git`. `smart` is a repos.smart.Smart."""
+    """Smart HTTP where each kind of repo lives, with and without `.git`. `smart` is a repos.smart.Smart."""
     routes = APIRouter(include_in_schema=False)
     git = _Git(access, pushes, smart)
-    for kind, prefix in _PREFIXES.items():
-        at = f"{prefix}/{{owner}}/{{name}}"
+    for kind in RepoKind:
+        at = f"/{kind.prefix}{{owner}}/{{name}}"
         routes.add_api_route(f"{at}/info/refs", _told(git.refs, kind), methods=["GET"])
         routes.add_api_route(f"{at}/git-upload-pack", _told(git.fetch, kind), methods=["POST"])
         routes.add_api_route(f"{at}/git-receive-pack", _told(git.push, kind), methods=["POST"])
@@ -78,32 +77,29 @@ class _Git:
     def __init__(self, access: GitAccess, pushes: Pushes, smart: Any) -> None:
         self.access, self.pushes, self.smart = access, pushes, smart
 
-    async def refs(self, request: Request, kind: str, owner: str, name: str) -> Response:
+    async def refs(self, request: Request, kind: RepoKind, owner: str, name: str) -> Response:
         service = request.query_params.get("service", "")
         caller = await self._caller(request)
-        _known(kind, caller)
         if service not in _SERVICES:
             raise Invalid("GIT_DUMB", "this server speaks git's smart HTTP protocol only; use a newer git")
         ask = self.access.push if service == "git-receive-pack" else self.access.fetch
-        space = await run_in_threadpool(ask, caller, owner, name)
+        space = await run_in_threadpool(ask, caller, kind, owner, name)
         with self.smart.slots.take(_who(caller)):
             shown = await run_in_threadpool(
                 self.smart.advertise, space.id if space else None, service, request.headers.get("git-protocol", "")
             )
         return Response(shown, media_type=f"application/x-{service}-advertisement", headers=_UNCACHED)
 
-    async def fetch(self, request: Request, kind: str, owner: str, name: str) -> Response:
+    async def fetch(self, request: Request, kind: RepoKind, owner: str, name: str) -> Response:
         caller = await self._caller(request)
-        _known(kind, caller)
-        space = await run_in_threadpool(self.access.fetch, caller, owner, name)
+        space = await run_in_threadpool(self.access.fetch, caller, kind, owner, name)
         body = Body(request, FETCH_LIMIT, "request")
         chunks = self.smart.upload(space.id, body, request.headers.get("git-protocol", ""))
         return GitStream("git-upload-pack", body, self._counted(caller, chunks))
 
-    async def push(self, request: Request, kind: str, owner: str, name: str) -> Response:
+    async def push(self, request: Request, kind: RepoKind, owner: str, name: str) -> Response:
         caller = await self._caller(request)
-        _known(kind, caller)
-        space = await run_in_threadpool(self.access.push, caller, owner, name)
+        space = await run_in_threadpool(self.access.push, caller, kind, owner, name)
         body = Body(request, self.smart.push_limit, "push")
         commands = await self.smart.read_commands(body)
         if not commands.updates:  # git asks with an empty request whether its credentials are good
@@ -130,21 +126,18 @@ class _Git:
         return await run_in_threadpool(self.access.caller, request.headers.get("authorization"), address)
 
 
-def _known(kind: str, caller: Any) -> None:
-    if kind != "spaces":
-        raise repo_not_found() if caller.user else Unauthorized("AUTH_REQUIRED", "This needs an access token.")
-
-
 def _who(caller: Any) -> str:
     return caller.user.id if caller.user else f"address {caller.address}"
 
 
-def _told(handler: Callable, kind: str) -> Callable:
+def _told(handler: Callable, kind: RepoKind) -> Callable:
     """A route of a handler, its errors as texts that git can show."""
 
     async def route(request: Request, owner: str, name: str) -> Response:
         try:
             return await handler(request, kind, owner, name.removesuffix(".git"))
+        except Moved as error:
+            return RedirectResponse(moved_to(request, error), 307, _UNCACHED)
         except PodiumError as error:
             return refusal(error)
 

@@ -11,10 +11,6 @@ _REPO = "/api/{kind}/{owner}/{name}"
 _LATER = (
     (("POST",), "/api/repos/move", "moving and renaming; create a new Space, push to it and delete the old one"),
     (("POST",), _REPO + "/duplicate", "duplicating; clone the repo and push it to a new Space"),
-    (("POST", "DELETE"), _REPO + "/branch/{ref:path}", "changing branches over the API; push them with git"),
-    (("POST", "DELETE"), _REPO + "/tag/{ref:path}", "changing tags over the API; push them with git"),
-    (("POST",), _REPO + "/super-squash/{ref:path}", "squashing over the API; push with git --force"),
-    (("GET", "POST", "HEAD"), _REPO + "/discussions", "discussions and pull requests; commit to a branch"),
     (("POST",), _REPO + "/dev-mode", "dev mode; push your change, it is live in seconds"),
     (("PUT", "DELETE"), _REPO + "/volumes", "choosing volumes; every Space has its own /data"),
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),
@@ -42,9 +38,7 @@ def xet_token() -> None:
     raise NotFound("XET", "This Podium has no Xet storage; set HF_HUB_DISABLE_XET=1 or send regular files.")
 
 
-@router.api_route("/api/models/{rest:path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE"])
-@router.api_route("/api/datasets/{rest:path}", methods=["GET", "HEAD", "POST", "PUT", "DELETE"])
 @router.api_route("/{model:path}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
-def other_kinds() -> None:
-    """Models and datasets: none is here, and clients know what that means by the code."""
+def no_owner() -> None:
+    """A name without an owner: no repo here has one, and clients know what that means by the code."""
     raise repo_not_found()

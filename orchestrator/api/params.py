@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.domain.caller import require
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo, Space
+from orchestrator.domain.repo import PLURALS, RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid, repo_not_found
 
@@ -84,26 +85,48 @@ def space_of(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Sp
     return parts.spaces.find(caller, owner, name)
 
 
+def space_code(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Space:
+    """The Space named by the path if the caller may see its files."""
+    return parts.spaces.find(caller, owner, name, code=True)
+
+
 def changeable(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Space:
     """The Space named by the path if the caller may change it."""
     return parts.spaces.find(caller, owner, name, Role.WRITE)
 
 
-def repo_of(kind: str, owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Space:
-    """The repo of `/api/{kind}/{owner}/{name}` if the caller may read its files. Spaces are the only kind so far."""
-    if kind != "spaces":
+def kind_of(kind: Annotated[str, Path(max_length=40)]) -> RepoKind:
+    """Raises NotFound for what is no kind."""
+    if kind not in PLURALS:
         raise repo_not_found()
-    return parts.spaces.find(caller, owner, name, code=True)
+    return PLURALS[kind]
 
 
-RepoDep = Annotated[Space, Depends(repo_of)]
+KindDep = Annotated[RepoKind, Depends(kind_of)]
 
 
-def writable_repo(repo: RepoDep, caller: CallerDep) -> Space:
+def repo_of(kind: KindDep, owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> AnyRepo:
+    """The repo of `/api/{kind}/{owner}/{name}` if the caller may see its files; reading them may need more: `OpenRepoDep`."""
+    return parts.hosted.find(caller, kind, owner, name)
+
+
+RepoDep = Annotated[AnyRepo, Depends(repo_of)]
+
+
+def writable_repo(repo: RepoDep, caller: CallerDep) -> AnyRepo:
     require(caller, repo, Role.WRITE, code=True)
     return repo
 
 
-WritableRepoDep = Annotated[Space, Depends(writable_repo)]
+def open_repo(repo: RepoDep, caller: CallerDep, parts: PartsDep) -> AnyRepo:
+    """The repo if the caller may read its files: they are past its gate. Raises Forbidden `GatedRepo`."""
+    parts.gates.check(caller, repo)
+    return repo
+
+
+WritableRepoDep = Annotated[AnyRepo, Depends(writable_repo)]
+OpenRepoDep = Annotated[AnyRepo, Depends(open_repo)]
+OPEN = Depends(open_repo)  #: for routes that name the repo by themselves
 SpaceDep = Annotated[Space, Depends(space_of)]
+SpaceCodeDep = Annotated[Space, Depends(space_code)]
 ChangeableDep = Annotated[Space, Depends(changeable)]

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from functools import partial
+from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +30,7 @@ _STATUS = (
     (errors.TooLarge, 413),
     (errors.Invalid, 400),
     (errors.TooMany, 429),
+    (errors.Moved, 307),
 )
 _CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
 _UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\xff]+")
@@ -60,6 +62,19 @@ def of_caller(error: errors.CallerError) -> Response:
     if "commit" in error.extra:  # tells the client which commit has no such file, so that it may remember the miss
         headers["X-Repo-Commit"] = str(error.extra["commit"])
     return problem(status_of(error), error.code, error.message, headers, **error.extra)
+
+
+def moved_to(request: Request, error: errors.Moved) -> str:
+    """The request's address, relative, with the new name in the place of the old one; everything else as it was sent."""
+    raw = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
+    parts, old, new = raw.split("/"), error.old.lower().split("/"), error.new.split("/")
+    for at in range(len(parts) - 1):
+        owner, name = (unquote(part).lower() for part in parts[at : at + 2])
+        if [owner, name.removesuffix(".git")] == old:
+            parts[at : at + 2] = [new[0], new[1] + (".git" if name.endswith(".git") else "")]
+            break
+    query = request.scope.get("query_string", b"").decode("latin-1")
+    return "/".join(parts) + (f"?{query}" if query else "")
 
 
 def of_validation(error: RequestValidationError) -> Response:
@@ -118,6 +133,10 @@ def install(app: FastAPI, page: Page | None = None) -> None:
     told = partial(shown, page)
 
     async def caller_error(request: Request, error: errors.CallerError) -> Response:
+        if isinstance(error, errors.Moved):
+            answer = of_caller(error)
+            answer.headers["Location"] = moved_to(request, error)
+            return answer
         return told(request, of_caller(error), error.code, error.message)
 
     async def unavailable(request: Request, error: errors.Unavailable) -> Response:

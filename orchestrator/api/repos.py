@@ -1,25 +1,26 @@
-"""Repos as a whole: create, delete, settings, and whether a README can be used (hub-api reference 1.4, 1.5, 2.1-2.4)."""
+"""Repos of every kind as a whole: create, delete, settings, and who may do what (hub-api reference 1.5, 2.1-2.4)."""
 
 from typing import Literal
 
+import yaml
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
-from builder import config
-from builder.errors import Fault
 from orchestrator.api.commits import content_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep, SignedInDep
-from orchestrator.api.params import Body, OpenBody, RepoDep, WritableRepoDep
+from orchestrator.api.params import Body, OpenRepoDep, RepoDep, WritableRepoDep
 from orchestrator.api.readme import first_files, readme
 from orchestrator.domain.caller import Caller
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Role, Visibility
-from orchestrator.errors import Conflict, Invalid, repo_not_found
+from orchestrator.errors import Conflict, Invalid
 from orchestrator.ports import Change
 from orchestrator.services.spaces import NewSpace
 
 router = APIRouter(tags=["repos"])
+_SPACE_ONLY = ("sdk", "sdkVersion", "hardware", "sleepTimeSeconds", "secrets", "variables", "short_description")
 REFUSED_SETTINGS = ("storageTier", "devModeEnabled", "volumes", "resourceGroupId", "template")
 
 
@@ -50,7 +51,7 @@ class WithVisibility(Body):
 class NewRepo(WithVisibility):
     name: str
     organization: str | None = None
-    type: str | None = Field(None, description='"space"; absent means a model, which Podium does not host')
+    type: str | None = Field(None, description="space, model or dataset; absent means a model")
     sdk: str | None = None
     sdk_version: str | None = Field(None, alias="sdkVersion", max_length=40)
     hardware: str | None = None
@@ -80,36 +81,57 @@ class RepoSettings(WithVisibility):
     discussions_disabled: bool | None = Field(None, alias="discussionsDisabled")
 
 
-class Readme(OpenBody):
-    content: str
-    repo_type: str | None = Field(None, alias="repoType")
+def kind_named(word: str | None) -> RepoKind:
+    """The kind that a body names; none means a model. Raises Invalid `REPO_TYPE`."""
+    try:
+        return RepoKind(word or RepoKind.MODEL)
+    except ValueError:
+        raise Invalid("REPO_TYPE", f"type is {ascii((word or '')[:40])}; write space, model or dataset") from None
 
 
 @router.post("/api/repos/create")
 def create(body: NewRepo, caller: CallerDep, parts: PartsDep, base: BaseDep):
-    """Make a Space with a first commit. 409 carries the `url` of the one that is there (`exist_ok`)."""
-    if body.type != "space":
-        raise Invalid(
-            "REPO_TYPE", f'type is {ascii((body.type or "model")[:40])}; Podium hosts Spaces: write "type": "space"'
-        )
-    sent = body.model_dump(by_alias=True)
-    refused = next((name for name in REFUSED_SETTINGS if sent[name]), None)
-    if refused:
-        raise Invalid("NOT_SUPPORTED", f'"{refused}" is not supported by this Podium; leave it out')
+    """Make a repo with a first commit. 409 carries the `url` of the one that is there (`exist_ok`)."""
+    kind = kind_named(body.type)
+    _check(body, kind)
     files = [
         Change(file.path, content_of(file.content, file.encoding, file.path, parts.file_limit))
         for file in body.files or ()
     ]
     try:
-        space = parts.spaces.create(caller, _new_space(body))
+        repo = _made(parts, caller, kind, body)
     except Conflict as error:
         if error.code != "RepoExists":
             raise
-        known = _known(parts, caller, body)
-        raise Conflict(error.code, error.message, **_where(known, base)) from None if known else error
-    text = readme(space.name, body.sdk, body.sdk_version or "", body.short_description or "", body.license or "")
-    parts.pushes.commit(caller, space, first_files(text, files), "initial commit", None, MAIN)
-    return _where(space, base)
+        known = parts.hosted.find(
+            caller, kind, parts.accounts.namespace(caller, body.organization).name, body.name, code=False
+        )
+        raise Conflict(error.code, error.message, **where(known, base)) from None
+    text = (
+        readme(repo.name, body.sdk, body.sdk_version or "", body.short_description or "", body.license or "")
+        if kind.runs
+        else f"---\n{yaml.safe_dump({'license': body.license})}---\n"
+        if body.license
+        else ""
+    )
+    parts.pushes.commit(caller, repo, first_files(kind, text, files), "initial commit", None, MAIN)
+    return where(repo, base)
+
+
+def _check(body: NewRepo, kind: RepoKind) -> None:
+    sent = body.model_dump(by_alias=True)
+    refused = next((name for name in REFUSED_SETTINGS if sent[name]), None)
+    if refused:
+        raise Invalid("NOT_SUPPORTED", f'"{refused}" is not supported by this Podium; leave it out')
+    odd = None if kind.runs else next((name for name in _SPACE_ONLY if sent[name]), None)
+    if odd:
+        raise Invalid("REPO_TYPE", f'"{odd}" is for Spaces; leave it out, or write "type": "space"')
+
+
+def _made(parts, caller: Caller, kind: RepoKind, body: NewRepo) -> AnyRepo:
+    if kind.runs:
+        return parts.spaces.create(caller, _new_space(body))
+    return parts.hosted.create(caller, kind, body.name, body.organization, body.chosen(Visibility.PUBLIC))
 
 
 def _new_space(body: NewRepo) -> NewSpace:
@@ -125,58 +147,51 @@ def _new_space(body: NewRepo) -> NewSpace:
     )
 
 
-def _known(parts, caller: Caller, body: NewRepo) -> Space:
-    return parts.spaces.find(caller, parts.accounts.namespace(caller, body.organization).name, body.name)
-
-
-def _where(space: Space, base: str) -> dict[str, object]:
-    return {"url": f"{base}/{space.path}", "name": space.full_name, "id": space.id}
+def where(repo: AnyRepo, base: str) -> dict[str, object]:
+    return {"url": f"{base}/{repo.path}", "name": repo.full_name, "id": repo.id}
 
 
 @router.delete("/api/repos/delete")
 def delete(body: RepoName, caller: SignedInDep, parts: PartsDep):
     """Gone at once for everybody; what is left is taken down after."""
-    if body.type != "space":
-        raise repo_not_found()
-    space = parts.spaces.find(caller, body.organization or caller.name, body.name, Role.ADMIN)
-    parts.spaces.delete(caller, space)
+    repo = parts.hosted.find(
+        caller, kind_named(body.type), body.organization or caller.name, body.name, Role.ADMIN, code=False
+    )
+    parts.hosted.delete(caller, repo)
     return PlainTextResponse("OK")
 
 
 @router.put("/api/{kind}/{owner}/{name}/settings")
 def settings(body: RepoSettings, space: RepoDep, caller: CallerDep, parts: PartsDep):
-    """Change who may see it."""
-    if body.gated or body.discussions_disabled:
-        raise Invalid("NOT_SUPPORTED", "gating and discussions are not supported by this Podium; leave them out")
-    wanted = body.chosen(space.visibility)
-    changed = parts.spaces.set_visibility(caller, space, wanted)
-    return {"visibility": changed.visibility.value, "private": changed.private, "gated": False}
+    """Change who may see it, who may read its files, and whether it is talked about."""
+    changed = parts.hosted.change(
+        caller,
+        space,
+        visibility=body.chosen(space.visibility),
+        gated=_gate(body.gated),
+        discussions_disabled=body.discussions_disabled,
+    )
+    return {
+        "visibility": changed.visibility.value,
+        "private": changed.private,
+        "gated": changed.gated or False,
+        "discussionsDisabled": changed.discussions_disabled,
+    }
+
+
+def _gate(value: bool | str | None) -> str | None:
+    if value is None or value in ("auto", "manual"):
+        return value
+    if value is False:
+        return ""
+    raise Invalid("GATED", f"gated is {ascii(value)[:40]}; write auto, manual or false")
 
 
 @router.get("/api/{kind}/{owner}/{name}/auth-check")
-def auth_check(space: RepoDep):
+def auth_check(space: OpenRepoDep):
     return Response(status_code=200)
 
 
 @router.get("/api/{kind}/{owner}/{name}/auth-check/write")
 def auth_check_write(space: WritableRepoDep):
     return Response(status_code=200)
-
-
-@router.post("/api/validate-yaml")
-def validate_yaml(body: Readme):
-    """Whether the front matter of a README can be used. Clients ask before every commit that touches README.md, and read JSON
-    whatever the status."""
-    if (body.repo_type or "space") != "space":
-        return {"errors": [], "warnings": []}
-    try:
-        warnings = config.parse(body.content).warnings
-    except Fault as fault:
-        return JSONResponse({"errors": [{"message": fault.advice(), "code": fault.code}], "warnings": []}, 400)
-    return {"errors": [], "warnings": [{"message": warning} for warning in warnings]}
-
-
-@router.get("/schema/space.json")
-def schema():
-    """JSON schema of a Space's front matter."""
-    return JSONResponse(config.schema(), media_type="application/schema+json")

@@ -1,26 +1,84 @@
-"""From a Space to what one caller may be shown of it: looks into git lazily. Used by lists and by the Space itself."""
+"""From a repo to what one caller may be shown of it: looks into git lazily. Used by lists and by the repo itself."""
+
+import json
+from collections.abc import Callable, Iterable
 
 from orchestrator.api import views
 from orchestrator.api.parts import Parts
+from orchestrator.api.repo_views import Shown
 from orchestrator.domain.caller import Caller, role_on
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo, Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.errors import NotFound
 
+_CONFIG_LIMIT = 1024**2
+#: What of a model's config.json says what it is; all of it can be downloaded.
+_CONFIG_KEYS = (
+    "architectures",
+    "model_type",
+    "quantization_config",
+    "auto_map",
+    "task_specific_params",
+    "tokenizer_config",
+)
+_MANY = 1000
 
-def shown(parts: Parts, caller: Caller, space: Space, revision: str | None = None, blobs: bool = False) -> views.Shown:
+
+def shown(
+    parts: Parts,
+    caller: Caller,
+    repo: AnyRepo,
+    revision: str | None = None,
+    blobs: bool = False,
+    trend: Callable[[], int] | None = None,
+) -> Shown:
     """`revision`: another than the head of main. Who may not see the code of a protected Space sees neither commit nor
     files. Raises NotFound `RevisionNotFound`."""
-    app_url = parts.app_url(space.label)
-    if role_on(caller, space, code=True) < Role.READ:
+    app_url = parts.app_url(repo.label) if isinstance(repo, Space) else ""
+    trend = trend or (lambda: parts.likes.trends([repo.id])[repo.id])
+    if role_on(caller, repo, code=True) < Role.READ:
         if revision:
             raise NotFound("RevisionNotFound", "Invalid rev id")
-        return views.Shown(space, app_url, None, {}, list, lambda: 0)
-    sha = parts.repos.resolve(space.id, revision) if revision else space.sha or parts.repos.head(space.id)
-    card = space.card
+        return Shown(repo, app_url, None, {}, list, lambda: 0, trend)
+    sha = parts.repos.resolve(repo.id, revision) if revision else repo.sha or parts.repos.head(repo.id)
 
     def files() -> list[views.Json]:
-        entries = parts.repos.tree(space.id, sha, "", True) if sha else []
+        entries = parts.repos.tree(repo.id, sha, "", True) if sha else []
         return [views.sibling(entry, blobs) for entry in entries if entry.type == "file"]
 
-    return views.Shown(space, app_url, sha, card, files, lambda: parts.repos.size(space.id))
+    return Shown(
+        repo,
+        app_url,
+        sha,
+        repo.card,
+        files,
+        lambda: parts.repos.size(repo.id),
+        trend,
+        lambda: _config(parts, repo, sha),
+        lambda: _users(parts, caller, repo),
+    )
+
+
+def shown_all(parts: Parts, caller: Caller, repos: Iterable[AnyRepo]) -> list[Shown]:
+    """The same of many, with one look for all trends."""
+    repos = list(repos)
+    trends = parts.likes.trends([repo.id for repo in repos])
+    return [shown(parts, caller, repo, trend=lambda number=trends[repo.id]: number) for repo in repos]
+
+
+def _config(parts: Parts, repo: AnyRepo, sha: str | None) -> views.Json | None:
+    """The telling part of config.json; nothing when there is none, or what is there is not JSON."""
+    text = parts.repos.read(repo.id, sha, "config.json", _CONFIG_LIMIT) if sha else None
+    try:
+        found = json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None
+    return {key: found[key] for key in _CONFIG_KEYS if key in found} if isinstance(found, dict) else None
+
+
+def _users(parts: Parts, caller: Caller, repo: AnyRepo) -> list[str]:
+    """Spaces whose cards name this repo."""
+    key = "models" if repo.kind is RepoKind.MODEL else "datasets"
+    spaces = parts.hosted.list(caller, RepoKind.SPACE, limit=_MANY)
+    return [one.full_name for one in spaces if repo.full_name in (one.card.get(key) or ())]

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from orchestrator.api import hardware_views, views
+from orchestrator.api import hardware_views, repo_views, views
 from orchestrator.api.fresh import fresh
 from orchestrator.api.identity import CallerDep, PartsDep, SignedInDep
 from orchestrator.api.params import Body, ChangeableDep, Segment, SpaceDep, listed
@@ -64,21 +64,21 @@ def quota(caller: SignedInDep):
 def by_subdomain(label: Segment, response: Response, caller: CallerDep, parts: PartsDep):
     response.headers.update(_ANY_ORIGIN)
     space = parts.spaces.by_label(caller, label.lower()[:100])
-    return views.space(shown(parts, caller, space), True)
+    return repo_views.repo(shown(parts, caller, space), True)
 
 
 @router.get(SPACE)
 def info(request: Request, space: SpaceDep, caller: CallerDep, parts: PartsDep, blobs: bool = False):
     """The Space at the head of main. `expand`: only these keys; `blobs`: with sizes and object ids of files."""
     now = fresh(space, parts.queue.look(space))
-    return views.space(shown(parts, caller, now, None, blobs), True, listed(request, "expand"))
+    return repo_views.repo(shown(parts, caller, now, None, blobs), True, listed(request, "expand"))
 
 
 @router.get(SPACE + "/revision/{revision}")
 def info_at(
     request: Request, space: SpaceDep, revision: Segment, caller: CallerDep, parts: PartsDep, blobs: bool = False
 ):
-    return views.space(shown(parts, caller, space, revision, blobs), True, listed(request, "expand"))
+    return repo_views.repo(shown(parts, caller, space, revision, blobs), True, listed(request, "expand"))
 
 
 @router.get("/api/spaces/{name}", include_in_schema=False)

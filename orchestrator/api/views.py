@@ -1,20 +1,19 @@
-"""Records as the Hub's JSON. Pure functions, so that whole answers can be compared in tests; what costs a look into git or
-the disk is passed in as a function and called only when asked for."""
+"""Records as the Hub's JSON: how a Space runs, builds, files, people; repos themselves are `repo_views.py`. Pure functions, so
+that whole answers can be compared in tests."""
 
 import html
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from orchestrator.api.cardtags import tags
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Build, Owner, Setting, Space, Token
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
 from orchestrator.domain.stage import Stage
-from orchestrator.errors import Invalid
 from orchestrator.ports import Commit, TreeEntry
 
 Json = dict[str, Any]
@@ -59,62 +58,7 @@ def runtime(space: Space, app_url: str) -> Json:
     return shown
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One Space on its way to JSON. `sha`, `card` and `files` are None or empty for who may not see its code."""
-
-    space: Space
-    app_url: str
-    sha: str | None
-    card: Json
-    files: Callable[[], list[Json]]
-    used: Callable[[], int]
-
-
-EXPANDABLE: dict[str, Callable[[Shown], object]] = {
-    "author": lambda s: s.space.owner,
-    "cardData": lambda s: s.card or None,
-    "createdAt": lambda s: iso(s.space.created_at),
-    "datasets": lambda s: _texts(s.card.get("datasets")),
-    "disabled": lambda s: False,
-    "gitalyUid": lambda s: None,
-    "lastModified": lambda s: iso(s.space.updated_at),
-    "likes": lambda s: 0,
-    "models": lambda s: _texts(s.card.get("models")),
-    "private": lambda s: s.space.private,
-    "region": lambda s: None,
-    "resourceGroup": lambda s: None,
-    "runtime": lambda s: runtime(s.space, s.app_url),
-    "sdk": lambda s: s.space.sdk,
-    "sha": lambda s: s.sha,
-    "siblings": lambda s: s.files(),
-    "subdomain": lambda s: s.space.label,
-    "tags": lambda s: tags(s.space.sdk, s.card),
-    "trendingScore": lambda s: 0,
-    "usedStorage": lambda s: s.used(),
-    "xetEnabled": lambda s: False,
-}
-
-_BRIEF = ("author", "likes", "trendingScore", "private", "sdk", "tags", "createdAt", "lastModified", "subdomain")
-_WHOLE = (*_BRIEF, "disabled", "sha", "cardData", "siblings", "runtime", "models", "datasets")
-
-
-def space(shown: Shown, full: bool = False, expand: Iterable[str] = ()) -> Json:
-    """A Space as SpaceInfo reads it. With `expand` only those keys. Raises Invalid `EXPAND` with the known ones."""
-    wanted = tuple(expand)
-    unknown = [key for key in wanted if key not in EXPANDABLE]
-    if unknown:
-        raise Invalid("EXPAND", f'"expand" must be one of [{", ".join(EXPANDABLE)}], not {ascii(unknown[0][:40])}')
-    told: Json = {"_id": shown.space.id, "id": shown.space.full_name}
-    told |= {key: EXPANDABLE[key](shown) for key in wanted or (_WHOLE if full else _BRIEF)}
-    if wanted:
-        return told
-    told |= {"visibility": shown.space.visibility.value, "host": shown.app_url, "gated": False}
-    told |= {key: shown.card[key] for key in ("title", "emoji") if key in shown.card}
-    return told
-
-
-def found(space: Space, score: float) -> Json:
+def found(space: Space, score: float, trend: int = 0) -> Json:
     """A hit of a search (huggingface_hub `_space_api.SpaceSearchResult`)."""
     return {
         "id": space.full_name,
@@ -122,23 +66,15 @@ def found(space: Space, score: float) -> Json:
         "title": str(space.card.get("title") or space.name),
         "emoji": str(space.card.get("emoji") or ""),
         "sdk": space.sdk,
-        "likes": 0,
-        "trendingScore": 0,
+        "likes": space.likes,
+        "trendingScore": trend,
         "private": space.private,
-        "tags": tags(space.sdk, space.card),
+        "tags": tags(space, space.card),
         "runtime": {"stage": space.stage.value},
         "ai_short_description": str(space.card.get("short_description") or ""),
         "ai_category": "",
         "semanticRelevancyScore": round(score, 3),
     }
-
-
-def tags(sdk: str | None, card: Json) -> list[str]:
-    return list(dict.fromkeys([*([sdk] if sdk else []), *_texts(card.get("tags"))]))
-
-
-def _texts(value: object) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def sibling(entry: TreeEntry, blobs: bool) -> Json:

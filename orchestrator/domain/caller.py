@@ -1,8 +1,8 @@
-"""Who calls, and what they may do with a Space. Pure: memberships are looked up elsewhere."""
+"""Who calls, and what they may do with a repo. Pure: memberships are looked up elsewhere."""
 
 from dataclasses import dataclass, field
 
-from orchestrator.domain.records import Owner, Space
+from orchestrator.domain.records import AnyRepo, Owner
 from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, Unauthorized, repo_not_found
 
@@ -40,7 +40,7 @@ def role_in(caller: Caller, owner_id: str) -> Role:
     return min(mine, caller.limit)
 
 
-def role_on(caller: Caller, space: Space, code: bool = False) -> Role:
+def role_on(caller: Caller, space: AnyRepo, code: bool = False) -> Role:
     """What the caller may do with a Space. `code`: with its files rather than its app (protected Spaces differ)."""
     hidden = space.code_private if code else space.private
     return max(role_in(caller, space.owner_id), Role.NONE if hidden else Role.READ)
@@ -54,8 +54,8 @@ def require_admin(caller: Caller) -> None:
         raise Forbidden("ADMIN", f"{caller.name} may not do this; it is for admins of this Podium.")
 
 
-def require(caller: Caller, space: Space, needed: Role, code: bool = False) -> None:
-    """Nothing, or: NotFound for those who may not even see it (a private Space and an absent one look the same),
+def require(caller: Caller, space: AnyRepo, needed: Role, code: bool = False) -> None:
+    """Nothing, or: NotFound for those who may not even see it (a private repo and an absent one look the same),
     Unauthorized for a stranger who must say who they are, Forbidden otherwise."""
     role = role_on(caller, space, code)
     if role >= needed:

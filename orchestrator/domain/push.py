@@ -16,6 +16,7 @@ OBJECTS_LIMIT = 2_000_000  #: new objects in one push
 SCANNED = 1024**2  #: bytes; larger files are not searched for tokens
 _TOKEN = re.compile(rb"(?<![A-Za-z0-9_])hf_[A-Za-z0-9_-]{16,200}")
 _SHOWN = 5  #: how many paths a message lists
+_PULL_REQUEST = re.compile(r"refs/pr/[1-9][0-9]{0,8}", re.ASCII)
 _UPDATE = re.compile(r"([0-9a-f]{40}) ([0-9a-f]{40}) (\S.*)", re.ASCII)
 #: Control characters, and those that change the direction of what follows them.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
@@ -135,6 +136,10 @@ def judge_refs(updates: tuple[RefUpdate, ...]) -> list[Refusal]:
     for update in updates:
         if update.ref == MAIN and update.deletes:
             found.append(Refusal("DELETE_MAIN", "cannot delete 'main', it is the deployed branch"))
+        elif _PULL_REQUEST.fullmatch(update.ref):
+            if ZERO in (update.old, update.new):
+                message = f"{update.ref} comes and goes with its pull request; open one with create_pr, then push to it"
+                found.append(Refusal("REF_NAME", message))
         elif not update.ref.startswith(("refs/heads/", "refs/tags/")):
             message = f"only branches and tags can be pushed, not {printable(update.ref, 100)!r}"
             found.append(Refusal("REF_NAME", message))
@@ -208,11 +213,11 @@ def leaked(sighting: Sighting, name: str) -> Refusal:
     return Refusal("TOKEN_LEAKED", message)
 
 
-def notes(updates: tuple[RefUpdate, ...], pushed: Pushed) -> list[str]:
-    """What the pusher should know although the push is fine."""
+def notes(updates: tuple[RefUpdate, ...], pushed: Pushed, deploys: bool = True) -> list[str]:
+    """What the pusher should know although the push is fine. `deploys`: main of this repo is built and served."""
     found = []
     branches = [u for u in updates if u.ref.startswith("refs/heads/") and u.ref != MAIN and not u.deletes]
-    if branches and not any(u.ref == MAIN for u in updates):
+    if deploys and branches and not any(u.ref == MAIN for u in updates):
         found.append(f"note: only 'main' is deployed; {branches[0].short!r} was stored")
     for revision in pushed.revisions:
         for one, other in revision.twins[:_SHOWN]:

@@ -85,6 +85,17 @@ class Space:
     hardware_asked: str = ""  #: flavour that an admin has not decided about yet
     running_hardware: str = ""  #: flavour of the routed instance
     queued_at: float | None = None  #: since when it waits for hardware, or has a place kept while it starts
+    likes: int = 0
+    discussions_disabled: bool = False
+
+    @property
+    def gated(self) -> str:
+        """A Space has no gate: whoever may see its code may read it."""
+        return ""
+
+    @property
+    def deleted(self) -> bool:
+        return self.wish.deleted
 
     @property
     def kind(self) -> RepoKind:
@@ -106,6 +117,61 @@ class Space:
     @property
     def code_private(self) -> bool:
         return self.visibility is not Visibility.PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """A model or a dataset: files that nothing is built of. Reads like a Space wherever only files matter."""
+
+    id: str
+    kind: RepoKind
+    owner: str  #: name of the owner
+    owner_id: str
+    name: str
+    visibility: Visibility = Visibility.PUBLIC  #: never PROTECTED: there is no app to show
+    creator_id: str = ""
+    sha: str | None = None  #: head of main
+    card: dict[str, Any] = field(default_factory=dict)  #: front matter at the head of main
+    gated: str = ""  #: "" | auto | manual: who asks for the files is let in at once, or by one who may write
+    discussions_disabled: bool = False
+    likes: int = 0
+    deleted: bool = False
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Where its files and its git remote are, below the console's URL."""
+        return self.kind.prefix + self.full_name
+
+    @property
+    def private(self) -> bool:
+        return self.visibility is Visibility.PRIVATE
+
+    @property
+    def code_private(self) -> bool:
+        return self.private
+
+
+AnyRepo = Space | Repo
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """What a user asked of a gated repo. `status`: pending | accepted | rejected. `answers`: what they wrote into its form."""
+
+    id: str
+    repo_id: str
+    user_id: str
+    status: str
+    created_at: float
+    answers: dict[str, Any] = field(default_factory=dict)
+    granted_by: str = ""  #: who let them in without being asked
+    reason: str = ""  #: of a rejection
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,3 +19,14 @@ class RepoKind(StrEnum):
     def prefix(self) -> str:
         """What stands before `{owner}/{name}` in the addresses of its pages, its files and its git remote."""
         return "" if self is RepoKind.MODEL else f"{self.plural}/"
+
+    @property
+    def runs(self) -> bool:
+        """Whether what is pushed to main is built and served."""
+        return self is RepoKind.SPACE
+
+
+#: The kinds by their word in `/api/{plural}/…`.
+PLURALS = {kind.plural: kind for kind in RepoKind}
+#: Models and datasets.
+PLAIN = (RepoKind.MODEL, RepoKind.DATASET)

@@ -105,7 +105,7 @@ class _Import:
         return f":{mark}"
 
     def _commit(self, steps: list[tuple[str, str]], message: str, author: tuple[str, str]) -> str:
-        who = b"%s <%s> %d +0000\n" % (_plain(author[0]), _plain(author[1]), int(time.time()))
+        who = b"%s <%s> %d +0000\n" % (plain(author[0]), plain(author[1]), int(time.time()))
         text = message.encode("utf-8", "replace").replace(b"\0", b"")
         self._write(b"commit %s\nmark :%d\n" % (self.scratch.encode(), len(steps) + 1))
         self._write(b"author " + who + b"committer " + who + b"data %d\n" % len(text) + text + b"\n")
@@ -182,6 +182,6 @@ def _quote(path: str) -> bytes:
     return b'"' + path.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def _plain(text: str) -> bytes:
+def plain(text: str) -> bytes:
     cleaned = "".join(c for c in text if c not in "<>" and c.isprintable())
     return (cleaned.strip() or "unknown").encode("utf-8", "replace")

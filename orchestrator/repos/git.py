@@ -291,7 +291,7 @@ def _inside(path: str, folder: str) -> bool:
 def _fsync(folder: Path) -> None:
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # a ref that never came to be, below one that is there
         return
     try:
         os.fsync(handle)

@@ -1,9 +1,11 @@
-"""What a Space's card says at the head of main: the front matter of README.md, for the API and the pages, and what is wrong with
-it, for the pusher. The build reads it again and is the judge; here a fault is only a warning."""
+"""What a repo's card says at the head of main: the front matter of README.md, for the API and the pages, and what is wrong with
+it, for the pusher. A fault is only a warning here; of a Space the build reads the card again and is the judge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from orchestrator.domain.repo import RepoKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +17,16 @@ class Card:
     warnings: tuple[str, ...] = ()
 
 
-def read_card(readme: bytes | None) -> Card:
+def read_card(readme: bytes | None, kind: RepoKind = RepoKind.SPACE) -> Card:
     """The card of a README; an empty one when there is none or when it cannot be used."""
     from builder import config, frontmatter  # the builder's libraries are needed by nobody before the first push
     from builder.errors import Fault
 
+    if kind is not RepoKind.SPACE:
+        try:
+            return Card(frontmatter.read(frontmatter.decoded(readme or b"")).values)
+        except Fault as fault:
+            return Card(warnings=(f"warning: {fault.code}: {fault.advice()}; the push is stored without its card",))
     text = (readme or b"").decode("utf-8", "replace")
     try:
         found = config.parse(frontmatter.decoded(readme or b""))
@@ -31,6 +38,50 @@ def read_card(readme: bytes | None) -> Card:
             values = {}
         return Card(values, _sdk(values.get("sdk")), (warning,))
     return Card(dict(found.card), found.sdk, tuple(f"warning: {sentence}" for sentence in found.warnings))
+
+
+def card_faults(readme: str) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Errors and warnings about the card of a model or a dataset, as clients read them."""
+    from builder import frontmatter
+    from builder.errors import Fault
+
+    try:
+        block = frontmatter.read(readme)
+    except Fault as fault:
+        return [{"message": fault.advice(), "code": fault.code}], []
+    if not block.values:
+        return [], [{"message": "empty or missing yaml metadata in repo card"}]
+    found = [
+        {"message": f'"{key}" must be {what}, not {ascii(block.values[key])[:60]}', "code": "CARD"}
+        for key, (fits, what) in _SHAPES.items()
+        if block.values.get(key) is not None and not fits(block.values[key])
+    ]
+    return found, []
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, str) or isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+#: What clients choke on when it is something else (hub-docs, "Model cards" and "Dataset cards").
+_SHAPES = {
+    "model-index": (_objects, "an array"),
+    "tags": (_texts, "an array of texts"),
+    "datasets": (_texts, "an array of texts"),
+    "language": (_texts, "a text or an array of texts"),
+    "license": (_texts, "a text or an array of texts"),
+    "base_model": (_texts, "a text or an array of texts"),
+    "pipeline_tag": (_text, "a text"),
+    "library_name": (_text, "a text"),
+}
 
 
 def _sdk(value: object) -> str | None:

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 
 from orchestrator import failpoints
 from orchestrator.domain.push import ZERO, RefUpdate
-from orchestrator.domain.records import AuditRow, Intent
+from orchestrator.domain.records import AnyRepo, AuditRow, Intent, Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN
 from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.card import Card
+from orchestrator.services.lookup import by_id
 
 log = logging.getLogger(__name__)
 GRACE = 20.0  #: seconds that a git which outlived us may take from the intent to the ref
@@ -27,7 +29,7 @@ class Intents:
         store: Store,
         repos: Repos,
         bell: Bell,
-        card_of: Callable[[bytes | None], Card],
+        card_of: Callable[[bytes | None, RepoKind], Card],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -85,9 +87,9 @@ class Intents:
     def _follow(self, repo_id: str) -> bool:
         """One round; whether the wish changed."""
         with self._store.read() as tx:
-            space = tx.spaces.get(repo_id)
+            repo = by_id(tx, repo_id)
             intents = tx.pushes.open(repo_id)
-        if space is None or space.wish.deleted:
+        if repo is None or repo.deleted:
             self._settle(intents)
             return False
         refs = tuple(dict.fromkeys([MAIN, *(intent.ref for intent in intents)]))
@@ -95,28 +97,25 @@ class Intents:
         self._repos.sync(repo_id, *refs)
         values = {ref: self._repos.head(repo_id, ref) or ZERO for ref in refs}
         head = values[MAIN]
-        moved = head not in (ZERO, space.sha)
+        moved = head not in (ZERO, repo.sha)
         done = [intent for intent in intents if self._is_decided(intent, values[intent.ref])]
         if not moved and not done:
             return False
-        wish: dict[str, object] = {}
+        card = Card()
         if moved:
-            card = self._card_of(self._repos.read(repo_id, head, "README.md", README_LIMIT))
-            wish = {"revision": head, "sha": head, "card": dict(card.values), "sdk": card.sdk}
+            card = self._card_of(self._repos.read(repo_id, head, "README.md", README_LIMIT), repo.kind)
         failpoints.hit("before_landed")
         now = self._clock()
         with self._store.write() as tx:
-            if moved and not tx.spaces.follow(
-                repo_id, space.sha, look_at=now, updated_at=now, last_activity=now, **wish
-            ):
+            if moved and not _follow_main(tx, repo, head, card, now):
                 return True  # another control plane was faster; main may have moved again since: look once more
             ours = tx.pushes.settle(*done)
             for intent in done:
                 if intent.id in ours and intent.new == values[intent.ref]:
                     detail = {"ref": intent.ref, "old": intent.old, "new": intent.new}
-                    tx.audit.add(AuditRow(now, intent.actor, "push", space.full_name, detail))
+                    tx.audit.add(AuditRow(now, intent.actor, "push", repo.full_name, detail))
         failpoints.hit("after_landed")
-        if moved:
+        if moved and repo.kind.runs:
             self._bell.ring("spaces")
         return moved
 
@@ -132,3 +131,12 @@ class Intents:
         with self._lock:
             going_on = self._active[intent.repo_id] > 0
         return not going_on and self._clock() - intent.created_at >= GRACE
+
+
+def _follow_main(tx, repo: AnyRepo, head: str, card: Card, now: float) -> bool:
+    """Bring the row to where main is, and a Space's wish with it; False if somebody else was faster."""
+    same = {"sha": head, "card": dict(card.values), "updated_at": now}
+    if isinstance(repo, Space):
+        wish = {"revision": head, "sdk": card.sdk, "look_at": now, "last_activity": now}
+        return tx.spaces.follow(repo.id, repo.sha, **wish, **same)
+    return tx.repos.follow(repo.id, repo.sha, **same)

@@ -4,6 +4,7 @@ exported files that no kept image names. Never touches what runs."""
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterable
 
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildState, Image
@@ -16,11 +17,21 @@ KEEP_FAILED = 10  #: other builds of a Space kept for their logs
 
 
 class Janitor:
-    def __init__(self, store: Store, builds: Builds, logs: Logs, keep_builds: int) -> None:
+    """`others`: what else is to be collected now and then."""
+
+    def __init__(
+        self,
+        store: Store,
+        builds: Builds,
+        logs: Logs,
+        keep_builds: int,
+        others: Iterable[Callable[[], None]] = (),
+    ) -> None:
         self._store = store
         self._builds = builds
         self._logs = logs
         self._keep = keep_builds
+        self._others = tuple(others)
         self._stop = threading.Event()
 
     def start(self) -> None:
@@ -33,6 +44,8 @@ class Janitor:
         while not self._stop.wait(EVERY):
             try:
                 self.collect()
+                for other in self._others:
+                    other()
             except Exception:
                 log.exception("janitor: a round failed")
 

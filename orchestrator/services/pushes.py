@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from orchestrator import failpoints
-from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.caller import Caller
+from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.push import (
     SCANNED,
     ZERO,
@@ -30,13 +31,15 @@ from orchestrator.domain.push import (
     secrets_in,
     too_large,
 )
-from orchestrator.domain.records import AuditRow, Space
-from orchestrator.domain.space import MAIN, Role
+from orchestrator.domain.records import AnyRepo, AuditRow
+from orchestrator.domain.repo import RepoKind
+from orchestrator.domain.space import MAIN
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
 from orchestrator.ports import Bell, Change, Repos, Store
 from orchestrator.services.accounts import digest
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
+from orchestrator.services.ref_access import require_ref
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY = 3.0  #: seconds
@@ -48,8 +51,8 @@ class Ticket:
     """One git push that is going on. `secret` lets its hook speak for it, once."""
 
     secret: str
-    space: Space
-    actor: str
+    space: AnyRepo
+    caller: Caller
     pushing: AbstractContextManager[None]
     moved: bool = False  #: main was among what was accepted
 
@@ -64,11 +67,11 @@ class Pushes:
         bell: Bell,
         limits: PushLimits,
         *,
-        lines_of: Callable[[Space], list[str]] = lambda space: [],
-        card_of: Callable[[bytes | None], Card] = read_card,
+        lines_of: Callable[[AnyRepo], list[str]] = lambda space: [],
+        card_of: Callable[[bytes | None, RepoKind], Card] = read_card,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._store = store
+        self.store = store
         self._repos = repos
         self._limits = limits
         self._lines_of = lines_of
@@ -113,9 +116,9 @@ class Pushes:
 
     # ------------------------------------------------------------------------------------------------ a git push
 
-    def begin(self, space: Space, caller: Caller) -> Ticket:
+    def begin(self, space: AnyRepo, caller: Caller) -> Ticket:
         """A push starts. End it with `finish`, whatever happens."""
-        ticket = Ticket(secrets.token_urlsafe(32), space, caller.name, self._intents.pushing(space.id))
+        ticket = Ticket(secrets.token_urlsafe(32), space, caller, self._intents.pushing(space.id))
         ticket.pushing.__enter__()
         with self._lock:
             self._tickets[digest(ticket.secret)] = ticket
@@ -155,21 +158,23 @@ class Pushes:
     def _verdict(self, ticket: Ticket, updates: tuple[RefUpdate, ...], quarantine: str) -> Verdict:
         if refusals := judge_refs(updates):
             return _refused(refusals)
+        for ref in dict.fromkeys(update.ref for update in updates):
+            require_ref(self.store, ticket.caller, ticket.space, ref)
         pushed = self._repos.inspect(ticket.space.id, updates, quarantine, self._limits.file)
-        refusals = judge(pushed, self._limits) + self._leaks(pushed.sightings, ticket.actor)
+        refusals = judge(pushed, self._limits) + self._leaks(pushed.sightings, ticket.caller.name)
         if refusals:
             return _refused(refusals)
         ticket.moved = any(update.ref == MAIN for update in updates)
-        warnings = self._card_of(pushed.readme).warnings if ticket.moved else ()
-        self._intents.write(ticket.space.id, updates, ticket.actor)
-        return Verdict(True, (*notes(updates, pushed), *warnings))
+        warnings = self._card_of(pushed.readme, ticket.space.kind).warnings if ticket.moved else ()
+        self._intents.write(ticket.space.id, updates, ticket.caller.name)
+        return Verdict(True, (*notes(updates, pushed, ticket.space.kind.runs), *warnings))
 
     # -------------------------------------------------------------------------------------------------- the API
 
     def commit(
         self,
         caller: Caller,
-        space: Space,
+        space: AnyRepo,
         changes: Iterable[Change],
         message: str,
         parent: str | None = None,
@@ -179,9 +184,9 @@ class Pushes:
 
         Raises Unauthorized, Forbidden, NotFound by the caller's role; Stale, NotFound `EntryNotFound`, Invalid (ports.Repos);
         TooLarge `FILE_TOO_LARGE` `PUSH_TOO_LARGE` `REPO_TOO_LARGE` `TOO_MANY_FILES`; Forbidden `TOKEN_LEAKED`."""
-        require(caller, space, Role.WRITE, code=True)
-        if not ref.startswith("refs/heads/"):
+        if not ref.startswith("refs/heads/") and not pr_number(ref):
             raise Invalid("REF_NAME", f"commits go to branches, not to {printable(ref, 100)!r}")
+        require_ref(self.store, caller, space, ref)
         size = self._repos.size(space.id)
         if size > self._limits.repo:
             raise TooLarge("REPO_TOO_LARGE", repo_too_large(size, self._limits.repo))
@@ -194,16 +199,28 @@ class Pushes:
             self._intents.write(space.id, (update,), caller.name)
             failpoints.hit("before_ref")
 
-        author = (caller.name, f"{caller.name}@users.noreply.podium")
         with self._intents.pushing(space.id):
             new = self._repos.commit(
-                space.id, ref, self._allowed(changes, caller), message, author, parent, before_update
+                space.id, ref, self._allowed(changes, caller), message, signature(caller), parent, before_update
             )
             failpoints.hit("after_ref")
         self.landed(space.id)
         with self._lock:
             self._untidy.add(space.id)
         return new
+
+    def move(self, caller: Caller, space: AnyRepo, update: RefUpdate, apply: Callable[[], None]) -> None:
+        """Move a ref to objects that are in already, by `apply`, under the rules of a push. Who may is the caller's to ask."""
+        if not update.deletes:
+            pushed = self._repos.inspect(space.id, (update,), "", self._limits.file)
+            if refusals := judge(pushed, self._limits):
+                raise TooLarge(refusals[0].code, refusals[0].message)
+        with self._intents.pushing(space.id):
+            self._intents.write(space.id, (update,), caller.name)
+            failpoints.hit("before_ref")
+            apply()
+            failpoints.hit("after_ref")
+        self.landed(space.id)
 
     def _allowed(self, changes: Iterable[Change], caller: Caller) -> Iterator[Change]:
         total = 0
@@ -231,7 +248,7 @@ class Pushes:
             return []
         now = self._clock()
         found = []
-        with self._store.read() as tx:
+        with self.store.read() as tx:
             rows = [(sighting, tx.accounts.token_by_hash(digest(sighting.secret))) for sighting in sightings]
         live = [
             (s, t)
@@ -239,7 +256,7 @@ class Pushes:
             if t and not (t.revoked_at and t.revoked_at <= now) and not (t.expires_at and t.expires_at <= now)
         ]
         if live:
-            with self._store.write() as tx:
+            with self.store.write() as tx:
                 for sighting, token in live:
                     tx.accounts.update_token(token.id, revoked_at=now)
                     detail = {"token": token.name, "path": printable(sighting.path), "line": sighting.line}
@@ -248,6 +265,11 @@ class Pushes:
                     tx.audit.add(AuditRow(now, actor, "token.leaked", target, detail))
                     found.append(leaked(sighting, token.name))
         return found
+
+
+def signature(caller: Caller) -> tuple[str, str]:
+    """Name and mail in the commits that Podium makes for somebody."""
+    return caller.name, f"{caller.name}@users.noreply.podium"
 
 
 def _refused(refusals: list[Refusal]) -> Verdict:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from orchestrator.domain.caller import Caller, require, require_admin
 from orchestrator.domain.records import AuditRow, Build, Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role, Visibility, Wish, check_name, sleep_seconds, subdomain
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, repo_not_found
 from orchestrator.ports import Bell, Repos, Store
+from orchestrator.services import lookup
 from orchestrator.services.accounts import Accounts, new_id
 from orchestrator.services.environment import Environment
 from orchestrator.services.hardware import HardwareRequests
@@ -58,13 +60,9 @@ class Spaces:
     # ----------------------------------------------------------------------------------------------------- reading
 
     def find(self, caller: Caller, owner: str, name: str, needed: Role = Role.READ, code: bool = False) -> Space:
-        """The Space if the caller may do what is `needed`. Raises NotFound, Unauthorized, Forbidden (domain/caller.py)."""
+        """The Space if the caller may do what is `needed`. Raises as `lookup.find`."""
         with self._store.read() as tx:
-            space = tx.spaces.find(owner, name)
-        if space is None:
-            raise repo_not_found()
-        require(caller, space, needed, code)
-        return space
+            return lookup.find(tx, caller, RepoKind.SPACE, owner, name, needed, code)
 
     def by_label(self, caller: Caller, label: str) -> Space:
         with self._store.read() as tx:
@@ -84,7 +82,7 @@ class Spaces:
             return tx.spaces.by_stage()
 
     def list(self, caller: Caller, **filters: object) -> "list[Space]":
-        """Spaces that the caller may see; filters are those of store/spaces.py `list`."""
+        """Spaces that the caller may see; filters are those of store/listing.py `page`."""
         user = caller.user.id if caller.user else None
         with self._store.read() as tx:
             return tx.spaces.list(visible_to=user, all_visible=caller.is_admin, **filters)
@@ -143,6 +141,7 @@ class Spaces:
                 reason="nothing has been pushed to main yet",
                 last_activity=now,
             )
+            tx.repos.take_name(RepoKind.SPACE, owner.id, new.name)
             tx.spaces.add(space, look_at=now)
             self._environment.write(tx, space.id, settings, caller.name)
             if wanted is not default:
@@ -164,6 +163,10 @@ class Spaces:
     def delete(self, caller: Caller, space: Space) -> None:
         """Gone at once for everybody; the reconciler takes down what is left. Its name and host are free again."""
         require(caller, space, Role.ADMIN)
+        self.discard(caller, space)
+
+    def discard(self, caller: Caller, space: Space) -> None:
+        """Delete what the caller has just made, whatever else they may do there."""
         gone = f"deleted-{space.id}"
         self._change(
             caller, space, "space.delete", deleted=True, name=gone, label=gone, access_epoch=space.access_epoch + 1

@@ -15,10 +15,13 @@ from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
+from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
+from orchestrator.store.interest import Interest
 from orchestrator.store.notices import Notices
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
+from orchestrator.store.repos import Repos
 from orchestrator.store.secrets import Secrets
 from orchestrator.store.spaces import Spaces
 from orchestrator.store.sqlite import Sqlite
@@ -35,6 +38,8 @@ class Tx:
     def __init__(self, connection: sa.Connection) -> None:
         self.accounts = Accounts(connection)
         self.spaces = Spaces(connection)
+        self.repos = Repos(connection)
+        self.interest = Interest(connection)
         self.builds = Builds(connection)
         self.pushes = Pushes(connection)
         self.secrets = Secrets(connection)
@@ -42,6 +47,7 @@ class Tx:
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
         self.notices = Notices(connection)
+        self.discussions = Discussions(connection)
 
 
 class Store:

@@ -3,7 +3,7 @@
 Feeds resume after the last number they saw, so a number must never become visible after a higher one. Numbers are therefore
 given at the end of a transaction, from a counter whose row stays locked until the commit: they are committed in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import sqlalchemy as sa
 
@@ -13,6 +13,7 @@ from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
+from orchestrator.store.listing import page
 from orchestrator.store.values import failures_in, failures_out, image_in, image_out
 
 _WISH = (
@@ -61,39 +62,31 @@ class Spaces:
     def list(
         self,
         *,
-        visible_to: str | None = None,
-        all_visible: bool = False,
-        owner: str | None = None,
-        search: str | None = None,
         sdk: str | None = None,
-        sort: str = "last_modified",
-        limit: int = 100,
-        after: tuple[float, str] | None = None,
-        stages: "list[str] | None" = None,
+        words: Iterable[str] = (),
+        tag: str = "",
+        hardware: str = "",
+        running: bool = False,
+        stages: Iterable[str] = (),
+        **filters: object,
     ) -> "list[Space]":
-        """Newest first by `sort` (created_at | last_modified), then by id. `after` is the (time, id) of the last one seen.
-        Private ones only for `visible_to` (a user's id): their own and their organisations'; all with `all_visible`."""
-        column = t.spaces.c.created_at if sort == "created_at" else t.spaces.c.updated_at
-        query = _SELECT.where(t.spaces.c.deleted.is_(False)).order_by(column.desc(), t.spaces.c.id.desc()).limit(limit)
-        if not all_visible:
-            allowed = t.spaces.c.visibility != Visibility.PRIVATE.value
-            if visible_to:
-                mine = sa.select(t.members.c.org_id).where(t.members.c.user_id == visible_to)
-                allowed = allowed | (t.spaces.c.owner_id == visible_to) | t.spaces.c.owner_id.in_(mine)
-            query = query.where(allowed)
-        if owner:
-            query = query.where(t.owners.c.name_lower == owner.lower())
+        """A page of Spaces; filters are those of `listing.page`. `words`: each is in the name, title, description or tags.
+        `running`: those that serve now; `stages`: those in one of them."""
+        c = t.spaces.c
+        query = _SELECT if sdk is None else _SELECT.where(c.sdk == sdk)
+        for word in words:
+            said = (c.card[name].as_string() for name in ("title", "short_description", "tags"))
+            name = t.owners.c.name_lower + "/" + c.name_lower
+            query = query.where(sa.or_(name.contains(word.lower(), autoescape=True), *(_holds(x, word) for x in said)))
+        if tag:
+            query = query.where(_holds(c.card["tags"].as_string(), f'"{tag}"'))
+        if hardware:
+            query = query.where(c.hardware == hardware)
         if stages:
-            query = query.where(t.spaces.c.stage.in_(stages))
-        if sdk:
-            query = query.where(t.spaces.c.sdk == sdk)
-        if search:
-            pattern = "%" + search.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-            full = t.owners.c.name_lower + "/" + t.spaces.c.name_lower
-            query = query.where(full.like(pattern, escape="\\"))
-        if after:
-            query = query.where(sa.tuple_(column, t.spaces.c.id) < sa.tuple_(*after))
-        return [_space(row) for row in self._db.execute(query).mappings()]
+            query = query.where(c.stage.in_(list(stages)))
+        if running:
+            query = query.where(c.stage.startswith(Stage.RUNNING.value))
+        return [_space(row) for row in self._db.execute(page(query, t.spaces, **filters)).mappings()]
 
     def count(self) -> int:
         return self._db.execute(sa.select(sa.func.count()).select_from(t.spaces)).scalar() or 0
@@ -239,6 +232,10 @@ class Spaces:
     def _one(self, *conditions: sa.ColumnElement) -> Space | None:
         row = self._db.execute(_SELECT.where(*conditions)).mappings().first()
         return _space(row) if row else None
+
+
+def _holds(text: sa.ColumnElement[str], word: str) -> sa.ColumnElement[bool]:
+    return text.icontains(word, autoescape=True)
 
 
 def _free(who: str, now: float) -> sa.ColumnElement[bool]:

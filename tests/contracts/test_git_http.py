@@ -132,10 +132,17 @@ def test_main_cannot_be_deleted(server, work):
     assert server.repos.head(server.space(work.name).id)
 
 
-@pytest.mark.parametrize("ref", ["refs/podium/x", "refs/pr/1", "refs/notes/commits"])
-def test_other_refs_are_refused(server, work, ref):
+@pytest.mark.parametrize(
+    ("ref", "why"),
+    [
+        ("refs/podium/x", "only branches and tags"),
+        ("refs/notes/commits", "only branches and tags"),
+        ("refs/pr/1", "refs/pr/1 comes and goes with its pull request"),
+    ],
+)
+def test_other_refs_are_refused(server, work, ref, why):
     work.commit({"a": "1"})
-    refused(work.push("origin", f"HEAD:{ref}", check=False), "REF_NAME: only branches and tags")
+    refused(work.push("origin", f"HEAD:{ref}", check=False), f"REF_NAME: {why}")
 
 
 def test_hidden_refs_are_not_shown(server, work):

@@ -13,6 +13,7 @@ from orchestrator.api.params import cursor_of, read_cursor
 from orchestrator.api.problems import header_text
 from orchestrator.api.readme import first_files, readme
 from orchestrator.api.sse import kept_alive
+from orchestrator.domain.repo import RepoKind
 from orchestrator.errors import Invalid, TooLarge
 from orchestrator.ports import Change, TreeEntry
 
@@ -168,7 +169,10 @@ def test_the_first_readme_can_be_read_again(sdk):
 
 
 def test_given_files_win_over_the_first_ones():
-    files = {c.path: c.content for c in first_files("ours", [Change("README.md", b"theirs"), Change("app.py", b"1")])}
+    files = {
+        c.path: c.content
+        for c in first_files(RepoKind.SPACE, "ours", [Change("README.md", b"theirs"), Change("app.py", b"1")])
+    }
     assert set(files) == {"README.md", "app.py", ".gitattributes"}
     assert files["README.md"] == b"theirs"
 

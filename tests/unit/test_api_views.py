@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.api import hardware_views, views
+from orchestrator.api import hardware_views, repo_views, views
 from orchestrator.api.fresh import fresh
 from orchestrator.api.logs import log_event
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.keys import instance_id, launch_key
 from orchestrator.domain.records import Build, Setting, Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Image
 from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
@@ -62,7 +63,7 @@ RUNNING = {
 
 def shown(space=SPACE, **changed):
     given = {"sha": space.sha, "card": space.card, "files": lambda: [{"rfilename": "app.py"}], "used": lambda: 7}
-    return views.Shown(space, URL, **(given | changed))
+    return repo_views.Shown(space, URL, **(given | changed))
 
 
 def test_runtime_of_a_running_space():
@@ -98,7 +99,7 @@ def test_runtime_differs_only_where_it_should(changes, told):
 
 
 def test_a_whole_space():
-    assert views.space(shown(), full=True) == {
+    assert repo_views.repo(shown(), full=True) == {
         "_id": "5" * 24,
         "id": "ada/demo",
         "author": "ada",
@@ -129,23 +130,23 @@ def test_expand_answers_only_what_was_asked_for_and_does_nothing_else():
     def never():
         raise AssertionError("looked into git for nothing")
 
-    assert views.space(shown(files=never, used=never), expand=["sdk", "sha"]) == {
+    assert repo_views.repo(shown(files=never, used=never), expand=["sdk", "sha"]) == {
         "_id": "5" * 24,
         "id": "ada/demo",
         "sdk": "gradio",
         "sha": "a" * 40,
     }
     with pytest.raises(Invalid, match="cardData"):
-        views.space(shown(), expand=["sdk", "nope"])
+        repo_views.repo(shown(), expand=["sdk", "nope"])
 
 
 def test_every_expandable_key_of_the_client_is_known():
     hf_api = pytest.importorskip("huggingface_hub.hf_api")
-    assert set(hf_api.ExpandSpaceProperty_T.__args__) <= set(views.EXPANDABLE)
+    assert set(hf_api.ExpandSpaceProperty_T.__args__) <= set(repo_views.EXPANDABLE[RepoKind.SPACE])
 
 
 def test_a_brief_space_has_no_files_and_no_card():
-    assert not {"siblings", "cardData", "runtime"} & set(views.space(shown()))
+    assert not {"siblings", "cardData", "runtime"} & set(repo_views.repo(shown()))
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,17 @@ form.addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(search, 180);
 });
+// A tag that is chosen already is let go of.
+let chosen = form.querySelector("[name=tag]:checked");
+form.addEventListener("click", (event) => {
+  const tag = event.target.closest("input[name=tag]");
+  if (!tag) return;
+  if (tag === chosen) {
+    tag.checked = false;
+    chosen = null;
+    search();
+  } else chosen = tag;
+});
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   clearTimeout(timer);
@@ -45,8 +56,8 @@ found.addEventListener("click", async (event) => {
   more.textContent = "…";
   try {
     const fresh = await fetchFound(more.href);
-    const cards = [...fresh.querySelectorAll(".card")];
-    found.querySelector(".cards").append(...cards);
+    const cards = [...fresh.querySelectorAll(".all .card")];
+    found.querySelector(".all .cards").append(...cards);
     const next = fresh.querySelector(".more");
     more.parentElement.replaceWith(...(next ? [next] : []));
     cards[0]?.querySelector("a").focus({ preventScroll: true });
@@ -56,17 +67,19 @@ found.addEventListener("click", async (event) => {
 });
 
 async function stages() {
-  const cards = new Map([...found.querySelectorAll(".card")].map((card) => [card.dataset.id, card]));
-  const near = [...cards].filter(([, card]) => {
+  const near = [...found.querySelectorAll(".card")].filter((card) => {
     const box = card.getBoundingClientRect();
     return box.bottom > -400 && box.top < innerHeight + 400;
   });
   if (!near.length) return;
-  const answer = await fetch(`/explore/stages?ids=${near.slice(0, 90).map(([id]) => id)}`);
+  const ids = [...new Set(near.map((card) => card.dataset.id))];
+  const answer = await fetch(`/explore/stages?ids=${ids.slice(0, 90)}`);
   if (!answer.ok) return;
-  for (const [id, [tone, words]] of Object.entries(await answer.json())) {
-    const dot = cards.get(id)?.querySelector(".dot");
-    if (!dot) continue;
+  const stages = await answer.json();
+  for (const card of near) {
+    if (!stages[card.dataset.id]) continue;
+    const [tone, words] = stages[card.dataset.id];
+    const dot = card.querySelector(".dot");
     dot.className = `dot ${tone}`;
     dot.querySelector(".words").textContent = words;
   }

@@ -58,6 +58,7 @@ export function seconds(value) {
 export function tick(root = document) {
   const now = Date.now() / 1000;
   for (const clock of root.querySelectorAll("time[data-since]")) clock.textContent = seconds(now - clock.dataset.since);
+  for (const bar of root.querySelectorAll("progress[data-since]")) bar.value = Math.min(bar.max, now - bar.dataset.since);
   for (const clock of root.querySelectorAll("time[data-until]")) clock.textContent = seconds(clock.dataset.until - now);
 }
 
@@ -68,3 +69,42 @@ export function ready(root = document) {
 
 ready();
 setInterval(() => document.hidden || tick(), 1000);
+
+// "/" goes to the search field, as on many sites; not while something is typed.
+document.addEventListener("keydown", (event) => {
+  const field = document.querySelector("input[data-slash]");
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !field) return;
+  if (event.target.closest?.("input, textarea, select, [contenteditable], .log")) return;
+  event.preventDefault();
+  field.focus();
+  field.select();
+});
+
+// A form that takes a while is sent once, and says so.
+document.addEventListener("submit", (event) => {
+  const button = event.target.querySelector("button[data-busy]");
+  if (!button || event.defaultPrevented) return;
+  if (button.getAttribute("aria-disabled")) return event.preventDefault();
+  button.setAttribute("aria-disabled", "true");
+  button.textContent = button.dataset.busy;
+});
+addEventListener("pageshow", (event) => event.persisted && document.querySelector("button[data-busy][aria-disabled]") && location.reload());
+
+// A like needs no new page: the app in its frame stays as it is.
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("form.like-place");
+  if (!form) return;
+  event.preventDefault();
+  const button = form.querySelector("button");
+  const liked = button.getAttribute("aria-pressed") === "true";
+  try {
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" });
+    if (!answer.ok && answer.type !== "opaqueredirect") throw new Error(answer.status);
+    button.setAttribute("aria-pressed", String(!liked));
+    form.elements.want.value = liked ? "1" : "";
+    const number = form.querySelector(".number");
+    if (/^\d+$/.test(number.textContent)) number.textContent = Number(number.textContent) + (liked ? -1 : 1);
+  } catch {
+    form.submit();
+  }
+});

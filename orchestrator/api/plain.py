@@ -1,0 +1,47 @@
+"""One model or dataset: what it is (hub-api reference 2.8). Spaces are `spaces.py`; what all kinds have in common is in the
+files that route `/api/{kind}/…`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from orchestrator.api import repo_views
+from orchestrator.api.identity import CallerDep, PartsDep
+from orchestrator.api.params import Name, Owner, Segment, listed
+from orchestrator.api.show import shown
+from orchestrator.domain.records import AnyRepo
+from orchestrator.domain.repo import PLAIN, RepoKind
+from orchestrator.errors import repo_not_found
+
+router = APIRouter(tags=["repos"])
+
+
+def _add(kind: RepoKind) -> None:
+    at = f"/api/{kind.plural}/{{owner}}/{{name}}"
+
+    def named(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> AnyRepo:
+        return parts.hosted.find(caller, kind, owner, name)
+
+    RepoDep = Annotated[AnyRepo, Depends(named)]
+
+    @router.get(at, name=f"{kind}_info")
+    def info(request: Request, repo: RepoDep, caller: CallerDep, parts: PartsDep, blobs: bool = False):
+        """The repo at the head of main. `expand`: only these keys; `blobs`: with sizes and object ids of files."""
+        return repo_views.repo(shown(parts, caller, repo, None, blobs), True, listed(request, "expand"))
+
+    @router.get(f"{at}/revision/{{revision}}", name=f"{kind}_info_at")
+    def info_at(
+        request: Request, repo: RepoDep, revision: Segment, caller: CallerDep, parts: PartsDep, blobs: bool = False
+    ):
+        return repo_views.repo(shown(parts, caller, repo, revision, blobs), True, listed(request, "expand"))
+
+
+for _kind in PLAIN:
+    _add(_kind)
+
+
+@router.get("/api/models/{name}", include_in_schema=False)
+@router.get("/api/datasets/{name}", include_in_schema=False)
+def single_segment(name: str):
+    """An id without an owner names nothing here."""
+    raise repo_not_found()
