@@ -228,6 +228,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
+    from orchestrator.services.visits import Visits
     from web.markdown import comment
     from web.routes import create_renderer, create_router
 
@@ -293,6 +294,7 @@ def control(settings: Settings) -> Control:
         ready=reconciler.trouble,
         oversight=Oversight(store),
         people=People(store, people),
+        visits=Visits(store),
         refs=refs,
         branches=Branches(repos, refs, pushes),
         discussions=discussions,

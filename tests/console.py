@@ -38,6 +38,7 @@ from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
 from orchestrator.services.vault import Vault
+from orchestrator.services.visits import Visits
 from orchestrator.store.engine import Store
 from tests.memory import MemoryRuntime
 from tests.support import bearer, eventually, free_port
@@ -94,6 +95,7 @@ class Console:
                 200 * MB,
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts),
+                visits=Visits(self.store),
                 refs=refs,
                 branches=Branches(repos, refs, pushes),
                 discussions=discussions,

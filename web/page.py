@@ -53,6 +53,7 @@ DONE = {
     "member": "Members changed.",
     "organisation": "The organisation is there.",
     "admin": "Saved.",
+    "same": "Nothing was changed, so nothing was committed.",
     "frontmatter": "Written to README.md as a commit.",
     "signedout": "You are signed out.",
 }

@@ -9,7 +9,9 @@ from fastapi import APIRouter
 from web import (
     account,
     admin,
+    analytics,
     audit,
+    badge,
     docs,
     errors,
     explore,
@@ -20,6 +22,7 @@ from web import (
     new,
     owners,
     people,
+    settings,
     sign_in,
     space,
     tokens,
@@ -37,8 +40,10 @@ def create_router(parts: "Parts") -> APIRouter:
     console = Console(parts)
     router = APIRouter()
     router.include_router(console.assets.routes())
-    own = (admin, audit, people, account, docs)
-    for pages in (*own, explore, new, sign_in, tokens, hardware, logs, live, files, use, space, owners):
+    of_admins = (admin, audit, people)
+    of_all = (account, docs, explore, new, sign_in, tokens, hardware)
+    of_spaces = (logs, live, files, use, badge, analytics, settings, space)
+    for pages in (*of_admins, *of_all, *of_spaces, owners):
         router.include_router(pages.routes(console))
     return router
 

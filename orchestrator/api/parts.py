@@ -24,6 +24,7 @@ from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.visits import Visits
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Parts:
     ready: Callable[[], list[str]] = list
     oversight: Oversight = field(kw_only=True)
     people: People = field(kw_only=True)
+    visits: Visits = field(kw_only=True)
     refs: Refs = field(kw_only=True)
     branches: Branches = field(kw_only=True)
     discussions: Discussions = field(kw_only=True)

@@ -26,6 +26,7 @@ from orchestrator.store.secrets import Secrets
 from orchestrator.store.spaces import Spaces
 from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
+from orchestrator.store.visits import Visits
 
 log = logging.getLogger(__name__)
 HEAD = "0010"  #: newest migration; a test holds it against migrations/versions
@@ -47,6 +48,7 @@ class Tx:
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
         self.notices = Notices(connection)
+        self.visits = Visits(connection)
         self.discussions = Discussions(connection)
 
 
