@@ -293,7 +293,7 @@ def control(settings: Settings) -> Control:
         scratch=data / "tmp",
         ready=reconciler.trouble,
         oversight=Oversight(store),
-        people=People(store, people),
+        people=People(store, people, signing.setup_code),
         visits=Visits(store),
         refs=refs,
         branches=Branches(repos, refs, pushes),

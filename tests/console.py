@@ -94,7 +94,7 @@ class Console:
                 5 * MB,
                 200 * MB,
                 oversight=Oversight(self.store),
-                people=People(self.store, accounts),
+                people=People(self.store, accounts, signing.setup_code),
                 visits=Visits(self.store),
                 refs=refs,
                 branches=Branches(repos, refs, pushes),

@@ -132,7 +132,7 @@ def rewrite(readme: str, changes: dict[str, str]) -> str:
     begin, body, end = match.groups() if match else ("---\n", "", "---\n")
     rest = readme[match.end() :] if match else ("\n" + readme if readme else "")
     newline = "\r\n" if begin.endswith("\r\n") else "\n"
-    lines = body.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", body)
     for key, value in changes.items():
         new = [f"{key}: {written(kinds.get(key, 'text'), value)}{newline}"] if value else []
         at = next((i for i, line in enumerate(lines) if re.match(rf"[\"']?{re.escape(key)}[\"']?[ \t]*:", line)), None)
@@ -158,12 +158,13 @@ def written(kind: str, value: str) -> str:
         return "[" + ", ".join(written("text", one.strip()) for one in value.split(",") if one.strip()) + "]"
     if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)
 
 
 def key_at(readme: str, line: int) -> str:
     """The key of the form that stands on a line of a README, "" for none. Pure."""
-    for number, text in enumerate(readme.splitlines(), 1):
+    for number, text in enumerate(readme.split("\n"), 1):
         if number == line:
             name = text.partition(":")[0].strip("\"' ")
             return name if any(field.key == name for field in FIELDS) else ""

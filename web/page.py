@@ -55,6 +55,7 @@ DONE = {
     "admin": "Saved.",
     "same": "Nothing was changed, so nothing was committed.",
     "frontmatter": "Written to README.md as a commit.",
+    "first": "Welcome. You run this Podium now.",
     "signedout": "You are signed out.",
 }
 

@@ -16,6 +16,7 @@ from web import (
     errors,
     explore,
     files,
+    first_run,
     hardware,
     live,
     logs,
@@ -41,7 +42,7 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     of_admins = (admin, audit, people)
-    of_all = (account, docs, explore, new, sign_in, tokens, hardware)
+    of_all = (first_run, account, docs, explore, new, sign_in, tokens, hardware)
     of_spaces = (logs, live, files, use, badge, analytics, settings, space)
     for pages in (*of_admins, *of_all, *of_spaces, owners):
         router.include_router(pages.routes(console))

@@ -200,8 +200,8 @@ class Gateway:
     def _note_use(self, request: Request, route: Route) -> None:
         use = request.use
         if use & _KEEPS:
-            request.keeps = True
             self.tally.opened(request, route)
+            request.keeps = True
         elif use & _ONCE:
             request.keeps = self._repetitions.is_new((request.address, route.label, request.target), self.now)
         if request.keeps:

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from orchestrator.domain.visits import BOUNDS, REGISTERS
 from orchestrator.errors import Unavailable
 from orchestrator.gateway.control import Control
+from orchestrator.gateway.outcome import Outcome
 from orchestrator.gateway.request import Request
 from orchestrator.gateway.routes import Route
 
@@ -23,7 +24,8 @@ log = logging.getLogger(__name__)
 CLASSES = len(BOUNDS) + 1
 ERRORS, PAGES = CLASSES, CLASSES + 1
 REPORT_EVERY = 30.0
-_SPACES_LIMIT = 20_000  #: in one report, and counted at all while the control plane is away
+_FORWARD = Outcome.FORWARD  # enum members are slow to reach
+_SPACES_LIMIT = 5_000  #: in one report, and counted at all while the control plane is away
 
 
 class Counts:
@@ -58,8 +60,8 @@ class Tally:
                 counts.numbers[ERRORS] += 1
 
     def opened(self, request: Request, route: Route) -> None:
-        """A visitor opened a page, if it is one: what is posted is not."""
-        if request.method != b"GET":
+        """A visitor opened a page of the app, for the first time that this request is told of; what is posted is none."""
+        if request.keeps or request.outcome is not _FORWARD or request.method != b"GET":
             return
         counts = self._counts.get(route.space)
         if counts is None:

@@ -1,6 +1,7 @@
 """What people change about themselves, and admins about people: profiles, passwords, open sessions, members, who is an admin.
 Credentials are checked in accounts.py."""
 
+import hmac
 import time
 from dataclasses import dataclass
 
@@ -24,8 +25,22 @@ class Browser:
 
 
 class People:
-    def __init__(self, store: Store, accounts: Accounts, clock=time.time) -> None:
-        self._store, self._accounts, self._clock = store, accounts, clock
+    def __init__(self, store: Store, accounts: Accounts, setup_code: str = "", clock=time.time) -> None:
+        """`setup_code`: what lets the first admin in; "" nobody."""
+        self._store, self._accounts, self._setup_code, self._clock = store, accounts, setup_code, clock
+
+    def is_setup(self, code: str) -> bool:
+        """Whether this is the code of the first start, and there is nobody yet."""
+        good = bool(self._setup_code) and hmac.compare_digest(code.encode(), self._setup_code.encode())
+        return good and self._accounts.is_empty()
+
+    def first_admin(self, code: str, name: str, password: str, fullname: str = "") -> str:
+        """Make the first user, an admin; returns the secret of their session. Raises Forbidden `SETUP_CODE` once there is
+        anybody, Invalid `NAME`, `PASSWORD`."""
+        if not self.is_setup(code):
+            raise Forbidden("SETUP_CODE", "This link makes the first admin, and does nothing more; sign in instead.")
+        user = self._accounts.add_user(name, admin=True, password=password or " ", fullname=fullname, actor=name)
+        return self._accounts.new_session(user)
 
     # ------------------------------------------------------------------------------------------------- about oneself
 

@@ -2,6 +2,7 @@
 console to a private Space on its own host (`?__sign=`). The gateway checks them (gateway/access.py)."""
 
 import base64
+import hmac
 import secrets
 import time
 from pathlib import Path
@@ -32,6 +33,11 @@ class Signing:
             .strip(),
             key_file(directory / "feed.token", lambda: secrets.token_urlsafe(32).encode()).decode().strip(),
         )
+
+    @property
+    def setup_code(self) -> str:
+        """What whoever started Podium is told, and makes the first admin with."""
+        return hmac.new(self._cookie_key.encode(), b"first admin", "sha256").hexdigest()[:32]
 
     def public(self) -> dict[str, str]:
         """What a gateway is given."""

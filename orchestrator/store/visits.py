@@ -17,7 +17,7 @@ class Visits:
         """Add to what is known of that hour."""
         key = {"space_id": space_id, "hour": counted.hour}
         nothing = {"requests": 0, "pages": 0, "errors": 0, "slow": [0] * len(counted.slow)}
-        upsert(self._db, t.visits, key | nothing, only=("space_id",))
+        upsert(self._db, t.visits, key | nothing, only=())
         mine = (_V.space_id == space_id) & (_V.hour == counted.hour)
         known = self._db.execute(sa.select(t.visits).where(mine).with_for_update()).mappings().one()
         slow = [a + b for a, b in zip(known["slow"], counted.slow, strict=False)] or list(counted.slow)
@@ -34,7 +34,7 @@ class Visits:
 
     def see(self, space_id: str, day: int, sketch: str) -> None:
         """Join a sketch (hexadecimal) with what is known of that day."""
-        upsert(self._db, t.visitors, {"space_id": space_id, "day": day, "sketch": ""}, only=("space_id",))
+        upsert(self._db, t.visitors, {"space_id": space_id, "day": day, "sketch": ""}, only=())
         mine = (_S.space_id == space_id) & (_S.day == day)
         known = self._db.execute(sa.select(_S.sketch).where(mine).with_for_update()).scalar_one()
         self._db.execute(sa.update(t.visitors).where(mine).values(sketch=merged(known, sketch)))

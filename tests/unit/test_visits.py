@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator.domain.visits import BOUNDS, Hour, merged, quantile, total, visitors
 from orchestrator.errors import Invalid, Unavailable
+from orchestrator.gateway.outcome import Outcome
 from orchestrator.gateway.tally import CLASSES, ERRORS, PAGES, Tally, household
 
 ADDRESSES = [f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in range(5000)]
@@ -20,7 +21,7 @@ class Route:
 class Request:
     def __init__(self, space: str, status: int = 200, started: float = 0.0, address: str = "10.0.0.1") -> None:
         self.route, self.status, self.started, self.address = Route(space), status, started, address
-        self.method = b"GET"
+        self.method, self.keeps, self.outcome = b"GET", False, Outcome.FORWARD
 
 
 class ControlPlane:
