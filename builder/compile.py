@@ -57,7 +57,10 @@ class Build:
         with Objects(request.git_dir) as objects:
             bounds = request.bounds
             found = self.timed(
-                "look", lambda: source.look(request.git_dir, request.revision, objects, bounds.files, bounds.source)
+                "look",
+                lambda: source.look(
+                    request.git_dir, request.revision, objects, bounds.files, bounds.source, request.large
+                ),
             )
             self.warn(found.warnings)
             read = source.Reader(found, objects)
@@ -154,7 +157,9 @@ class Build:
     def warn_of(self, pointers: tuple[str, ...]) -> None:
         if pointers:
             listed = ", ".join(pointers[:3]) + (" and more" if len(pointers) > 3 else "")
-            self.warn([f"{listed}: Git LFS pointers, not the files; large files are not stored yet"])
+            self.warn(
+                [f"{listed}: Git LFS pointers whose objects are not here; push them with `git lfs push --all origin`"]
+            )
 
     def timed(self, phase: str, call: Callable):
         began = time.monotonic()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from builder import source
+from builder import large, source
 from builder.errors import Fault, TransientError
 from builder.objects import Objects
 from builder.oci import Layer
@@ -86,7 +86,7 @@ def write(found: Source, objects: Objects, target: Path) -> Layer:
                 info = _entry(path, found, folders)
                 out.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
                 if info.isreg():
-                    size = objects.copy(found.files[path].oid, out)
+                    size = large.copy(found.files[path], objects, out)
                     if size != info.size:
                         raise TransientError(f"git says two sizes of {shown(path)}")
                     out.write(bytes(-size % _BLOCK))

@@ -25,12 +25,15 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file, symlink or submodule of a revision. `size` in bytes; `mode` as git writes it (`100644`)."""
+    """One file, symlink or submodule of a revision. `size` in bytes; `mode` as git writes it (`100644`). `place`: the
+    file with its bytes, where git holds only a pointer to a large file; `sha256` and `size` are of that."""
 
     path: bytes
     mode: str
     oid: str
     size: int
+    sha256: str = ""
+    place: str = ""
 
 
 def entries(git_dir: str, revision: str, limit: int) -> list[Entry]:

@@ -69,6 +69,7 @@ class Request:
     images: Images | None = None  #: make images with BuildKit rather than environments for processes
     variables: Mapping[str, str] = field(default_factory=dict)  #: build arguments of an author's own Dockerfile
     secrets: Mapping[str, str] = field(default_factory=dict)  #: secret mounts of an author's own Dockerfile
+    large: Mapping[str, str] = field(default_factory=dict)  #: SHA-256 of a large file of the revision -> file with it
     lock_ttl: float = 86400.0  #: seconds that an answer of the resolver is believed
 
     def folder(self, name: str) -> Path:

@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
+from builder import large
 from builder.errors import Fault, TransientError
+from builder.large import POINTER, POINTER_LIMIT
 from builder.objects import Entry, Objects, entries
 from builder.text import UNPRINTABLE, shown
 
-POINTER = b"version https://git-lfs"  #: how a Git LFS pointer begins
-POINTER_LIMIT = 1024  #: bytes, the format allows no more
 _NAME_LIMIT = 255  #: bytes, what Linux file systems take
 _PATH_LIMIT = 3000  #: bytes, leaves room for the directory above in PATH_MAX
 _LINK_HOPS = 40
@@ -57,9 +58,12 @@ class Reader:
             if self.source.is_folder(path):
                 raise Fault("FILE_KIND", "this is a folder; a file is expected here", path)
             return None
-        data = self._objects.read(entry, limit)
+        data = large.head(entry, self._objects, limit)
         if entry.size < POINTER_LIMIT and data.startswith(POINTER):
-            raise Fault("LFS_POINTER", "the file is a Git LFS pointer; commit the file itself, without LFS", path)
+            message = (
+                "the file is a Git LFS pointer to an object that is not here; push it with `git lfs push --all origin`"
+            )
+            raise Fault("LFS_POINTER", message, path)
         return data
 
 
@@ -68,9 +72,16 @@ def runs(path: str) -> bool:
     return path not in _UNRUN and not (path.upper().startswith("LICENSE") and "/" not in path)
 
 
-def look(git_dir: str, revision: str, objects: Objects, files_limit: int, size_limit: int) -> Source:
-    """Judge a revision. Raises Fault PATH_CHARS, PATH_LENGTH, PATH_UNSAFE, WHITEOUT, SYMLINK, SUBMODULE, TOO_MANY_FILES,
-    TREE_BOMB, TOO_LARGE; TransientError when the repo cannot be read."""
+def look(
+    git_dir: str,
+    revision: str,
+    objects: Objects,
+    files_limit: int,
+    size_limit: int,
+    given: Mapping[str, str] = MappingProxyType({}),
+) -> Source:
+    """Judge a revision; `given`: the large files of it by their SHA-256. Raises Fault PATH_CHARS, PATH_LENGTH, PATH_UNSAFE,
+    WHITEOUT, SYMLINK, SUBMODULE, TOO_MANY_FILES, TREE_BOMB, TOO_LARGE; TransientError when the repo cannot be read."""
     files: dict[str, Entry] = {}
     links: dict[str, str] = {}
     total = 0
@@ -87,8 +98,8 @@ def look(git_dir: str, revision: str, objects: Objects, files_limit: int, size_l
             continue
         if entry.mode not in ("100644", "100755", "100664"):
             raise Fault("PATH_UNSAFE", f"{shown(path)} has the mode {entry.mode}; only plain files are run")
-        files[path] = entry
-        total += entry.size
+        files[path] = large.real(entry, objects, given)
+        total += files[path].size
     if total > size_limit:
         largest = max(files, key=lambda path: files[path].size)
         raise Fault(
@@ -213,10 +224,10 @@ def _write(root: Path, path: str, entry: Entry, objects: Objects) -> None:
         place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o755 if entry.mode == "100755" else 0o644
     )
     with os.fdopen(handle, "wb") as file:
-        objects.copy(entry.oid, file)
+        large.copy(entry, objects, file)
 
 
 def pointers(source: Source, objects: Objects) -> tuple[str, ...]:
-    """Paths of Git LFS pointers: small files of the size that pointers have."""
-    small = ((path, entry) for path, entry in source.files.items() if 100 <= entry.size < POINTER_LIMIT)
+    """Paths of Git LFS pointers whose objects were not given: small files of the size that pointers have."""
+    small = ((path, entry) for path, entry in source.files.items() if large.may_point(entry) and not entry.place)
     return tuple(path for path, entry in small if objects.read(entry, len(POINTER)) == POINTER)

@@ -7,7 +7,7 @@
     Bell       services/bell.py                bells/redis.py
     Logs       logs/files.py                   (the same on a volume, with that bell)
     Repos      repos/git.py                    (the same on a volume)
-    Refs       repos/refs.py                   (the same on a volume)
+    Objects    objects/disk.py                 objects/s3.py
     Store      store/ on SQLite                store/ on PostgreSQL
 
 All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
+from orchestrator.domain.tree import Change, Commit, TreeEntry
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -86,6 +88,7 @@ class BuildOrder:
     previous: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)  #: build arguments of an author's own Dockerfile
     secrets: Mapping[str, str] = field(default_factory=dict)  #: its secret mounts; in no image and no log
+    large: Mapping[str, str] = field(default_factory=dict)  #: SHA-256 of a large object of the revision -> file with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,36 +164,6 @@ class Logs(Protocol):
 # ----------------------------------------------------------------------------------------------------------- repos
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """`oid` is the git object id; `size` 0 for directories."""
-
-    path: str
-    type: str  #: file | directory
-    oid: str
-    size: int
-    mode: str = "100644"
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    id: str
-    title: str
-    message: str
-    authors: tuple[str, ...]
-    at: float
-    parents: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One operation of a commit made through the API. `content` None means delete `path` (a folder when `folder`)."""
-
-    path: str
-    content: bytes | None
-    folder: bool = False
-
-
 class Repos(Protocol):
     """Bare git repos by repo id. Paths come from ids, never from names. Reads are plumbing on objects, never a checkout."""
 
@@ -222,6 +195,16 @@ class Repos(Protocol):
     def read(self, repo_id: str, commit: str, path: str, limit: int) -> bytes | None:
         """A file's first `limit` bytes, None if absent."""
 
+    def pointers(self, repo_id: str, oids: Iterable[str]) -> dict[str, Pointer]:
+        """Which of these blobs are pointers to large objects; the caller has looked at their sizes."""
+
+    def named(self, repo_id: str) -> set[str]:
+        """SHA-256 of every large object that any revision names, also one that no ref leads to any more."""
+
+    def without(self, repo_id: str, blobs: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Take files with this content out of the whole history: full ref -> (old, new) commit of those that this would move.
+        The refs stay where they are; what is new is durable."""
+
     def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]: ...
 
     def commit(
@@ -238,6 +221,18 @@ class Repos(Protocol):
         durable and before the ref moves (it writes the push intent). Raises Stale when `parent` is not the ref's value or
         the ref moved meanwhile, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
 
+    def duplicate(
+        self,
+        source_id: str,
+        commit: str,
+        repo_id: str,
+        message: str,
+        author: tuple[str, str],
+        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+    ) -> str:
+        """The files of a commit of `source_id` as the first commit on main of `repo_id`, which has none; returns its id.
+        `before_update` as of `commit`."""
+
     def size(self, repo_id: str) -> int:
         """Bytes on disk."""
 
@@ -252,54 +247,52 @@ class Repos(Protocol):
         """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """A merge that was tried. `tree`: of the result, "" when it cannot be. `conflicts`: files that both sides changed.
-    `unrelated`: the two have no commit in common. `same`: ours has it all already."""
-
-    tree: str
-    conflicts: tuple[str, ...] = ()
-    unrelated: bool = False
-    same: bool = False
+# --------------------------------------------------------------------------------------------------------- objects
 
 
-class Refs(Protocol):
-    """What branches, tags and pull requests need of a git repo beyond Repos. Authors are (name, mail)."""
+class Incoming(Protocol):
+    """Bytes on their way in, on this machine, gone unless they are kept. One thread at a time, but for `write_at`."""
 
-    def below(self, repo_id: str, prefix: str) -> dict[str, str]:
-        """Full names of the refs below a prefix -> commit id, tags peeled."""
+    def write(self, data: bytes) -> None: ...
 
-    def move(self, repo_id: str, ref: str, new: str, old: str) -> None:
-        """From `old` to `new` (ZERO: absent), durable on return. Raises Stale when it is not at `old`, Conflict `REF_CLASH`,
-        Invalid `REF_NAME`."""
+    def write_at(self, offset: int, data: bytes) -> None:
+        """For parts that come in any order; `sha256` then reads everything once more."""
 
-    def tag(self, repo_id: str, name: str, commit: str, message: str, tagger: tuple[str, str]) -> str:
-        """A tag object, which no ref names yet; returns its id."""
+    @property
+    def size(self) -> int: ...
 
-    def snapshot(self, repo_id: str, commit: str | None, message: str, author: tuple[str, str]) -> str:
-        """A commit without a past, with the files of another one (None: with none); returns its id."""
+    def sha256(self) -> str:
+        """Of everything so far, 64 hexadecimal digits."""
 
-    def trial(self, repo_id: str, ours: str, theirs: str) -> Merged:
-        """What a merge of two commits would give."""
+    def keep(self, place: str) -> None:
+        """Store the bytes under a new name; durable on return. Raises Unavailable."""
 
-    def merged(self, repo_id: str, tree: str, parents: Iterable[str], message: str, author: tuple[str, str]) -> str:
-        """A commit with this tree; returns its id."""
+    def close(self) -> None:
+        """Let go; what was neither kept nor named is removed."""
 
-    def between(self, repo_id: str, base: str, head: str, limit: int) -> list[Commit]:
-        """The commits of `head` that `base` has not, oldest first."""
+    def drop(self) -> None:
+        """Remove what was not kept."""
 
-    def diff(self, repo_id: str, base: str, head: str, from_fork: bool, limit: int) -> Iterator[bytes]:
-        """A patch of at most `limit` bytes. `from_fork`: from where the two parted."""
 
-    def fetch(self, repo_id: str, url: str, pin: str, limit: int) -> str:
-        """Bring the history of another repo's HEAD, at most `limit` bytes, from the one address that `pin` (host:port:address)
-        names; returns its commit, which stays until `release`. Raises Invalid `IMPORT`, TooLarge `IMPORT_SIZE`."""
+class Objects(Protocol):
+    """Large objects by a name that is never used twice (`place`). Knows no repo and no owner."""
 
-    def release(self, repo_id: str) -> None:
-        """Forget what `fetch` brought, unless a ref names it."""
+    def receive(self, name: str = "") -> Incoming:
+        """`name`: bytes that come in several requests, found again under it for some hours. Raises Unavailable."""
 
-    def last_commits(self, repo_id: str, commit: str, paths: Iterable[str]) -> dict[str, Commit]:
-        """The commit that touched each path last; those that took too long to find are left out."""
+    def size(self, place: str) -> int | None:
+        """Bytes, None when it is not there. Raises Unavailable."""
+
+    def read(self, place: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Bytes `start` to `end` in chunks. Raises Unavailable, also when it is not there."""
+
+    def path(self, place: str) -> str:
+        """A file of this machine with all of it, for builders; read only. Raises Unavailable."""
+
+    def remove(self, place: str) -> None: ...
+
+    def tidy(self) -> None:
+        """Clear away what uploads that ended long ago left, and copies that nobody has read for long."""
 
 
 # ------------------------------------------------------------------------------------------------------------ bell
@@ -326,7 +319,8 @@ class Store(Protocol):
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
     The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.discussions`) and their methods are those of the files of the same names in `store/`, on values of the domain."""
+    `.objects`, `.discussions`, `.webhooks`) and their methods are those of the files of the same names in `store/`, on the
+    values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

@@ -114,12 +114,22 @@ class Settings:
     hardware_webhook: str = _setting(
         "", "URL that is told by POST of JSON when hardware is asked for, given or refused; empty: nobody"
     )
+    webhook_private: int = _setting(
+        0, "1: users' webhooks may call this machine and private networks too, which lets users reach what is there"
+    )
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
     push_limit: int = _setting(1 * GB, "bytes of one git push")
     file_limit: int = _setting(50 * MB, "bytes of one file in a git push or commit, unless LFS holds it")
-    repo_limit: int = _setting(10 * GB, "bytes of one repo")
+    repo_limit: int = _setting(10 * GB, "bytes of one repo, without large files")
+    large_file_limit: int = _setting(50 * GB, "bytes of one large file (git LFS, Xet)")
+    large_repo_limit: int = _setting(500 * GB, "bytes of all large files of one repo")
+    s3_bucket: str = _setting(
+        "",
+        "BUCKET[/PREFIX] of S3-compatible storage for large files, passwords as for AWS tools; empty: <data>/objects",
+    )
+    s3_url: str = _setting("", "URL of an S3-compatible service other than Amazon's")
     files_limit: int = _setting(20000, "files in one revision")
     app_size_limit: int = _setting(2 * GB, "bytes of all files of one revision")
     keep_builds: int = _setting(5, "good builds of a Space kept for rollback")
@@ -186,6 +196,8 @@ class Settings:
             raise Invalid("SETTING", f"PODIUM_KUBE_STORAGE_MODE is {found!r}; write ReadWriteOnce or ReadWriteMany")
 
     def _check_registry(self) -> None:
+        if self.webhook_private not in (0, 1):
+            raise Invalid("SETTING", f"PODIUM_WEBHOOK_PRIVATE is {self.webhook_private}; write 0 or 1")
         if self.registry_http not in (0, 1):
             raise Invalid("SETTING", f"PODIUM_REGISTRY_HTTP is {self.registry_http}; write 0 or 1")
         if not self.registry:

@@ -11,27 +11,33 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from orchestrator.api import lfs
 from orchestrator.api.app import create_app
 from orchestrator.api.parts import Parts
 from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.push import PushLimits
 from orchestrator.domain.space import Role
 from orchestrator.logs.files import FileLogs
+from orchestrator.objects.disk import DiskObjects
 from orchestrator.repos.git import GitRepos
 from orchestrator.repos.refs import GitRefs
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
-from orchestrator.services.branches import Branches
 from orchestrator.services.builds import BuildQueue
-from orchestrator.services.discussions import Discussions
+from orchestrator.services.collections import Collections
+from orchestrator.services.community import Community
+from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.git_access import GitAccess
+from orchestrator.services.grants import Grants
 from orchestrator.services.imports import Imports
+from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
+from orchestrator.services.moves import Moves
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
-from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
@@ -39,6 +45,7 @@ from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
 from orchestrator.services.vault import Vault
 from orchestrator.services.visits import Visits
+from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
 from tests.memory import MemoryRuntime
 from tests.support import bearer, eventually, free_port
@@ -62,8 +69,8 @@ class Console:
         accounts = Accounts(self.store)
         environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
         self.runtime = MemoryRuntime()
-        refs, discussions = GitRefs(repos), Discussions(self.store)
-        pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB))
+        self.large = LargeFiles(self.store, DiskObjects(data / "objects"), repos, LargeLimits(60 * MB, 300 * MB))
+        pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB), large=self.large)
         allotment = Allotment.of(
             self.store,
             bell,
@@ -72,35 +79,48 @@ class Console:
             notify=self.notices.append,
         )
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
+        hosted = Repositories(self.store, repos, accounts, spaces)
         self.parts = replace(
             Parts(
-                accounts,
-                spaces,
-                environment,
-                pushes,
-                repos,
-                FileLogs(data / "logs"),
-                BuildQueue(self.store, repos, bell),
-                RouteFeed(self.store, bell, signing.public()),
-                bell,
-                signing,
-                allotment,
-                Repositories(self.store, repos, accounts, spaces),
-                Gates(self.store),
-                Likes(self.store),
-                "http://localhost:8000",
-                lambda label: f"http://{label}.localhost:8000",
-                "9.9",
-                5 * MB,
-                200 * MB,
+                accounts=accounts,
+                spaces=spaces,
+                environment=environment,
+                pushes=pushes,
+                repos=repos,
+                logs=FileLogs(data / "logs"),
+                queue=BuildQueue(self.store, repos, bell),
+                feed=RouteFeed(self.store, bell, signing.public()),
+                bell=bell,
+                signing=signing,
+                allotment=allotment,
+                large=self.large,
+                grants=Grants(signing.derived("grants")),
+                xet=Xet(data / "xet", self.large),
+                hosted=hosted,
+                gates=Gates(self.store),
+                likes=Likes(self.store),
+                moves=Moves(self.store, accounts, bell, allotment.requests),
+                duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
+                collections=Collections(self.store, accounts),
+                public_url="http://localhost:8000",
+                app_url=lambda label: f"http://{label}.localhost:8000",
+                version="9.9",
+                file_limit=5 * MB,
+                push_limit=200 * MB,
+                community=Community.of(
+                    self.store,
+                    repos,
+                    GitRefs(repos),
+                    pushes,
+                    Vault.at(data / "keys" / "vault"),
+                    bell,
+                    uploads=data / "uploads",
+                    public_url="http://localhost:8000",
+                ),  # fmt: skip
+                imports=Imports(GitRefs(repos), pushes, 200 * MB),
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
                 visits=Visits(self.store),
-                refs=refs,
-                branches=Branches(repos, refs, pushes),
-                discussions=discussions,
-                pull_requests=PullRequests(discussions, repos, refs, pushes),
-                imports=Imports(refs, pushes, 200 * MB),
             ),
             **changed,
         )
@@ -110,7 +130,8 @@ class Console:
         self.token = accounts.add_token(self.ada, "write", "laptop")
         self.read_token = accounts.add_token(self.ada, "read", "reader")
         self.bobs = accounts.add_token(self.bob, "write", "bobs")
-        self.app = create_app(self.parts)
+        access = GitAccess(self.store, accounts, spaces.create_for_push)
+        self.app = create_app(self.parts, (lfs.router(access, self.large, self.parts.grants),))
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
 

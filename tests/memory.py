@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState
-from orchestrator.ports import BuildResult, Commit, LaunchSpec
+from orchestrator.domain.tree import Commit
+from orchestrator.ports import BuildResult, LaunchSpec
 
 
 class MemoryRuntime:

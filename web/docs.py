@@ -1,5 +1,5 @@
 """The documentation inside the console, in this Podium's own words: its endpoint, the reader's name, the keys, stages and
-settings that this release knows. Tables are made of what the code itself says."""
+settings that this release knows. Tables are made of what the code itself says. The API's chapter is api_docs.py's."""
 
 from dataclasses import fields
 
@@ -60,7 +60,7 @@ def routes(console: Console) -> APIRouter:
             "app_example": parts.app_url(f"{owner.lower()}-my-demo"),
             "version": parts.version,
         }
-        more = {"front-matter": keys, "stages": stages, "api": lambda: api(request), "self-hosting": settings}
+        more = {"front-matter": keys, "stages": stages, "self-hosting": settings}
         values |= more[chapter]() if chapter in more else {}
         return console.show(request, visit, f"docs/{chapter or 'start'}.html", **values)
 
@@ -102,19 +102,6 @@ def allowed(schema: dict) -> str:
 
 def stages() -> dict[str, object]:
     return {"stages": [(stage, *MEANINGS[stage]) for stage in Stage]}
-
-
-def api(request: Request) -> dict[str, object]:
-    """Every path of the API with what it does, from the schema that is at /openapi.json too, by its first word."""
-    groups: dict[str, list[tuple[str, str, str]]] = {}
-    for path, methods in sorted(request.app.openapi()["paths"].items()):
-        if path.startswith("/api/"):
-            word = path.split("/")[2]
-            group = groups.setdefault("repos" if word.startswith("{") else word, [])
-            for method, one in methods.items():
-                about = " ".join(one.get("description", "").split("\n\n")[0].split()).partition(". ")[0]
-                group.append((method.upper(), path, about))
-    return {"groups": dict(sorted(groups.items()))}
 
 
 def settings() -> dict[str, object]:

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from orchestrator.api.sse import LIFE, PING, PING_EVERY, event, stream
 from orchestrator.domain.records import Build, Space
+from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
 from orchestrator.domain.streams import build_stream, run_stream
 from orchestrator.errors import CallerError, NotFound
@@ -17,7 +18,7 @@ from orchestrator.ports import LogLine, Logs
 from web.page import Console
 from web.session import Visit
 from web.space import header
-from web.story import wanted_build
+from web.story import wanted_build, where
 
 BATCH = 1000  #: lines of one event
 KINDS = ("build", "run")
@@ -55,7 +56,12 @@ def routes(console: Console) -> APIRouter:
             _numbered(builds, build)
         kind = "build" if build else kind if kind in KINDS else _interesting(space, builds)
         values = header(console, visit, space, "logs")
-        values |= {"builds": builds, "kind": kind, "number": build, "wanted": wanted_build(space, builds)}
+        wanted = wanted_build(space, builds)
+        shown = _numbered(builds, build) if build else wanted
+        failed = shown and shown.state is BuildState.FAILED
+        fault = (shown.fault if failed else None) if kind == "build" else space.failures.fault
+        values |= {"builds": builds, "kind": kind, "number": build, "wanted": wanted, "fault": fault}
+        values |= {"fault_file": where(fault.where if fault else "")}
         return console.show(request, visit, "space/logs.html", **values)
 
     @router.get("/spaces/{owner}/{name}/logs/stream")

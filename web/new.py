@@ -17,8 +17,8 @@ from web.session import Visit, read_upload
 from web.starters import STARTERS, starter
 from web.story import FIRST_COMMIT
 
-_FIELDS = ("owner", "name", "sdk", "visibility", "way", "template", "url")
-_BEGIN = {"name": "", "sdk": "", "visibility": "public", "way": "template", "template": "gradio", "url": ""}
+_FIELDS = ("owner", "name", "sdk", "visibility", "way", "template", "url", "copy")
+_BEGIN = {"name": "", "sdk": "", "visibility": "public", "way": "template", "template": "gradio", "url": "", "copy": ""}
 
 
 def routes(console: Console) -> APIRouter:
@@ -44,17 +44,28 @@ def routes(console: Console) -> APIRouter:
         name: str = "",
         template: str = "",
         url: str = "",
+        copy: str = "",
         visit: Visit = Depends(console.member),
     ) -> Response:
-        """`/new?template=chat&name=my-chat` and `/new?url=…` are links that others may give to this page, filled in."""
+        """`/new?template=chat&name=my-chat`, `/new?url=…` and `/new?copy=owner/name` are links that others may give to this
+        page, filled in."""
         given = {"owner": owner, "name": name, "template": template if starter(template) else "", "url": url}
         if url:
             given["way"] = "git"
+        if copy:
+            source = original(visit.caller, copy)
+            given |= {"copy": source.full_name, "way": "copy", "name": name or source.name}
         return page(request, visit, **{k: v[:500] for k, v in given.items() if v})
+
+    def original(caller: Caller, name: str) -> Space:
+        """The Space that is copied, for those who may read its code."""
+        owner, _, rest = name.partition("/")
+        return parts.spaces.find(caller, owner, rest, code=True)
 
     def make(caller: Caller, given: dict[str, str], upload) -> Space:
         """The Space with its first commit; one whose first files could not be had is not left behind."""
         way, files, sdk = given["way"], [], given["sdk"] or None
+        source = original(caller, given["copy"]) if way == "copy" else None
         if way == "git":
             parts.imports.check(given["url"])
         elif way == "zip":
@@ -67,7 +78,10 @@ def routes(console: Console) -> APIRouter:
             visibility = Visibility(given["visibility"])
         except ValueError:
             visibility = Visibility.PUBLIC
-        made = parts.spaces.create(caller, NewSpace(given["name"], given["owner"] or None, sdk, visibility))
+        asked = NewSpace(given["name"], given["owner"] or None, sdk, visibility)
+        if source:
+            return parts.duplicates.duplicate_space(caller, source, asked)
+        made = parts.spaces.create(caller, asked)
         try:
             fill(caller, made, way, files, sdk, given["url"])
         except CallerError:
@@ -87,7 +101,8 @@ def routes(console: Console) -> APIRouter:
 
     @router.post("/new")
     async def create(request: Request, visit: Visit = Depends(console.member)) -> Response:
-        form, upload = await read_upload(request, visit.key, parts.push_limit)
+        form, files = await read_upload(request, visit.key, parts.push_limit)
+        upload = files[0][1] if files else None
         given = {name: form.get(name, "").strip()[:500] for name in _FIELDS}
         try:
             made = await run_in_threadpool(make, visit.caller, given, upload)

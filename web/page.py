@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from orchestrator.api.identity import address_of
 from orchestrator.domain.caller import STRANGER, Caller, role_on
@@ -15,7 +16,7 @@ from orchestrator.domain.records import Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Unauthorized
 from web.assets import Assets
-from web.markdown import paragraph
+from web.markdown import comment, paragraph
 from web.session import Cookies, Visit, read_form
 from web.shapes import FILTERS
 
@@ -41,6 +42,8 @@ DONE = {
     "refuse": "Refused. Whoever asked reads why.",
     "quota": "Quota saved.",
     "noquota": "Quota removed.",
+    "committed": "Committed. What runs follows by itself.",
+    "moved": "Moved. This is its page now.",
     "deleted": "The Space is gone.",
     "revoked": "The token works no more.",
     "notice": "Done. Everybody sees it now.",
@@ -75,7 +78,7 @@ class Console:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.filters.update(FILTERS, paragraph=paragraph)
+        self.templates.filters.update(FILTERS, paragraph=paragraph, comment=lambda text: Markup(comment(text)))
         self.templates.globals.update(asset=self.assets.url, public_url=parts.public_url)
 
     # who

@@ -10,14 +10,18 @@ from web import (
     account,
     admin,
     analytics,
+    api_docs,
     audit,
     badge,
+    community,
     docs,
+    edit,
     errors,
     explore,
     files,
     first_run,
     hardware,
+    history,
     live,
     logs,
     new,
@@ -42,8 +46,8 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     of_admins = (admin, audit, people)
-    of_all = (first_run, account, docs, explore, new, sign_in, tokens, hardware)
-    of_spaces = (logs, live, files, use, badge, analytics, settings, space)
+    of_all = (first_run, account, api_docs, docs, explore, new, sign_in, tokens, hardware)
+    of_spaces = (logs, live, files, history, edit, community, use, badge, analytics, settings, space)
     for pages in (*of_admins, *of_all, *of_spaces, owners):
         router.include_router(pages.routes(console))
     return router

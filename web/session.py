@@ -100,23 +100,28 @@ async def read_form(request: Request, key: str) -> dict[str, str]:
     return _proved(dict(pairs), key)
 
 
-async def read_upload(request: Request, key: str, limit: int) -> tuple[dict[str, str], BinaryIO | None]:
-    """As `read_form`, of a form that may bring one file, of at most `limit` bytes, kept on disk when it is large. Raises also
-    TooLarge `UPLOAD_SIZE`. Whoever calls closes the file."""
+async def read_upload(
+    request: Request, key: str, limit: int, *, count: int = 1, field_limit: int = FORM_LIMIT
+) -> tuple[dict[str, str], list[tuple[str, BinaryIO]]]:
+    """As `read_form`, of a form that may bring files: (fields, [(name, file)]). All of it at most `limit` bytes, on disk when it
+    is large; one field at most `field_limit`. Raises also TooLarge `UPLOAD_SIZE`. Whoever calls closes the files."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
-        return await read_form(request, key), None
+        return await read_form(request, key), []
     check_origin(request)
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or len(length) > 15 or int(length) > limit + FORM_LIMIT:
-        raise TooLarge("UPLOAD_SIZE", f"A file sent here has at most {limit // 1024**2} MB; push larger ones with git.")
+        raise TooLarge("UPLOAD_SIZE", f"What is sent here has at most {limit // 1024**2} MB; push more with git.")
     try:
-        form = await request.form(max_files=1, max_fields=50, max_part_size=FORM_LIMIT)
+        form = await request.form(max_files=count, max_fields=50, max_part_size=field_limit)
     except HTTPException:
-        raise Invalid("FORM", "This form cannot be read; reload the page and send it again.") from None
-    fields = _proved({name: value for name, value in form.items() if isinstance(value, str)}, key)
-    sent = next((value for value in form.values() if isinstance(value, UploadFile)), None)
-    return fields, sent.file if sent and sent.filename else None
+        raise Invalid("FORM", "This form cannot be read, or brings too many files; send fewer.") from None
+    files = [(f.filename, f.file) for _, f in form.multi_items() if isinstance(f, UploadFile) and f.filename]
+    try:
+        return _proved({name: value for name, value in form.items() if isinstance(value, str)}, key), files
+    except Forbidden:
+        await form.close()
+        raise
 
 
 def _proved(fields: dict[str, str], key: str) -> dict[str, str]:

@@ -75,6 +75,9 @@ def routes(console: Console) -> APIRouter:
             )
         if action == "delete":
             return go("/?done=deleted")
+        if action == "move":
+            moved = spaces.get(space.id) or space
+            return go(f"/{moved.path}/settings?done={done}#move")
         return go(f"/{space.path}{back}?done={done}{f'#{section}' if section else ''}")
 
     return router
@@ -140,6 +143,12 @@ def _rollback(console: Console, visit: Visit, space: Space, form: Form) -> str:
     return "rolledback"
 
 
+def _move(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    owner, name = form.get("owner", "").strip() or space.owner, form.get("name", "").strip() or space.name
+    console.parts.moves.move(visit.caller, space, owner, name)
+    return "moved"
+
+
 def _delete(console: Console, visit: Visit, space: Space, form: Form) -> str:
     typed = form.get("confirm", "").strip()
     if typed != space.full_name:
@@ -162,5 +171,6 @@ ACTIONS: dict[str, tuple[Callable[[Console, Visit, Space, Form], str], str, str]
     "restart": (_restart, "", ""),
     "rebuild": (_rebuild, "", ""),
     "rollback": (_rollback, "", ""),
+    "move": (_move, "move", "/settings"),
     "delete": (_delete, "delete", ""),
 }

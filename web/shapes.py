@@ -4,6 +4,7 @@ import re
 import time
 import unicodedata
 from typing import Any
+from urllib.parse import quote
 
 from orchestrator.domain.records import Space
 from orchestrator.domain.seen import BuildState
@@ -152,6 +153,11 @@ def count(number: int) -> str:
     return f"{number / 1000:.1f}k".replace(".0k", "k") if number < 10_000 else f"{number // 1000}k"
 
 
+def urlpart(text: str) -> str:
+    """One step of a path, slashes and all."""
+    return quote(text, safe="")
+
+
 def tally(held: dict[str, int], name: str) -> int:
     return held.get(name, 0)
 
@@ -173,5 +179,6 @@ FILTERS: dict[str, Any] = {
     "day_only": day_only,
     "count": count,
     "tally": tally,
+    "urlpart": urlpart,
     "size": size,
 }

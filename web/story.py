@@ -74,8 +74,8 @@ def story(space: Space, builds: list[Build], now: float) -> Story:
         hint=fault.hint if fault and stage_tone(space.stage) == "bad" else "",
         next="" if empty else _DENIED if denied else _NEXT.get(space.stage, ""),
         denied=denied,
-        file=_where(fault.where if fault and stage_tone(space.stage) == "bad" else "")[0],
-        line=_where(fault.where if fault else "")[1],
+        file=where(fault.where if fault and stage_tone(space.stage) == "bad" else "")[0],
+        line=where(fault.where if fault else "")[1],
         back=good.number if good and space.stage in (Stage.BUILD_ERROR, Stage.RUNTIME_ERROR) else 0,
         since=space.stage_since,
         deadline=space.deadline if space.deadline and space.deadline > now else None,
@@ -87,7 +87,7 @@ def story(space: Space, builds: list[Build], now: float) -> Story:
     )
 
 
-def _where(where: str) -> tuple[str, int]:
+def where(where: str) -> tuple[str, int]:
     """(file, line) of a fault; "" when it names no file of the repo."""
     file, _, line = where.partition(":")
     fits = file and "/" not in file[:1] and " " not in file and "." in file and ".." not in file

@@ -7,21 +7,29 @@ from fastapi import APIRouter, FastAPI
 from orchestrator.api import (
     builds,
     cards,
+    collections,
     commits,
     discussions,
+    document,
     environment,
     files,
+    gates,
     hardware,
     internal,
     later,
+    likes,
     listing,
     logs,
+    moves,
     people,
     plain,
     problems,
     refs,
     repos,
     spaces,
+    uploads,
+    webhooks,
+    xet,
 )
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
@@ -30,17 +38,26 @@ from orchestrator.api.parts import Parts
 _ROUTERS = (
     internal.router,
     internal.internal,
+    document.router,
+    xet.cas,
+    xet.router,
     people.router,
     hardware.router,
     listing.router,
     spaces.reserved,
     repos.router,
     cards.router,
+    moves.router,
+    likes.router,
+    gates.router,
+    collections.router,
     environment.router,
     builds.router,
     logs.router,
     commits.router,
     refs.router,
+    webhooks.router,
+    uploads.router,
     discussions.router,
     files.router,
     spaces.router,
@@ -57,12 +74,14 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
         version=parts.version,
         description="The Hub's own paths and JSON, for `huggingface_hub`, `hf`, `git` and `gradio_client`.",
         redirect_slashes=False,
+        openapi_url=None,  # `document` serves it
         docs_url=None,  # its page runs scripts of another site on the console's own origin
         redoc_url=None,
     )
     app.state.parts = parts
     for router in (*extra_routers, *_ROUTERS):
         app.include_router(router)
+    document.install(app)
     problems.install(app, page)
     app.add_middleware(Envelope, page=page)
     return app

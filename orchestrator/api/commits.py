@@ -17,10 +17,12 @@ from orchestrator.api.files import REPO, Revision, entries_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, RepoDep
 from orchestrator.domain.discussions import pr_number
+from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, TooLarge
-from orchestrator.ports import Change
+from orchestrator.services.attributes import mode_of, with_attributes
 from orchestrator.services.discussions import refuse_disabled
 from orchestrator.services.ref_access import require_ref, require_voice
 
@@ -40,6 +42,7 @@ class FileToCome(OpenBody):
 class Preupload(OpenBody):
     files: list[FileToCome] = Field(max_length=_BATCH)
     git_ignore: str | None = Field(None, alias="gitIgnore")
+    git_attributes: str | None = Field(None, alias="gitAttributes", max_length=ATTRIBUTES_LIMIT)
 
 
 def _flag(value: str) -> bool:
@@ -79,22 +82,39 @@ CommitRepoDep = Annotated[AnyRepo, Depends(repo_to_commit_to)]
 
 @router.post(REPO + "/preupload/{revision}")
 def preupload(body: Preupload, space: CommitRepoDep, parts: PartsDep, revision: Revision):
-    """How to send each file: everything goes into the commit itself. `oid`: what is there now, so that the client can skip
-    what did not change; `shouldIgnore`: .gitignore says so."""
-    large = [file for file in body.files if file.size > parts.file_limit]
-    if large:
-        shown = ", ".join(f"{file.path[:200]} ({_mb(file.size)})" for file in large[:5])
-        raise TooLarge(
-            "FILE_TOO_LARGE", f"one file may have {_mb(parts.file_limit)}: {shown}; leave it out or make it smaller"
-        )
+    """How to send each file: within the commit (`regular`), or before it as an object of its own (`lfs`). `oid`: what is there
+    now, so that the client can skip what did not change; `shouldIgnore`: .gitignore says so."""
+    limit = parts.large.limits.file
+    if huge := [file for file in body.files if file.size > limit]:
+        shown = ", ".join(f"{file.path[:200]} ({_mb(file.size)})" for file in huge[:5])
+        message = f"one file may have {_mb(limit)}: {shown}; leave it out or make it smaller"
+        raise TooLarge("FILE_TOO_LARGE", message)
     commit = _commit_of(parts, space, revision)
-    have = {e.path: e.oid for e in entries_of(parts, space.id, commit, [f.path for f in body.files])} if commit else {}
+    there = entries_of(parts, space.id, commit, [f.path for f in body.files]) if commit else []
+    have = {e.path: e.large.oid if e.large else e.oid for e in parts.large.seen(space.id, there)}
     ignored = _ignored(parts, space, commit, body.git_ignore)
+    attributes = _attributes(parts, space, commit, body.git_attributes)
     answers = []
     for file in body.files:
-        answer: dict[str, Any] = {"path": file.path, "uploadMode": "regular", "shouldIgnore": ignored(file.path)}
+        mode = mode_of(attributes, file.path, file.size, _sample(file))
+        answer: dict[str, Any] = {"path": file.path, "uploadMode": mode, "shouldIgnore": ignored(file.path)}
         answers.append(answer | ({"oid": have[file.path]} if file.path in have else {}))
     return {"files": answers, "commitOid": commit}
+
+
+def _attributes(parts, space: AnyRepo, commit: str | None, given: str | None) -> Attributes:
+    if given is None and commit:
+        given = (parts.repos.read(space.id, commit, ATTRIBUTES, ATTRIBUTES_LIMIT) or b"").decode("utf-8", "replace")
+    return Attributes(given or "")
+
+
+def _sample(file: FileToCome) -> bytes:
+    try:
+        return b64decode(file.sample or "")
+    except (Base64Error, ValueError):
+        raise Invalid(
+            "SAMPLE", f'{ascii(file.path[:200])}: "sample" must be the first bytes of the file in base64'
+        ) from None
 
 
 def _commit_of(parts, space: AnyRepo, revision: str) -> str | None:
@@ -168,9 +188,12 @@ def _apply(parts, caller, space: AnyRepo, body: IO[bytes], ref: str, opens_reque
     message, parent = _message(header), header.get("parentCommit")
     if parent is not None and not isinstance(parent, str):
         raise Invalid("COMMIT_BODY", '"parentCommit" must be a commit id')
-    changes = (_change(key, value, parts.file_limit) for key, value in lines)
+    changes = with_attributes(
+        (_change(parts, space, key, value) for key, value in lines),
+        lambda: parts.repos.read(space.id, _commit_of(parts, space, ref) or "", ATTRIBUTES, ATTRIBUTES_LIMIT),
+    )
     if opens_request:
-        one, oid = parts.pull_requests.open_with(caller, space, changes, message, parent or None, ref)
+        one, oid = parts.community.pull_requests.open_with(caller, space, changes, message, parent or None, ref)
         return oid, one.num
     return parts.pushes.commit(caller, space, changes, message, parent or None, ref), 0
 
@@ -209,29 +232,34 @@ def _message(header: dict) -> str:
     return message.encode("utf-8", "replace").decode()
 
 
-def _change(key: str, value: dict, file_limit: int) -> Change:
-    path = value.get("path")
-    if not isinstance(path, str):
-        raise Invalid("COMMIT_BODY", f'{ascii(key[:40])} needs a "path"')
+def _change(parts, space: AnyRepo, key: str, value: dict) -> Change:
+    path, old = value.get("path"), value.get("oldPath") or ""
+    if not isinstance(path, str) or not isinstance(old, str):
+        raise Invalid("COMMIT_BODY", f'{ascii(key[:40])} needs a "path", and "oldPath" must be one')
     match key:
         case "file":
-            if value.get("oldPath"):
-                raise Invalid(
-                    "NOT_SUPPORTED", f"moving is not supported: send {ascii(path[:200])} and delete the old path"
-                )
-            return Change(path, content_of(value.get("content"), value.get("encoding", "utf-8"), path, file_limit))
+            content = value.get("content")
+            if content is not None or not old:
+                content = content_of(content, value.get("encoding", "utf-8"), path, parts.file_limit)
+            return Change(path, content, moved_from=old)
+        case "lfsFile":
+            return Change(path, _pointer(parts, space, path, value), moved_from=old)
         case "deletedFile":
             return Change(path, None)
         case "deletedFolder":
             return Change(path.rstrip("/"), None, folder=True)
         case "deletedEntry":
             return Change(path.rstrip("/"), None, folder=path.endswith("/"))
-        case "lfsFile":
-            raise Invalid(
-                "LFS_NOT_SUPPORTED",
-                f"{ascii(path[:200])} was sent as an LFS file; this Podium takes it as a regular one",
-            )
-    raise Invalid("COMMIT_BODY", f"unknown operation {ascii(key[:40])}; write file, deletedFile or deletedFolder")
+    known = "file, lfsFile, deletedFile, deletedFolder or deletedEntry"
+    raise Invalid("COMMIT_BODY", f"unknown operation {ascii(key[:40])}; write {known}")
+
+
+def _pointer(parts, space: AnyRepo, path: str, value: dict) -> bytes:
+    """What is committed for a large file; without a size it is a copy of one that the repo has."""
+    if value.get("algo", "sha256") != "sha256":
+        raise Invalid("COMMIT_BODY", f'{ascii(path[:200])}: the only "algo" is sha256')
+    oid, size = check_oid(value.get("oid")), value.get("size")
+    return pointer_text(oid, parts.large.size_of(space.id, oid, path) if size is None else check_size(size))
 
 
 def content_of(content: object, encoding: object, path: str, limit: int) -> bytes:

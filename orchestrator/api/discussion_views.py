@@ -1,12 +1,11 @@
 """Discussions as the Hub's JSON (huggingface_hub `community.py`). Pure."""
 
 from collections.abc import Callable
-from html import escape
 
 from orchestrator.api.views import Json, avatar_url, iso
 from orchestrator.domain.discussions import Discussion, Happening
 from orchestrator.domain.records import AnyRepo, Owner
-from orchestrator.ports import Commit
+from orchestrator.domain.tree import Commit
 
 Rendered = Callable[[str], str]
 
@@ -74,8 +73,3 @@ def commit(one: Commit, base: str) -> Json:
         "data": {"subject": one.title, "oid": one.id},
         **author(one.authors[0] if one.authors else "", base),
     }
-
-
-def plain(text: str) -> str:
-    """Text as HTML where nothing renders Markdown."""
-    return f"<p>{escape(text)}</p>"

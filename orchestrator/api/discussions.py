@@ -65,7 +65,7 @@ def discussions(
     """A page of 50, newest first. `open` shows drafts too, `closed` what was merged."""
     refuse_disabled(repo)
     filters = {"pull_request": _KINDS[which], "live": _STATES[status], "author": author or None, "search": search}
-    rows, count, closed = parts.discussions.page(repo, p, oldest_first=sort == "oldest", **filters)
+    rows, count, closed = parts.community.discussions.page(repo, p, oldest_first=sort == "oldest", **filters)
     shown = [views.discussion(one, repo, base) for one in rows]
     return {"discussions": shown, "count": count, "start": p * 50, "numClosedDiscussions": closed}
 
@@ -81,9 +81,9 @@ def discussions_head(repo: RepoDep):
 def create(body: NewDiscussion, repo: RepoDep, caller: SignedInDep, parts: PartsDep, base: BaseDep):
     """Open a discussion or, with `pullRequest`, a draft of a pull request against main."""
     if body.pull_request:
-        one = parts.pull_requests.open(caller, repo, body.title, body.description or "Pull request opened.")
+        one = parts.community.pull_requests.open(caller, repo, body.title, body.description or "Pull request opened.")
     else:
-        one = parts.discussions.open(caller, repo, body.title, body.description or "Discussion opened.")
+        one = parts.community.discussions.open(caller, repo, body.title, body.description or "Discussion opened.")
     return {
         "num": one.num,
         "id": one.id,
@@ -102,17 +102,17 @@ def details(
     diff: Annotated[str, Query(max_length=10)] = "",
 ):
     """All that happened in it, oldest first; of a pull request also its conflicts and, with `diff=1`, its patch."""
-    one = parts.discussions.get(repo, num)
-    events = [_event(parts, event, base) for event in parts.discussions.told(one)]
+    one = parts.community.discussions.get(repo, num)
+    events = [_event(parts, event, base) for event in parts.community.discussions.told(one)]
     if one.is_pull_request:
-        events += [views.commit(commit, base) for commit in parts.pull_requests.commits(repo, one)]
+        events += [views.commit(commit, base) for commit in parts.community.pull_requests.commits(repo, one)]
         # The first comment opens it, whenever its commits were made.
         events = [*events[:1], *sorted(events[1:], key=lambda event: event["createdAt"])]
     told = views.details(one, repo, base, events)
     if one.is_pull_request:
-        told["filesWithConflicts"] = parts.pull_requests.conflicts(repo, one)
+        told["filesWithConflicts"] = parts.community.pull_requests.conflicts(repo, one)
         if diff.lower() in ("1", "true") and _is_open(parts, caller, repo):
-            told["diff"] = parts.pull_requests.diff(repo, one)
+            told["diff"] = parts.community.pull_requests.diff(repo, one)
     return told
 
 
@@ -126,16 +126,16 @@ def _is_open(parts, caller: Caller, repo: AnyRepo) -> bool:
 
 
 def _event(parts, event: Happening, base: str) -> views.Json:
-    return views.happening(event, base, parts.markdown)
+    return views.happening(event, base, parts.community.markdown)
 
 
 def _one(num: Num, repo: RepoDep, parts: PartsDep) -> Discussion:
-    return parts.discussions.get(repo, num)
+    return parts.community.discussions.get(repo, num)
 
 
 @router.post(ONE + "/comment")
 def comment(num: Num, body: Said, repo: RepoDep, caller: SignedInDep, parts: PartsDep, base: BaseDep):
-    said = parts.discussions.comment(caller, repo, _one(num, repo, parts), body.comment)
+    said = parts.community.discussions.comment(caller, repo, _one(num, repo, parts), body.comment)
     return {"newMessage": _event(parts, said, base)}
 
 
@@ -144,20 +144,20 @@ def edit(
     num: Num, comment_id: Segment, body: Edited, repo: RepoDep, caller: SignedInDep, parts: PartsDep, base: BaseDep
 ):
     """For who wrote it."""
-    said = parts.discussions.edit(caller, _one(num, repo, parts), comment_id, body.content)
+    said = parts.community.discussions.edit(caller, repo, _one(num, repo, parts), comment_id, body.content)
     return {"updatedComment": _event(parts, said, base)}
 
 
 @router.post(ONE + "/comment/{comment_id}/hide")
 def hide(num: Num, comment_id: Segment, repo: RepoDep, caller: SignedInDep, parts: PartsDep, base: BaseDep):
     """For who wrote it and for those who may change the repo. Cannot be undone."""
-    said = parts.discussions.hide(caller, repo, _one(num, repo, parts), comment_id)
+    said = parts.community.discussions.hide(caller, repo, _one(num, repo, parts), comment_id)
     return {"updatedComment": _event(parts, said, base)}
 
 
 @router.post(ONE + "/title")
 def rename(num: Num, body: NewTitle, repo: RepoDep, caller: SignedInDep, parts: PartsDep, base: BaseDep):
-    renamed = parts.discussions.rename(caller, repo, _one(num, repo, parts), body.title)
+    renamed = parts.community.discussions.rename(caller, repo, _one(num, repo, parts), body.title)
     return {"newTitle": _event(parts, renamed, base)}
 
 
@@ -165,7 +165,7 @@ def rename(num: Num, body: NewTitle, repo: RepoDep, caller: SignedInDep, parts: 
 def set_status(num: Num, body: NewStatus, repo: RepoDep, caller: SignedInDep, parts: PartsDep, base: BaseDep):
     """`open`, `closed`, or `draft` of a pull request."""
     one = _one(num, repo, parts)
-    changed = parts.discussions.set_status(caller, repo, one, body.status, body.comment or "")
+    changed = parts.community.discussions.set_status(caller, repo, one, body.status, body.comment or "")
     return {"newStatus": _event(parts, changed, base)}
 
 
@@ -173,5 +173,5 @@ def set_status(num: Num, body: NewStatus, repo: RepoDep, caller: SignedInDep, pa
 def merge(num: Num, repo: RepoDep, caller: CallerDep, parts: PartsDep, base: BaseDep, body: Merging | None = None):
     """Put an open pull request into its base, as one commit. For those who may change the repo."""
     one = _one(num, repo, parts)
-    changed = parts.pull_requests.merge(caller, repo, one, (body and body.comment) or "")
+    changed = parts.community.pull_requests.merge(caller, repo, one, (body and body.comment) or "")
     return {"newStatus": _event(parts, changed, base)}

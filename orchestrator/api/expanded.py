@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from orchestrator.api.views import Json, iso
-from orchestrator.ports import Refs
+from orchestrator.ports_refs import Refs
 
 PAGE = 100  #: entries of an expanded page
 

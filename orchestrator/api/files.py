@@ -13,8 +13,10 @@ from fastapi.responses import StreamingResponse
 from orchestrator.api import expanded, views
 from orchestrator.api.identity import BaseDep, PartsDep
 from orchestrator.api.params import OPEN, RepoDep, Segment, cursor_of, listed, next_link, read_cursor
+from orchestrator.api.ranges import etags, span
+from orchestrator.domain.space import Visibility
+from orchestrator.domain.tree import TreeEntry
 from orchestrator.errors import Invalid, NotFound
-from orchestrator.ports import TreeEntry
 
 router = APIRouter(tags=["files"])
 REPO = "/api/{kind}/{owner}/{name}"
@@ -22,7 +24,6 @@ Revision = Annotated[Segment, Path(max_length=500)]
 FilePath = Annotated[Segment, Path(max_length=5000)]
 _PAGE = 1000
 _PATHS = 2000
-_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 #: Types that a browser shows without running anything; all else is plain text or a download.
 _SHOWN = re.compile(r"image/(png|jpeg|gif|webp|avif|bmp)|audio/[\w.+-]+|video/[\w.+-]+|application/json")
 _TEXT = re.compile(r"text/.*|application/(javascript|x-sh|x-python|xml|x-yaml|toml)|image/svg\+xml|.*\+(xml|json)")
@@ -66,8 +67,8 @@ def tree(
     if end < len(entries):
         response.headers.update(next_link(request, base, cursor=cursor_of(end)))
     response.headers["X-Repo-Commit"] = commit
-    shown = [views.entry(entry) for entry in entries[start:end]]
-    return expanded.with_last_commits(parts.refs, space.id, commit, shown) if expand else shown
+    shown = [views.entry(entry) for entry in parts.large.seen(space.id, entries[start:end])]
+    return expanded.with_last_commits(parts.community.refs, space.id, commit, shown) if expand else shown
 
 
 def _offset(cursor: str | None) -> int:
@@ -112,8 +113,8 @@ def paths_info(space: RepoDep, parts: PartsDep, revision: Revision, asked: Annot
     """What these paths are; those that are not there are left out. `expand`: with the commit that touched each last."""
     paths, expand = asked
     commit = parts.repos.resolve(space.id, revision)
-    shown = [views.entry(entry) for entry in entries_of(parts, space.id, commit, paths)]
-    return expanded.with_last_commits(parts.refs, space.id, commit, shown) if expand else shown
+    shown = [views.entry(entry) for entry in parts.large.seen(space.id, entries_of(parts, space.id, commit, paths))]
+    return expanded.with_last_commits(parts.community.refs, space.id, commit, shown) if expand else shown
 
 
 def entries_of(parts, repo_id: str, commit: str, paths: Iterable[str]) -> list[TreeEntry]:
@@ -175,7 +176,8 @@ def resolve(
     path: FilePath,
     download: bool = False,
 ):
-    """The bytes of a file. Its ETag is the git object id; one byte range may be asked for."""
+    """The bytes of a file; one byte range may be asked for. Its ETag is the git object id, of a large file its SHA-256. `raw`
+    shows what is in git, of a large file its pointer."""
     commit = parts.repos.resolve(space.id, revision)
     try:
         entry = parts.repos.entry(space.id, commit, inside(path))
@@ -183,15 +185,21 @@ def resolve(
         raise _missing(error, commit, path) from None
     if entry.type != "file":
         raise _missing(None, commit, path)
-    headers = _headers(entry, commit, download)
-    if headers["ETag"] in _etags(request.headers.get("if-none-match", "")):
+    large = None if "/raw/" in request.scope["route"].path else parts.large.seen(space.id, [entry])[0].large
+    size = large.size if large else entry.size
+    headers = _headers(entry, commit, download) | {"X-Linked-Size": str(size)} | _cached(space, revision == commit)
+    if large:
+        headers |= {"ETag": f'"{large.oid}"', "X-Linked-Etag": f'"{large.oid}"'}
+    if headers["ETag"] in etags(request.headers.get("if-none-match", "")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    start, end, status = _range(request, entry, headers)
+    start, end, status = span(request, size, headers)
     if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return Response(status_code=status, headers=headers)
     headers["Content-Length"] = str(end - start)
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
+    if large:
+        return StreamingResponse(parts.large.read(space.id, large.oid, start, end), status, headers)
     return StreamingResponse(_slice(parts.repos.blob(space.id, entry.oid), start, end), status, headers)
 
 
@@ -218,38 +226,21 @@ def _headers(entry: TreeEntry, commit: str, download: bool) -> dict[str, str]:
     return {
         "X-Repo-Commit": commit,
         "ETag": f'"{entry.oid}"',
-        "X-Linked-Size": str(entry.size),
         "Accept-Ranges": "bytes",
         "Content-Type": f"{media}; charset=utf-8" if media == "text/plain" else media,
         "Content-Disposition": f"{'attachment' if attach else 'inline'}; filename*=UTF-8''{quote(name, safe='')}",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "same-site",
-        "Cache-Control": "private, no-cache",
     }
 
 
-def _etags(value: str) -> list[str]:
-    return [tag.strip().removeprefix("W/") for tag in value.split(",")]
-
-
-def _range(request: Request, entry: TreeEntry, headers: dict[str, str]) -> tuple[int, int, int]:
-    """(start, end, status) of what to send, and its Content-Range. What is not one range of bytes is ignored (RFC 9110)."""
-    asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
-    unless = request.headers.get("if-range")
-    if not asked or asked[0] == "bytes=-" or (unless and unless != headers["ETag"]):
-        return 0, entry.size, HTTPStatus.OK
-    if asked[1]:
-        start, end = int(asked[1]), min(int(asked[2]) + 1 if asked[2] else entry.size, entry.size)
-        if asked[2] and int(asked[2]) < int(asked[1]):
-            return 0, entry.size, HTTPStatus.OK
-    else:
-        start, end = max(0, entry.size - int(asked[2])), entry.size
-    if start >= entry.size:
-        headers["Content-Range"] = f"bytes */{entry.size}"
-        return 0, 0, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-    headers["Content-Range"] = f"bytes {start}-{end - 1}/{entry.size}"
-    return start, end, HTTPStatus.PARTIAL_CONTENT
+def _cached(space, fixed: bool) -> dict[str, str]:
+    """How long caches between us and the client may answer for us. What a commit id names never changes, but a repo may become
+    private; a copy in a shared cache ends soon after."""
+    if space.visibility is not Visibility.PUBLIC:
+        return {"Cache-Control": "private, no-cache"}
+    return {"Cache-Control": "public, max-age=300" if fixed else "public, no-cache", "Vary": "Authorization, Cookie"}
 
 
 def _slice(chunks: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:

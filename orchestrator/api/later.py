@@ -9,13 +9,10 @@ router = APIRouter(include_in_schema=False)
 
 _REPO = "/api/{kind}/{owner}/{name}"
 _LATER = (
-    (("POST",), "/api/repos/move", "moving and renaming; create a new Space, push to it and delete the old one"),
-    (("POST",), _REPO + "/duplicate", "duplicating; clone the repo and push it to a new Space"),
     (("POST",), _REPO + "/dev-mode", "dev mode; push your change, it is live in seconds"),
     (("PUT", "DELETE"), _REPO + "/volumes", "choosing volumes; every Space has its own /data"),
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),
     (("POST",), _REPO + "/replicas", "more than one replica"),
-    (("POST", "DELETE"), _REPO + "/like", "likes"),
     (("GET",), _REPO + "/lfs-files", "LFS; commit files as regular ones"),
 )
 
@@ -38,7 +35,20 @@ def xet_token() -> None:
     raise NotFound("XET", "This Podium has no Xet storage; set HF_HUB_DISABLE_XET=1 or send regular files.")
 
 
-@router.api_route("/{model:path}/resolve/{revision}/{path:path}", methods=["GET", "HEAD"])
+#: What may follow the name of a repo.
+_WORDS = (
+    "auth-check", "branch", "commit", "commits", "discussions", "like", "likers", "paths-info", "preupload", "refs",
+    "revision", "settings", "super-squash", "tag", "tree", "xet-read-token", "xet-write-token",
+)  # fmt: skip
+_METHODS = ["GET", "POST", "PUT", "DELETE"]
+
+
 def no_owner() -> None:
     """A name without an owner: no repo here has one, and clients know what that means by the code."""
     raise repo_not_found()
+
+
+for _word in _WORDS:
+    for _rest in ("", "/{rest:path}"):
+        router.add_api_route(f"/api/{{kind}}/{{name}}/{_word}{_rest}", no_owner, methods=_METHODS)
+router.add_api_route("/{model:path}/resolve/{revision}/{path:path}", no_owner, methods=["GET", "HEAD"])

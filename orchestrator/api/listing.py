@@ -1,6 +1,5 @@
 """Lists of repos: pages, filters, search. Must be routed before `/api/spaces/{owner}/{name}`."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,13 +9,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from orchestrator.api import repo_views, views
 from orchestrator.api.cardtags import tags, texts
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
-from orchestrator.api.params import cursor_of, listed, next_link, read_cursor
+from orchestrator.api.params import cursor_of, listed, next_link, time_cursor
 from orchestrator.api.show import shown_all
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo, Repo, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.stage import Stage
-from orchestrator.errors import Invalid
 from orchestrator.services.spaces import SDKS
 
 router = APIRouter(tags=["repos"])
@@ -69,20 +67,7 @@ def wanted(
     wishes = tuple(tag.strip().lower() for tag in (*lists[0], *more))
     parts = tuple(part.lower()[:300] for part in search or () if part)
     order = _SORTS.get(sort, "last_modified")
-    return Wanted(author, parts, order, min(limit, _PAGE), wishes, *lists[1:], linked, gated, _after(cursor))
-
-
-def _after(cursor: str | None) -> tuple[float, str] | None:
-    if not cursor:
-        return None
-    at, repo_id = read_cursor(cursor, 2)
-    try:
-        moment = float.fromhex(at)
-        if not math.isfinite(moment) or abs(moment) > 1e15:
-            raise ValueError
-        return moment, repo_id
-    except (ValueError, OverflowError):
-        raise Invalid("CURSOR", "this cursor was not made by Podium; start again without one") from None
+    return Wanted(author, parts, order, min(limit, _PAGE), wishes, *lists[1:], linked, gated, time_cursor(cursor))
 
 
 WantedDep = Annotated[Wanted, Depends(wanted)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -65,18 +65,34 @@ def log_event(line: LogLine) -> bytes:
 @router.get(SPACE + "/events", response_class=StreamingResponse)
 async def events(space: SpaceDep, caller: CallerDep, parts: PartsDep):
     """The runtime now and after each change, as events `status`, until the Space is gone."""
-    return stream(kept_alive(_stages(parts, space)))
+    return stream(
+        kept_alive(_changes(parts, space, "status", lambda now: views.runtime(now, parts.app_url(now.label))))
+    )
 
 
-async def _stages(parts: Parts, space: Space) -> AsyncIterator[bytes]:
+@router.get(SPACE + "/metrics", response_class=StreamingResponse)
+async def metrics(space: SpaceDep, caller: CallerDep, parts: PartsDep):
+    """What is known without measuring, now and after each change, as events `metric`: how it runs, since when, on what, and when
+    it was last used. Podium does not meter the load of apps."""
+    return stream(kept_alive(_changes(parts, space, "metric", lambda now: _metric(now, parts.app_url(now.label)))))
+
+
+def _metric(space: Space, app_url: str) -> dict:
+    told = views.runtime(space, app_url)
+    kept = {key: told[key] for key in ("stage", "hardware", "replicas", "since")}
+    return kept | {"lastUsedAt": views.iso(space.last_activity)}
+
+
+async def _changes(parts: Parts, space: Space, name: str, tell: Callable[[Space], dict]) -> AsyncIterator[bytes]:
+    """What is told of the Space, whenever it is something else than before, until it is gone or access to it was changed."""
     last: dict | None = None
     with parts.bell.hearing("routes") as rung:
         while True:
             now = await asyncio.to_thread(parts.spaces.get, space.id)
             if now is None or now.wish.deleted or now.access_epoch != space.access_epoch:
                 return
-            told = views.runtime(now, parts.app_url(now.label))
+            told = tell(now)
             if told != last:
                 last = told
-                yield event("status", told)
+                yield event(name, told)
             await rung(_POLL)

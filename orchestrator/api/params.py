@@ -1,6 +1,7 @@
 """How parameters are read: path segments, lists, flags, pages, JSON bodies. Shared by the routes; no route in here."""
 
 import base64
+import math
 import re
 from binascii import Error as Base64Error
 from typing import Annotated
@@ -15,6 +16,7 @@ from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.repo import PLURALS, RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid, repo_not_found
+from orchestrator.services.ref_access import require_voice
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: A path segment whose `%2F` and `%25` are still encoded (envelope.py).
@@ -80,6 +82,20 @@ def read_cursor(cursor: str, count: int) -> list[str]:
     return values
 
 
+def time_cursor(cursor: str | None) -> tuple[float, str] | None:
+    """The (number, id) after which a page begins, made by `cursor_of(number.hex(), id)`. Raises Invalid `CURSOR`."""
+    if not cursor:
+        return None
+    number, ident = read_cursor(cursor, 2)
+    try:
+        value = float.fromhex(number)
+        if not math.isfinite(value) or abs(value) > 1e15:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise Invalid("CURSOR", "this cursor was not made by Podium; start again without one") from None
+    return value, ident
+
+
 def space_of(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> Space:
     """The Space named by the path if the caller may see its app."""
     return parts.spaces.find(caller, owner, name)
@@ -124,8 +140,15 @@ def open_repo(repo: RepoDep, caller: CallerDep, parts: PartsDep) -> AnyRepo:
     return repo
 
 
+def voice_repo(repo: Annotated[AnyRepo, Depends(open_repo)], caller: CallerDep) -> AnyRepo:
+    """The repo if the caller may bring something to it: writers, and whoever may open a pull request."""
+    require_voice(caller)
+    return repo
+
+
 WritableRepoDep = Annotated[AnyRepo, Depends(writable_repo)]
 OpenRepoDep = Annotated[AnyRepo, Depends(open_repo)]
+VoiceRepoDep = Annotated[AnyRepo, Depends(voice_repo)]
 OPEN = Depends(open_repo)  #: for routes that name the repo by themselves
 SpaceDep = Annotated[Space, Depends(space_of)]
 SpaceCodeDep = Annotated[Space, Depends(space_code)]

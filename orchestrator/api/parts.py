@@ -5,32 +5,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from orchestrator.api.discussion_views import plain
-from orchestrator.ports import Bell, Logs, Refs, Repos
+from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
-from orchestrator.services.branches import Branches
 from orchestrator.services.builds import BuildQueue
-from orchestrator.services.discussions import Discussions
+from orchestrator.services.collections import Collections
+from orchestrator.services.community import Community
+from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.grants import Grants
 from orchestrator.services.imports import Imports
+from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
+from orchestrator.services.moves import Moves
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
-from orchestrator.services.pull_requests import PullRequests
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
 from orchestrator.services.visits import Visits
+from orchestrator.services.xet import Xet
 
 
 @dataclass(frozen=True)
 class Parts:
     """`app_url(label)`: URL of a Space's app, no trailing slash. `ready()`: sentences about what keeps this process from
-    serving, none when it is fine. `markdown(text)`: safe HTML. Limits in bytes. `scratch`: directory
+    serving, none when it is fine.  Limits in bytes. `scratch`: directory
     for commit bodies while they are read."""
 
     accounts: Accounts
@@ -44,9 +47,15 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
+    large: LargeFiles
+    grants: Grants
+    xet: Xet
     hosted: Repositories
     gates: Gates
     likes: Likes
+    moves: Moves
+    duplicates: Duplicates
+    collections: Collections
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"
@@ -57,12 +66,8 @@ class Parts:
     oversight: Oversight = field(kw_only=True)
     people: People = field(kw_only=True)
     visits: Visits = field(kw_only=True)
-    refs: Refs = field(kw_only=True)
-    branches: Branches = field(kw_only=True)
-    discussions: Discussions = field(kw_only=True)
-    pull_requests: PullRequests = field(kw_only=True)
+    community: Community = field(kw_only=True)
     imports: Imports = field(kw_only=True)
-    markdown: Callable[[str], str] = plain
 
     @property
     def session_cookie(self) -> str:

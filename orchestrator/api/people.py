@@ -7,7 +7,8 @@ from orchestrator.api import views
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep, SignedInDep
 from orchestrator.api.params import Name, Segment
 from orchestrator.domain.caller import Caller, role_in
-from orchestrator.domain.records import Owner, Space
+from orchestrator.domain.records import AnyRepo, Owner
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, NotFound, Unauthorized
 
@@ -27,9 +28,10 @@ def whoami(caller: CallerDep, parts: PartsDep, base: BaseDep):
 @router.get("/api/users/{user}/overview")
 def user_overview(user: Name, caller: CallerDep, parts: PartsDep, base: BaseDep):
     owner = _named(parts.accounts.owner, user, "user")
-    shown = views.member(owner, base) | {"numModels": 0, "numDatasets": 0, "numSpaces": _count(parts, caller, owner)}
+    shown = views.member(owner, base) | _numbers(parts, caller, owner)
     orgs = [views.member(org, base) for org, _ in parts.accounts.orgs_of(owner)]
-    return shown | {"numLikes": 0, "numFollowers": 0, "numFollowing": 0, "orgs": orgs}
+    told = {"numLikes": parts.likes.count_of(owner), "numUpvotes": 0, "numDiscussions": 0, "numPapers": 0}
+    return shown | told | {"numFollowers": 0, "numFollowing": 0, "orgs": orgs}
 
 
 @router.get("/api/organizations/{org}/overview")
@@ -43,11 +45,24 @@ def org_overview(org: Name, caller: CallerDep, parts: PartsDep, base: BaseDep):
         "type": "org",
         "isEnterprise": False,
         "numUsers": len(parts.accounts.members(owner)),
-        "numModels": 0,
-        "numDatasets": 0,
-        "numSpaces": _count(parts, caller, owner),
+        "isVerified": False,
         "numFollowers": 0,
-    }
+        "numPapers": 0,
+    } | _numbers(parts, caller, owner)
+
+
+@router.get("/api/users/{user}/followers")
+@router.get("/api/users/{user}/following")
+def follows(user: Name, parts: PartsDep):
+    """Nobody can follow anybody here."""
+    _named(parts.accounts.owner, user, "user")
+    return []
+
+
+@router.get("/api/organizations/{org}/followers")
+def org_followers(org: Name, parts: PartsDep):
+    _named(parts.accounts.owner, org, "org")
+    return []
 
 
 @router.get("/api/organizations/{org}/members")
@@ -96,28 +111,29 @@ def _named(lookup, name: str, kind: str) -> Owner:
     return owner
 
 
-def _spaces(parts, caller: Caller, owner: Owner) -> list[Space]:
-    return parts.spaces.list(caller, owner=owner.name, limit=_MANY)
+def _numbers(parts, caller: Caller, owner: Owner) -> dict[str, int]:
+    """How many repos of each kind the caller may see."""
+    return {f"num{kind.plural.capitalize()}": len(_of(parts, caller, owner, kind)) for kind in RepoKind}
 
 
-def _count(parts, caller: Caller, owner: Owner) -> int:
-    return len(_spaces(parts, caller, owner))
+def _of(parts, caller: Caller, owner: Owner, kind: RepoKind) -> list[AnyRepo]:
+    return parts.hosted.list(caller, kind, owner=owner.name, limit=_MANY)
 
 
 def _repositories(parts, caller: Caller, owner: Owner):
-    spaces = _spaces(parts, caller, owner)
-    sizes = {space.id: parts.repos.size(space.id) for space in spaces}
+    repos = [repo for kind in RepoKind for repo in _of(parts, caller, owner, kind)]
+    sizes = {repo.id: parts.repos.size(repo.id) for repo in repos}
     whole = sum(sizes.values()) or 1
     return JSONResponse(
         [
             {
-                "id": space.full_name,
-                "type": "space",
-                "visibility": space.visibility.value,
-                "storage": sizes[space.id],
-                "storagePercent": round(100 * sizes[space.id] / whole, 2),
-                "updatedAt": views.iso(space.updated_at),
+                "id": repo.full_name,
+                "type": repo.kind.value,
+                "visibility": repo.visibility.value,
+                "storage": sizes[repo.id],
+                "storagePercent": round(100 * sizes[repo.id] / whole, 2),
+                "updatedAt": views.iso(repo.updated_at),
             }
-            for space in spaces
+            for repo in repos
         ]
     )

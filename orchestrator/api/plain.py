@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from orchestrator.api import repo_views
+from orchestrator.api.expand import expandable
 from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.api.params import Name, Owner, Segment, listed
 from orchestrator.api.show import shown
@@ -23,13 +24,14 @@ def _add(kind: RepoKind) -> None:
         return parts.hosted.find(caller, kind, owner, name)
 
     RepoDep = Annotated[AnyRepo, Depends(named)]
+    expand = [Depends(expandable(kind))]  # asked first: what cannot be told needs no repo
 
-    @router.get(at, name=f"{kind}_info")
+    @router.get(at, dependencies=expand, name=f"{kind}_info")
     def info(request: Request, repo: RepoDep, caller: CallerDep, parts: PartsDep, blobs: bool = False):
         """The repo at the head of main. `expand`: only these keys; `blobs`: with sizes and object ids of files."""
         return repo_views.repo(shown(parts, caller, repo, None, blobs), True, listed(request, "expand"))
 
-    @router.get(f"{at}/revision/{{revision}}", name=f"{kind}_info_at")
+    @router.get(f"{at}/revision/{{revision}}", dependencies=expand, name=f"{kind}_info_at")
     def info_at(
         request: Request, repo: RepoDep, revision: Segment, caller: CallerDep, parts: PartsDep, blobs: bool = False
     ):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import yaml
 
 from orchestrator.domain.repo import RepoKind
-from orchestrator.ports import Change
+from orchestrator.domain.tree import Change
 
 _COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
 _EMOJI = ("🚀", "🌍", "🌱", "🎨", "🔭", "🧭", "🎈", "📊", "🔬", "🎧", "🧩", "🌊")

@@ -37,10 +37,10 @@ def refs(repo: RepoDep, parts: PartsDep, include_prs: bool = False, include_pull
     """Branches and tags, and with `include_prs` the refs of pull requests."""
     told: dict[str, list] = {"branches": [], "converts": [], "tags": []}
     for prefix, group in (("refs/heads/", "branches"), ("refs/tags/", "tags")):
-        told[group] = _listed(parts.refs.below(repo.id, prefix), prefix)
+        told[group] = _listed(parts.community.refs.below(repo.id, prefix), prefix)
     told["branches"].sort(key=lambda branch: branch["name"] != "main")
     if include_prs or include_pull_requests:
-        found = _listed(parts.refs.below(repo.id, "refs/pr/"), "refs/pr/")
+        found = _listed(parts.community.refs.below(repo.id, "refs/pr/"), "refs/pr/")
         told["pullRequests"] = sorted(found, key=lambda one: int(one["name"]) if one["name"].isdigit() else 0)
     return told
 
@@ -55,33 +55,35 @@ def create_branch(
 ):
     """A branch at `startingPoint`, without it at main."""
     body = body or NewBranch()
-    ref, commit = parts.branches.create(caller, repo, branch, body.start, bool(body.empty), bool(body.overwrite))
+    ref, commit = parts.community.branches.create(
+        caller, repo, branch, body.start, bool(body.empty), bool(body.overwrite)
+    )
     return {"name": branch, "ref": ref, "targetCommit": commit}
 
 
 @router.delete(REPO + "/branch/{branch}")
 def delete_branch(branch: RefName, repo: WritableRepoDep, caller: CallerDep, parts: PartsDep):
-    parts.branches.delete(caller, repo, branch)
+    parts.community.branches.delete(caller, repo, branch)
     return {"success": True}
 
 
 @router.post(REPO + "/tag/{revision}")
 def create_tag(revision: Revision, body: NewTag, repo: WritableRepoDep, caller: CallerDep, parts: PartsDep):
     """A tag on a revision, annotated when there is a message."""
-    ref, commit = parts.branches.tag(caller, repo, revision, body.tag, body.message or "")
+    ref, commit = parts.community.branches.tag(caller, repo, revision, body.tag, body.message or "")
     return {"name": body.tag, "ref": ref, "targetCommit": commit}
 
 
 @router.delete(REPO + "/tag/{tag}")
 def delete_tag(tag: RefName, repo: WritableRepoDep, caller: CallerDep, parts: PartsDep):
-    parts.branches.untag(caller, repo, tag)
+    parts.community.branches.untag(caller, repo, tag)
     return {"success": True}
 
 
 @router.post(REPO + "/super-squash/{revision}")
 def super_squash(revision: Revision, repo: RepoDep, caller: CallerDep, parts: PartsDep, body: Squash | None = None):
     """Make the history of a branch one commit. Its files stay; what it was cannot be had again."""
-    return {"commitOid": parts.branches.squash(caller, repo, revision, (body and body.message) or "")}
+    return {"commitOid": parts.community.branches.squash(caller, repo, revision, (body and body.message) or "")}
 
 
 @router.get(REPO + "/compare/{compare}", response_class=StreamingResponse)
@@ -92,6 +94,6 @@ def compare(compare: Revision, repo: OpenRepoDep, parts: PartsDep, raw: Annotate
     if not found or not base or not head:
         raise Invalid("COMPARE", "write two revisions with dots between them: main..branch or main...branch")
     ends = [parts.repos.resolve(repo.id, name) for name in (base, head)]
-    patch = parts.refs.diff(repo.id, *ends, dots == "...", _DIFF_LIMIT)
+    patch = parts.community.refs.diff(repo.id, *ends, dots == "...", _DIFF_LIMIT)
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache"}
     return StreamingResponse(patch, media_type="text/plain; charset=utf-8", headers=headers)

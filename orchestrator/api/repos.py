@@ -15,13 +15,22 @@ from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Role, Visibility
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Conflict, Invalid
-from orchestrator.ports import Change
 from orchestrator.services.spaces import NewSpace
 
 router = APIRouter(tags=["repos"])
-_SPACE_ONLY = ("sdk", "sdkVersion", "hardware", "sleepTimeSeconds", "secrets", "variables", "short_description")
-REFUSED_SETTINGS = ("storageTier", "devModeEnabled", "volumes", "resourceGroupId", "template")
+_SPACE_ONLY = (
+    "sdk",
+    "sdkVersion",
+    "hardware",
+    "sleepTimeSeconds",
+    "secrets",
+    "variables",
+    "short_description",
+    "template",
+)
+REFUSED_SETTINGS = ("storageTier", "devModeEnabled", "volumes", "resourceGroupId")
 
 
 class SettingIn(Body):
@@ -63,7 +72,7 @@ class NewRepo(WithVisibility):
     files: list[FileIn] | None = None
     region: str | None = Field(None, description="there is only one: here")
     lfsmultipartthresh: int | None = Field(None, description="sent by old clients, means nothing")
-    template: str | None = None
+    template: str | None = Field(None, max_length=300, description="the Space that it begins as a copy of")
     storage_tier: str | None = Field(None, alias="storageTier")
     dev_mode: bool | None = Field(None, alias="devModeEnabled")
     volumes: list | None = None
@@ -89,6 +98,14 @@ def kind_named(word: str | None) -> RepoKind:
         raise Invalid("REPO_TYPE", f"type is {ascii((word or '')[:40])}; write space, model or dataset") from None
 
 
+def parted(full_name: str) -> tuple[str, str]:
+    """Owner and name. Raises Invalid `NAME`."""
+    owner, slash, name = full_name.partition("/")
+    if not slash or not owner or not name or "/" in name:
+        raise Invalid("NAME", f"{ascii(full_name[:200])} is not the name of a repo; write owner/name")
+    return owner, name
+
+
 @router.post("/api/repos/create")
 def create(body: NewRepo, caller: CallerDep, parts: PartsDep, base: BaseDep):
     """Make a repo with a first commit. 409 carries the `url` of the one that is there (`exist_ok`)."""
@@ -98,6 +115,7 @@ def create(body: NewRepo, caller: CallerDep, parts: PartsDep, base: BaseDep):
         Change(file.path, content_of(file.content, file.encoding, file.path, parts.file_limit))
         for file in body.files or ()
     ]
+    template = parts.hosted.find(caller, kind, *parted(body.template)) if body.template else None
     try:
         repo = _made(parts, caller, kind, body)
     except Conflict as error:
@@ -107,6 +125,8 @@ def create(body: NewRepo, caller: CallerDep, parts: PartsDep, base: BaseDep):
             caller, kind, parts.accounts.namespace(caller, body.organization).name, body.name, code=False
         )
         raise Conflict(error.code, error.message, **where(known, base)) from None
+    if template:
+        return where(parts.duplicates.fill(caller, template, repo), base)
     text = (
         readme(repo.name, body.sdk, body.sdk_version or "", body.short_description or "", body.license or "")
         if kind.runs
@@ -142,9 +162,13 @@ def _new_space(body: NewRepo) -> NewSpace:
         body.chosen(Visibility.PUBLIC),
         body.hardware,
         body.sleep_seconds,
-        secrets={one.key: (one.value, one.description or "") for one in body.secrets or ()},
-        variables={one.key: (one.value, one.description or "") for one in body.variables or ()},
+        secrets=settings_in(body.secrets),
+        variables=settings_in(body.variables),
     )
+
+
+def settings_in(given: list[SettingIn] | None) -> dict[str, tuple[str, str]]:
+    return {one.key: (one.value, one.description or "") for one in given or ()}
 
 
 def where(repo: AnyRepo, base: str) -> dict[str, object]:

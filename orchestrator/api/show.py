@@ -45,6 +45,7 @@ def shown(
 
     def files() -> list[views.Json]:
         entries = parts.repos.tree(repo.id, sha, "", True) if sha else []
+        entries = parts.large.seen(repo.id, entries) if blobs else entries
         return [views.sibling(entry, blobs) for entry in entries if entry.type == "file"]
 
     return Shown(
@@ -53,7 +54,7 @@ def shown(
         sha,
         repo.card,
         files,
-        lambda: parts.repos.size(repo.id),
+        lambda: parts.repos.size(repo.id) + parts.large.usage(repo.id),
         trend,
         lambda: _config(parts, repo, sha),
         lambda: _users(parts, caller, repo),

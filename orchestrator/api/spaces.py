@@ -2,21 +2,25 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from orchestrator.api import hardware_views, repo_views, views
+from orchestrator.api.cardtags import texts
+from orchestrator.api.expand import expandable
 from orchestrator.api.fresh import fresh
 from orchestrator.api.identity import CallerDep, PartsDep, SignedInDep
 from orchestrator.api.params import Body, ChangeableDep, Segment, SpaceDep, listed
 from orchestrator.api.show import shown
 from orchestrator.domain.records import Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.errors import repo_not_found
 
 router = APIRouter(tags=["spaces"])
 reserved = APIRouter(tags=["spaces"])  #: words in the place of an owner; routed first
 
 _ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}  # browsers of any page ask where an app is; no cookie goes with it
+EXPANDABLE = Depends(expandable(RepoKind.SPACE))
 SPACE = "/api/spaces/{owner}/{name}"
 
 
@@ -49,9 +53,10 @@ def catalogue(parts: PartsDep):
 
 
 @reserved.get("/api/spaces/templates")
-def templates():
-    """Podium has no template Spaces of its own yet."""
-    return {"templates": []}
+def templates(caller: CallerDep, parts: PartsDep):
+    """Spaces to begin others with: public ones whose cards have the tag `template`."""
+    found = [one for one in parts.spaces.list(caller, limit=1000) if not one.code_private]
+    return {"templates": [views.template(one) for one in found if "template" in texts(one.card.get("tags"))]}
 
 
 @reserved.get("/api/spaces/zero-gpu/quota")
@@ -67,14 +72,14 @@ def by_subdomain(label: Segment, response: Response, caller: CallerDep, parts: P
     return repo_views.repo(shown(parts, caller, space), True)
 
 
-@router.get(SPACE)
+@router.get(SPACE, dependencies=[EXPANDABLE])
 def info(request: Request, space: SpaceDep, caller: CallerDep, parts: PartsDep, blobs: bool = False):
     """The Space at the head of main. `expand`: only these keys; `blobs`: with sizes and object ids of files."""
     now = fresh(space, parts.queue.look(space))
     return repo_views.repo(shown(parts, caller, now, None, blobs), True, listed(request, "expand"))
 
 
-@router.get(SPACE + "/revision/{revision}")
+@router.get(SPACE + "/revision/{revision}", dependencies=[EXPANDABLE])
 def info_at(
     request: Request, space: SpaceDep, revision: Segment, caller: CallerDep, parts: PartsDep, blobs: bool = False
 ):
@@ -127,15 +132,6 @@ def ask_hardware(body: HardwareWish, space: ChangeableDep, caller: CallerDep, pa
     if body.goes_first is not None and body.goes_first != asked.wish.goes_first:
         asked = parts.allotment.requests.set_goes_first(caller, asked, body.goes_first)
     return _runtime(parts, asked) | _asked(parts, asked)
-
-
-@router.get(SPACE + "/metrics")
-def metrics(space: SpaceDep, parts: PartsDep):
-    """What is known without measuring: how it runs and when it was last used."""
-    told = _runtime(parts, space)
-    return {key: told[key] for key in ("stage", "hardware", "replicas")} | {
-        "lastUsedAt": views.iso(space.last_activity)
-    }
 
 
 @router.get(SPACE + "/jwt")

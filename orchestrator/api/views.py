@@ -14,7 +14,7 @@ from orchestrator.domain.records import Build, Owner, Setting, Space, Token
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
 from orchestrator.domain.stage import Stage
-from orchestrator.ports import Commit, TreeEntry
+from orchestrator.domain.tree import Commit, TreeEntry
 
 Json = dict[str, Any]
 
@@ -77,9 +77,21 @@ def found(space: Space, score: float, trend: int = 0) -> Json:
     }
 
 
+def template(space: Space) -> Json:
+    """A Space to begin others with (huggingface_hub `_space_api.SpaceTemplate`)."""
+    title = str(space.card.get("title") or space.name)
+    return {"name": title, "repoId": space.full_name, "sdk": space.sdk, "preferredPrivate": False}
+
+
 def sibling(entry: TreeEntry, blobs: bool) -> Json:
-    told: Json = {"rfilename": entry.path}
-    return told | {"size": entry.size, "blobId": entry.oid} if blobs else told
+    """`blobs`: with sizes and hashes."""
+    if not blobs:
+        return {"rfilename": entry.path}
+    size = entry.large.size if entry.large else entry.size
+    told: Json = {"rfilename": entry.path, "size": size, "blobId": entry.oid}
+    if entry.large:
+        told["lfs"] = {"size": size, "sha256": entry.large.oid, "pointerSize": entry.size}
+    return told
 
 
 def build(one: Build, serving: str | None) -> Json:
@@ -118,7 +130,12 @@ def setting(one: Setting) -> Json:
 
 
 def entry(one: TreeEntry) -> Json:
-    return {"type": one.type, "oid": one.oid, "size": one.size, "path": one.path}
+    """A file or folder of a tree; of a large file its own size, and what is known of its object."""
+    told: Json = {"type": one.type, "oid": one.oid, "size": one.size, "path": one.path}
+    if one.large:
+        told["size"] = one.large.size
+        told["lfs"] = {"oid": one.large.oid, "size": one.large.size, "pointerSize": one.size}
+    return told
 
 
 def commit(one: Commit, formatted: bool) -> Json:

@@ -100,6 +100,7 @@ class LocalBuilds:
             bounds=self.bounds,
             sandbox=self.sandbox,
             uid=self.uid,
+            large=dict(order.large),
         )
 
     def close(self) -> None:

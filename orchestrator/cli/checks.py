@@ -127,9 +127,9 @@ def git_lfs() -> Check:
 
 
 def sandbox(wanted: str) -> Check:
-    from orchestrator import wiring
+    from orchestrator import adapters
 
-    return judge_sandbox(wanted, "" if wanted == "none" else wiring.sandbox_trouble(), os.geteuid() == 0)
+    return judge_sandbox(wanted, "" if wanted == "none" else adapters.sandbox_trouble(), os.geteuid() == 0)
 
 
 def judge_sandbox(wanted: str, trouble: str, root: bool) -> Check:
@@ -145,9 +145,9 @@ def judge_sandbox(wanted: str, trouble: str, root: bool) -> Check:
 
 
 def docker(runtime: str) -> Check:
-    from orchestrator import wiring
+    from orchestrator import adapters
 
-    return judge_docker(runtime, wiring.docker_trouble(), os.geteuid() == 0)
+    return judge_docker(runtime, adapters.docker_trouble(), os.geteuid() == 0)
 
 
 def registry(settings: Settings) -> Check:

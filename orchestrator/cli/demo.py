@@ -17,7 +17,7 @@ from threading import Thread
 
 import httpx
 
-from orchestrator import wiring
+from orchestrator import adapters, wiring
 from orchestrator.cli import watch
 from orchestrator.cli.hub import Hub
 from orchestrator.cli.output import clean, say, seconds
@@ -134,7 +134,7 @@ def _show(settings: Settings, folder: Path) -> None:
 
 def _user(settings: Settings) -> tuple[str, str]:
     """Token and sign-in link of the demo's user; a second run finds the user and replaces the token."""
-    store = wiring.open_store(settings)
+    store = adapters.open_store(settings)
     try:
         accounts = wiring.accounts(settings, store)
         try:

@@ -32,9 +32,9 @@ def _opened(data: Path | None, new: bool = False) -> Iterator[tuple["Accounts", 
     settings = load(data=data)
     if not new and not settings.database_url and not (settings.data / "podium.db").exists():
         raise Invalid("NO_DATA", f"there is no Podium in {settings.data}; give its data directory with --data")
-    from orchestrator import wiring
+    from orchestrator import adapters, wiring
 
-    store = wiring.open_store(settings)
+    store = adapters.open_store(settings)
     try:
         yield wiring.accounts(settings, store), settings
     finally:

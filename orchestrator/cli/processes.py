@@ -1,5 +1,5 @@
 """`podium up`, `control` and `gateway`: the processes. Owns starting, supervising and stopping them; what is inside each
-is made in wiring.py.
+is made in adapters.py and wiring.py.
 
 `up` starts the control plane and the gateway as children and starts them again when they die. Both die with it, so that a
 kill -9 leaves no half of Podium behind; apps live on and are adopted by the next start. A plain stop takes the apps down too."""
@@ -110,14 +110,14 @@ def _renew(sign: Path) -> None:
 
 def migrate(data: Path | None, wait: float) -> None:
     """Bring the database up to date; it may be `wait` seconds away still. Raises Unavailable when it is longer."""
-    from orchestrator import wiring
+    from orchestrator import adapters
 
     settings = load(data=data)
     _set_up_logging(settings)
     deadline = time.monotonic() + wait
     while True:
         try:
-            wiring.open_store(settings).close()
+            adapters.open_store(settings).close()
             return
         except Unavailable:
             if time.monotonic() > deadline:
@@ -192,10 +192,10 @@ class Supervisor:
         print(
             f"A Space of yours will be at {settings.app_url('<owner>-<name>')}; data is in {settings.data}", flush=True
         )
-        from orchestrator import wiring
+        from orchestrator import adapters, wiring
         from orchestrator.services.signing import Signing
 
-        store = wiring.open_store(settings)
+        store = adapters.open_store(settings)
         if wiring.accounts(settings, store).is_empty():
             print(f"Make the first user: podium user add NAME --admin --data {settings.data}", flush=True)
             code = Signing.at(settings.key_directory).setup_code
@@ -218,9 +218,9 @@ class Supervisor:
         self._stop_apps()
 
     def _stop_apps(self) -> None:
-        from orchestrator import wiring
+        from orchestrator import adapters
 
-        runtime = wiring.runtime(self._settings)
+        runtime = adapters.runtime(self._settings)
         deadline = time.monotonic() + self._settings.stop_grace + 5
         for instance in runtime.list():
             runtime.stop(instance.id)

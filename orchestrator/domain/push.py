@@ -2,8 +2,8 @@
 sentence; reads no repo."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid
@@ -73,7 +73,8 @@ class Revision:
 @dataclass(frozen=True, slots=True)
 class Pushed:
     """What a push would add to a repo. `big`: new files over the limit (path, bytes), `big_count` of them in all.
-    `heavy`: commits over COMMIT_LIMIT. `repo_bytes`: the repo's size with the push."""
+    `heavy`: commits over COMMIT_LIMIT. `repo_bytes`: the repo's size with the push. `large`: SHA-256 of each large object that
+    a new pointer names -> a path of such a pointer and the size that it says."""
 
     repo_bytes: int
     objects: int = 0
@@ -83,6 +84,7 @@ class Pushed:
     revisions: tuple[Revision, ...] = ()
     sightings: tuple[Sighting, ...] = ()
     readme: bytes | None = None
+    large: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

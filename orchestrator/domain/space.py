@@ -12,7 +12,7 @@ from orchestrator.errors import Invalid
 SLEEP_MIN = 1.0  #: seconds
 MAIN = "refs/heads/main"  #: the only ref that deploys
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?", re.ASCII)
 #: Names that are or may become paths of the console, and the Hub's own reserved words.
 RESERVED_NAMES = frozenset(
     [
@@ -84,8 +84,8 @@ def check_name(name: str, what: str = "name") -> str:
         shown = name if len(name) <= 100 and name.isprintable() else ascii(name[:100])
         raise Invalid(
             "NAME",
-            f"{what} {shown!r} cannot be used; write 1 to 96 letters, digits, '-', '_' or '.', starting with a letter or "
-            "digit, not ending in '-' or '.', without '--' or '..', not ending in '.git'",
+            f"{what} {shown!r} cannot be used; write 1 to 96 letters, digits, '-', '_' or '.', not starting or ending in "
+            "'-' or '.', without '--' or '..', not ending in '.git'",
         )
     return name
 
@@ -93,11 +93,11 @@ def check_name(name: str, what: str = "name") -> str:
 def subdomain(owner: str, name: str, taken: Callable[[str], bool] = lambda label: False) -> str:
     """The host label of a Space: `acme/My_Demo` -> `acme-my-demo`, at most 63 characters. `a-b/c` and `a/b-c` would
     collide, and a long name would not fit: then a short hash of the id is added. `taken` tells whether a label is in use."""
-    label = re.sub(r"[^a-z0-9]+", "-", f"{owner}-{name}".lower()).strip("-")
+    label = re.sub(r"[^a-z0-9]+", "-", f"{owner}-{name}".lower()).strip("-") or "space"
     digest = hashlib.sha256(f"{owner}/{name}".lower().encode()).hexdigest()[:6]
     if len(label) > 63:
         label = f"{label[:56].rstrip('-')}-{digest}"
-    if label in _RESERVED_LABELS or label.startswith("xn-") or taken(label):
+    if label in _RESERVED_LABELS or label == "space" or label.startswith("xn-") or taken(label):
         label = f"{label[:56].rstrip('-')}-{digest}"
     return label
 

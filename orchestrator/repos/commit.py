@@ -10,8 +10,8 @@ from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
-from orchestrator.ports import Change
 from orchestrator.repos.paths import check_path
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
 
@@ -39,7 +39,7 @@ def commit(
     scratch = f"refs/podium/commit-{secrets.token_hex(8)}"
     try:
         new = _Import(git, git_dir, scratch, old).run(changes, message, author)
-        if old and _tree(git, git_dir, old) == _tree(git, git_dir, new):
+        if old and tree_of(git, git_dir, old) == tree_of(git, git_dir, new):
             return old
         before_update(old, new)
         try:
@@ -54,7 +54,7 @@ def commit(
         git.run(git_dir, "update-ref", "-d", scratch)
 
 
-def _tree(git: Git, git_dir: str, commit_id: str) -> bytes:
+def tree_of(git: Git, git_dir: str, commit_id: str) -> bytes:
     return git.run(git_dir, "rev-parse", "--verify", f"{commit_id}^{{tree}}")
 
 
@@ -77,7 +77,7 @@ class _Import:
         args = ("fast-import", "--quiet", "--done", "--date-format=raw")
         self.process = self.git.start(self.git_dir, *args, stdin=subprocess.PIPE)
         try:
-            steps = [(change.path, self._content(change, mark + 1)) for mark, change in enumerate(changes)]
+            steps = [step for mark, change in enumerate(changes) for step in self._steps(change, mark + 1)]
             self._judge(steps)
             new = self._commit(steps, message, author)
             self._end()
@@ -93,6 +93,13 @@ class _Import:
 
     def _write(self, data: bytes) -> None:
         self.process.stdin.write(data)
+
+    def _steps(self, change: Change, mark: int) -> list[tuple[str, str]]:
+        """(path, what to do with it): a move is `<old path`, and new content for it is one step more."""
+        if not change.moved_from:
+            return [(change.path, self._content(change, mark))]
+        moved = (check_path(change.path), "<" + check_path(change.moved_from))
+        return [moved] if change.content is None else [moved, (change.path, self._content(change, mark))]
 
     def _content(self, change: Change, mark: int) -> str:
         """What to do with the path: the mark of its content, `file` or `folder` to delete."""
@@ -114,6 +121,8 @@ class _Import:
         for path, what in steps:
             if what.startswith(":"):
                 self._write(b"M 100644 %s %s\n" % (what.encode(), _quote(path)))
+            elif what.startswith("<"):
+                self._write(b"R %s %s\n" % (_quote(what[1:]), _quote(path)))
             else:
                 self._write(b"D %s\n" % _quote(path))
         self._write(b"\nget-mark :%d\n" % (len(steps) + 1))
@@ -138,9 +147,13 @@ class _Import:
 
     def _judge(self, steps: list[tuple[str, str]]) -> None:
         """Walk the changes in order: a delete must hit something of its kind, a file must not be a folder too."""
-        names = sorted({probe for path, _ in steps for probe in (path, *_above(path))})
+        paths = {path for path, _ in steps} | {what[1:] for _, what in steps if what.startswith("<")}
+        names = sorted({probe for path in paths for probe in (path, *_above(path))})
         there = self._there(names)
         for path, what in steps:
+            if what.startswith("<"):
+                self._move(there, what[1:], path)
+                continue
             kind = there.get(path)
             if what.startswith(":"):
                 if kind == "tree":
@@ -158,6 +171,18 @@ class _Import:
                 # '0' follows '/' in the order of characters, so this is the range of everything below.
                 for gone in names[bisect_left(names, path + "/") : bisect_left(names, path + "0")]:
                     there[gone] = None
+
+    @staticmethod
+    def _move(there: dict[str, str | None], old: str, new: str) -> None:
+        if there.get(old) != "blob":
+            raise NotFound("EntryNotFound", "A file with this name doesn't exist", path=printable(old))
+        if there.get(new):
+            raise _clash(new, "is there already")
+        for above in _above(new):
+            if there.get(above) == "blob":
+                raise _clash(new, f"is below {printable(above, 80)!r}, which is a file")
+            there[above] = "tree"
+        there[new], there[old] = there[old], None
 
     def _there(self, wanted: list[str]) -> dict[str, str | None]:
         if not self.old or not wanted:
@@ -180,6 +205,13 @@ def _clash(path: str, why: str) -> Invalid:
 
 def _quote(path: str) -> bytes:
     return b'"' + path.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def identity(author: tuple[str, str]) -> dict[str, str]:
+    """The environment in which git writes a commit of now in somebody's name."""
+    name, mail = plain(author[0]).decode(), plain(author[1]).decode()
+    told = {"NAME": name, "EMAIL": mail, "DATE": f"{int(time.time())} +0000"}
+    return {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in told.items()}
 
 
 def plain(text: str) -> bytes:

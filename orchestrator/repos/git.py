@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate, printable
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change, Commit, TreeEntry
 from orchestrator.errors import Invalid, NotFound
-from orchestrator.ports import Change, Commit, TreeEntry
 from orchestrator.repos import commit as committing
+from orchestrator.repos import duplicate as duplicating
 from orchestrator.repos import inspect as inspecting
+from orchestrator.repos import pointers as pointing
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed
 
 _ID = re.compile(r"[0-9a-f]{8,64}")
@@ -175,6 +178,12 @@ class GitRepos:
             for oid, parents, author, at, title, message in rows
         ]
 
+    def pointers(self, repo_id: str, oids: Iterable[str]) -> dict[str, Pointer]:
+        return pointing.pointers(self.git, self.git_dir(repo_id), oids)
+
+    def named(self, repo_id: str) -> set[str]:
+        return pointing.named(self.git, self.git_dir(repo_id))
+
     def _type(self, repo_id: str, name: str) -> str:
         """blob, tree, commit, tag, or nothing."""
         asked = os.fsencode(name)
@@ -202,6 +211,21 @@ class GitRepos:
             self.git, self.git_dir(repo_id), ref, old, changes, message, author, parent, before_update
         )
         self.sync(repo_id, ref)
+        return made
+
+    def duplicate(
+        self,
+        source_id: str,
+        commit: str,
+        repo_id: str,
+        message: str,
+        author: tuple[str, str],
+        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+    ) -> str:
+        made = duplicating.duplicate(
+            self.git, self.git_dir(source_id), _commit(commit), self.git_dir(repo_id), message, author, before_update
+        )
+        self.sync(repo_id, MAIN)
         return made
 
     def sync(self, repo_id: str, *refs: str) -> None:

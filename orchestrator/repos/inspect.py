@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from orchestrator.domain.large import POINTER_LIMIT, POINTER_MIN
 from orchestrator.domain.push import (
     COMMIT_LIMIT,
     ENTRIES_LIMIT,
@@ -22,6 +23,7 @@ from orchestrator.domain.push import (
 )
 from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid
+from orchestrator.repos.pointers import pointers
 from orchestrator.repos.process import Git, GitFailed
 
 README_LIMIT = 256 * 1024
@@ -42,6 +44,7 @@ def inspect(git: Git, git_dir: str, updates: tuple[RefUpdate, ...], quarantine: 
             _read(found, git, git_dir, tips, env, to_scan)
         to_scan.seek(0)
         sightings = tuple(_sightings(git, git_dir, to_scan.read(), found.paths, env))
+    pointed = pointers(git, git_dir, found.small, env)
     commits = _commits(git, git_dir, tips, env)
     main = next((u.new for u in updates if u.ref == MAIN and not u.deletes), None)
     return Pushed(
@@ -53,6 +56,7 @@ def inspect(git: Git, git_dir: str, updates: tuple[RefUpdate, ...], quarantine: 
         revisions=tuple(_revision(git, git_dir, commit, env) for commit in commits),
         sightings=sightings,
         readme=_readme(git, git_dir, main, env) if main else None,
+        large={pointer.oid: (found.small[blob], pointer.size) for blob, pointer in pointed.items()},
     )
 
 
@@ -77,6 +81,7 @@ class _Objects:
         self.big_count = 0
         self.heavy: list[str] = []
         self.paths: dict[str, str] = {}
+        self.small: dict[str, str] = {}  #: what has the size of a pointer to a large object
         self._budget = _SCAN_ALL
 
     def read(self, git: Git, git_dir: str, tips: list[str], env: dict[str, str], to_scan: IO[bytes]) -> None:
@@ -103,6 +108,8 @@ class _Objects:
             self.big_count += 1
             if len(self.big) < _LISTED:
                 self.big.append((rest.decode("utf-8", "replace"), size))
+        if POINTER_MIN <= size < POINTER_LIMIT:
+            self.small[oid.decode()] = rest.decode("utf-8", "replace")
         if 20 <= size <= SCANNED and size <= self._budget:
             self._budget -= size
             self.paths[oid.decode()] = rest.decode("utf-8", "replace")

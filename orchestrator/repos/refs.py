@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
+from orchestrator.domain.tree import Commit
 from orchestrator.errors import Conflict, Stale
-from orchestrator.ports import Commit, Merged
+from orchestrator.ports_refs import Merged
 from orchestrator.repos import fetch as fetching
-from orchestrator.repos.commit import plain
+from orchestrator.repos.commit import identity, plain
 from orchestrator.repos.git import GitRepos, _commit, _fsync, _ref, _time
 from orchestrator.repos.inspect import records
 from orchestrator.repos.process import GitFailed
@@ -93,12 +94,11 @@ class GitRefs:
         return self._written(repo_id, tree, parents, message, author)
 
     def _written(self, repo_id: str, tree: str, parents: Iterable[str], message: str, author: tuple[str, str]) -> str:
-        name, mail = plain(author[0]).decode(), plain(author[1]).decode()
-        env = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in
-               (("NAME", name), ("EMAIL", mail), ("DATE", f"{int(time.time())} +0000"))}  # fmt: skip
         words = [word for parent in parents for word in ("-p", _commit(parent))]
         text = message.encode("utf-8", "replace").replace(b"\0", b"") or b"\n"
-        made = self._run(repo_id, "commit-tree", *words, _commit(tree), stdin=text, env=env).decode().strip()
+        made = (
+            self._run(repo_id, "commit-tree", *words, _commit(tree), stdin=text, env=identity(author)).decode().strip()
+        )
         self._durable(repo_id)
         return made
 

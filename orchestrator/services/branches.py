@@ -7,7 +7,8 @@ from orchestrator.domain.push import ZERO, RefUpdate, printable
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
-from orchestrator.ports import Refs, Repos
+from orchestrator.ports import Repos
+from orchestrator.ports_refs import Refs
 from orchestrator.services.pushes import Pushes, signature
 from orchestrator.services.ref_access import require_ref
 

@@ -17,6 +17,7 @@ from orchestrator.domain.discussions import (
     hidden,
     next_status,
 )
+from orchestrator.domain.events import of_discussion
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, Forbidden, NotFound
@@ -81,7 +82,9 @@ class Discussions:
                 with self._store.write() as tx:
                     made = replace(made, num=tx.discussions.next_number(repo.id))
                     tx.discussions.add(made)
-                    tx.discussions.tell(self._comment(made, caller, text, now))
+                    said = self._comment(made, caller, text, now)
+                    tx.discussions.tell(said)
+                    tx.webhooks.note(of_discussion(repo, made, "create", now, said, opens=True))
                 return made
             except Conflict:
                 if attempt == _TRIES - 1:
@@ -96,9 +99,13 @@ class Discussions:
     def comment(self, caller: Caller, repo: AnyRepo, one: Discussion, text: str) -> Happening:
         require_voice(caller)
         refuse_disabled(repo)
-        return self._tell(self._comment(one, caller, check_text(text), self._clock()))
+        said = self._comment(one, caller, check_text(text), self._clock())
+        with self._store.write() as tx:
+            tx.discussions.tell(said)
+            tx.webhooks.note(of_discussion(repo, one, "create", said.created_at, said))
+        return said
 
-    def edit(self, caller: Caller, one: Discussion, ident: str, text: str) -> Happening:
+    def edit(self, caller: Caller, repo: AnyRepo, one: Discussion, ident: str, text: str) -> Happening:
         """Who wrote a comment may change it."""
         said = self._said(one, ident)
         require_voice(caller)
@@ -106,13 +113,15 @@ class Discussions:
             raise Forbidden(
                 "FORBIDDEN", f"{caller.name} may not edit this comment: {said.author or 'somebody else'} wrote it."
             )
-        return self._change(replace(said, data=edited(said.data, check_text(text), self._clock(), caller.user.id)))
+        return self._change(
+            repo, one, replace(said, data=edited(said.data, check_text(text), self._clock(), caller.user.id))
+        )
 
     def hide(self, caller: Caller, repo: AnyRepo, one: Discussion, ident: str) -> Happening:
         """Who wrote a comment and who may change the repo may hide it; its text is gone for good."""
         said = self._said(one, ident)
         require_own(caller, repo, replace(one, author_id=said.author_id, author=said.author))
-        return self._change(replace(said, data=hidden(said.data, self._clock(), caller.user.id)))
+        return self._change(repo, one, replace(said, data=hidden(said.data, self._clock(), caller.user.id)))
 
     def rename(self, caller: Caller, repo: AnyRepo, one: Discussion, title: str) -> Happening:
         require_own(caller, repo, one)
@@ -122,15 +131,16 @@ class Discussions:
         with self._store.write() as tx:
             tx.discussions.update(one.repo_id, one.num, title=title)
             tx.discussions.tell(happening)
+            tx.webhooks.note(of_discussion(repo, replace(one, title=title), "update", now))
         return happening
 
     def set_status(self, caller: Caller, repo: AnyRepo, one: Discussion, status: str, text: str = "") -> Happening:
         require_own(caller, repo, one)
         wanted = next_status(one, status)
-        return self.change_status(caller, one, wanted, text)
+        return self.change_status(caller, repo, one, wanted, text)
 
     def change_status(
-        self, caller: Caller, one: Discussion, status: Status, text: str = "", **values: object
+        self, caller: Caller, repo: AnyRepo, one: Discussion, status: Status, text: str = "", **values: str
     ) -> Happening:
         """Whoever may. `values` are more columns to set. Raises Conflict when somebody else changed it meanwhile."""
         now = self._clock()
@@ -142,6 +152,7 @@ class Discussions:
             if text.strip():
                 tx.discussions.tell(self._comment(one, caller, check_text(text), now))
             tx.discussions.tell(happening)
+            tx.webhooks.note(of_discussion(repo, replace(one, status=status, **values), "update", now))
         return happening
 
     # ------------------------------------------------------------------------------------------------------ parts
@@ -159,14 +170,10 @@ class Discussions:
     def _happening(self, one: Discussion, caller: Caller, kind: str, data: dict, now: float) -> Happening:
         return Happening(new_id(), one.repo_id, one.num, kind, caller.user.id, now, data, caller.name)
 
-    def _tell(self, happening: Happening) -> Happening:
-        with self._store.write() as tx:
-            tx.discussions.tell(happening)
-        return happening
-
-    def _change(self, happening: Happening) -> Happening:
+    def _change(self, repo: AnyRepo, one: Discussion, happening: Happening) -> Happening:
         with self._store.write() as tx:
             tx.discussions.change(happening)
+            tx.webhooks.note(of_discussion(repo, one, "update", self._clock(), happening))
         return happening
 
 

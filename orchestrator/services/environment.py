@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.events import of_config
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.records import AuditRow, Setting, Space
 from orchestrator.domain.space import Role
@@ -74,6 +75,7 @@ class Environment:
             )
         if settings:
             tx.spaces.bump(space_id, "env_version", look_at=now, last_activity=now)
+            _note(tx, space_id, now, sorted(settings))
 
     def remove(self, caller: Caller, space: Space, key: str, secret: bool) -> None:
         """Absent: nothing."""
@@ -85,6 +87,7 @@ class Environment:
                 action = "secret.delete" if secret else "variable.delete"
                 tx.audit.add(AuditRow(now, caller.name, action, space.full_name, {"key": key}))
                 tx.spaces.bump(space.id, "env_version", look_at=now, last_activity=now)
+                _note(tx, space.id, now, [key])
         self._bell.ring("spaces")
 
     def of_build(self, space_id: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -116,6 +119,13 @@ class Environment:
             "CPU_CORES": f"{hardware.cpu:g}",
             "MEMORY": f"{hardware.memory / 1024**3:g}Gi",
         }
+
+
+def _note(tx, space_id: str, now: float, keys: list[str]) -> None:
+    """Webhooks hear of which secrets and variables changed, never of a value."""
+    space = tx.spaces.get(space_id)
+    if space and space.sha:
+        tx.webhooks.note(of_config(space, now, environment=keys))
 
 
 def check_setting(key: str, value: str, description: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.domain.caller import Caller, require, role_in
 from orchestrator.domain.records import AccessRequest, AnyRepo, AuditRow, Owner
 from orchestrator.domain.space import Role
-from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
+from orchestrator.errors import Forbidden, Invalid, NotFound, Unauthorized
 from orchestrator.ports import Store
 from orchestrator.services.accounts import new_id
 
@@ -92,7 +92,8 @@ class Gates:
     def decide(
         self, caller: Caller, repo: AnyRepo, status: str, user: str | None, request_id: str | None, reason: str = ""
     ) -> None:
-        """Give a request another status. Raises NotFound `ACCESS_REQUEST`, Conflict when it has this status, Invalid."""
+        """Give a request another status. Raises NotFound `ACCESS_REQUEST`, also when it has this status, as on
+        the Hub; Invalid."""
         self._decider(caller, repo)
         if status not in STATUSES:
             raise Invalid("ACCESS_STATUS", f"status is {ascii(status[:40])}; write one of {', '.join(STATUSES)}")
@@ -103,7 +104,7 @@ class Gates:
                 who = ascii((user or request_id or "")[:96])
                 raise NotFound("ACCESS_REQUEST", f"{repo.full_name} has no access request of {who}")
             if found.status == status:
-                raise Conflict("ACCESS_REQUEST", f"this access request is {status} already")
+                raise NotFound("ACCESS_REQUEST", f"this access request is {status} already")
             kept = reason if status == REJECTED else ""
             granted = found.granted_by if status == ACCEPTED else ""
             tx.interest.put_request(
@@ -113,7 +114,7 @@ class Gates:
             tx.audit.add(AuditRow(now, caller.name, "gate.decide", repo.full_name, detail))
 
     def grant(self, caller: Caller, repo: AnyRepo, user: str) -> None:
-        """Let somebody in who did not ask. Raises NotFound `OWNER`, Conflict when they asked or are in."""
+        """Let somebody in who did not ask. Raises NotFound `OWNER`, Invalid when they asked or are in."""
         self._decider(caller, repo)
         now = self._clock()
         with self._store.write() as tx:
@@ -122,7 +123,7 @@ class Gates:
                 raise NotFound("OWNER", f"there is no user {ascii(user[:96])}")
             have = tx.interest.request(repo.id, owner.id)
             if have:
-                raise Conflict("ACCESS_REQUEST", f"{owner.name} has an access request already; it is {have.status}")
+                raise Invalid("ACCESS_REQUEST", f"{owner.name} has an access request already; it is {have.status}")
             made = AccessRequest(new_id(), repo.id, owner.id, ACCEPTED, now, granted_by=caller.name)
             tx.interest.put_request(made)
             tx.audit.add(AuditRow(now, caller.name, "gate.grant", repo.full_name, {"user": owner.id}))

@@ -8,7 +8,7 @@ from orchestrator.domain.caller import Caller, require, role_in, role_on
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role, check_name
-from orchestrator.errors import Unauthorized, repo_not_found
+from orchestrator.errors import Forbidden, Unauthorized, repo_not_found
 from orchestrator.ports import Store
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.gates import check_gate
@@ -58,6 +58,15 @@ class GitAccess:
         self._accounts.namespace(caller, owner)
         check_name(name)
         return None
+
+    def upload(self, caller: Caller, kind: RepoKind, owner: str, name: str) -> AnyRepo | None:
+        """The repo to send large files to: who may open a pull request sends them before it is there. Raises as `push`."""
+        try:
+            return self.push(caller, kind, owner, name)
+        except Forbidden:
+            if caller.limit < Role.WRITE:
+                raise
+            return self.fetch(caller, kind, owner, name)
 
     def _has_request(self, caller: Caller, repo: AnyRepo) -> bool:
         """Whether a reader may push to the refs of pull requests of their own; to which is asked when git names the refs."""

@@ -12,7 +12,7 @@ from orchestrator.domain.push import ZERO, RefUpdate
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, Invalid
-from orchestrator.ports import Refs
+from orchestrator.ports_refs import Refs
 from orchestrator.services.pushes import Pushes
 
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")

@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from orchestrator import failpoints
+from orchestrator.domain.events import of_refs
 from orchestrator.domain.push import ZERO, RefUpdate
 from orchestrator.domain.records import AnyRepo, AuditRow, Intent, Space
 from orchestrator.domain.repo import RepoKind
@@ -110,10 +112,13 @@ class Intents:
             if moved and not _follow_main(tx, repo, head, card, now):
                 return True  # another control plane was faster; main may have moved again since: look once more
             ours = tx.pushes.settle(*done)
-            for intent in done:
-                if intent.id in ours and intent.new == values[intent.ref]:
-                    detail = {"ref": intent.ref, "old": intent.old, "new": intent.new}
-                    tx.audit.add(AuditRow(now, intent.actor, "push", repo.full_name, detail))
+            found = moves_of([intent for intent in done if intent.id in ours], values)
+            for intent in found:
+                detail = {"ref": intent.ref, "old": intent.old, "new": intent.new}
+                tx.audit.add(AuditRow(now, intent.actor, "push", repo.full_name, detail))
+            if found:
+                moves = [RefUpdate(intent.old, intent.new, intent.ref) for intent in found]
+                tx.webhooks.note(of_refs(replace(repo, sha=head) if moved else repo, moves, now))
         failpoints.hit("after_landed")
         if moved and repo.kind.runs:
             self._bell.ring("spaces")
@@ -131,6 +136,16 @@ class Intents:
         with self._lock:
             going_on = self._active[intent.repo_id] > 0
         return not going_on and self._clock() - intent.created_at >= GRACE
+
+
+def moves_of(intents: list[Intent], values: dict[str, str]) -> list[Intent]:
+    """Those that moved their ref, in order: the one that led to its value, the one before that, and so on. Pure."""
+    values, found = dict(values), []
+    for intent in reversed(intents):
+        if intent.new == values[intent.ref] != intent.old:
+            values[intent.ref] = intent.old
+            found.append(intent)
+    return found[::-1]
 
 
 def _follow_main(tx, repo: AnyRepo, head: str, card: Card, now: float) -> bool:

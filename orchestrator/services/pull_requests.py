@@ -8,8 +8,10 @@ from orchestrator.domain.discussions import Discussion, Happening, Status, merge
 from orchestrator.domain.push import ZERO, RefUpdate, printable
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
+from orchestrator.domain.tree import Change, Commit
 from orchestrator.errors import Conflict, NotFound
-from orchestrator.ports import Change, Commit, Refs, Repos
+from orchestrator.ports import Repos
+from orchestrator.ports_refs import Refs
 from orchestrator.services.discussions import Discussions
 from orchestrator.services.pushes import Pushes
 
@@ -108,7 +110,9 @@ class PullRequests:
         if not commits:
             raise Conflict("PR_EMPTY", f"pull request {one.num} changes nothing; commit to {one.ref} first")
         merged = self._merged(caller, repo, one, ours, theirs, commits)
-        return self._discussions.change_status(caller, one, Status.MERGED, text, merge_commit=merged, base_oid=ours)
+        return self._discussions.change_status(
+            caller, repo, one, Status.MERGED, text, merge_commit=merged, base_oid=ours
+        )
 
     def _merged(
         self, caller: Caller, repo: AnyRepo, one: Discussion, ours: str, theirs: str, commits: list[Commit]

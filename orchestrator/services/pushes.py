@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from orchestrator import failpoints
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.discussions import pr_number
+from orchestrator.domain.large import read_pointer
 from orchestrator.domain.push import (
     SCANNED,
     ZERO,
@@ -34,11 +35,13 @@ from orchestrator.domain.push import (
 from orchestrator.domain.records import AnyRepo, AuditRow
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
-from orchestrator.ports import Bell, Change, Repos, Store
+from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.accounts import digest
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
+from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.ref_access import require_ref
 
 log = logging.getLogger(__name__)
@@ -67,6 +70,7 @@ class Pushes:
         bell: Bell,
         limits: PushLimits,
         *,
+        large: LargeFiles | None = None,
         lines_of: Callable[[AnyRepo], list[str]] = lambda space: [],
         card_of: Callable[[bytes | None, RepoKind], Card] = read_card,
         clock: Callable[[], float] = time.time,
@@ -74,6 +78,7 @@ class Pushes:
         self.store = store
         self._repos = repos
         self._limits = limits
+        self._large = large
         self._lines_of = lines_of
         self._card_of = card_of
         self._clock = clock
@@ -164,6 +169,8 @@ class Pushes:
         refusals = judge(pushed, self._limits) + self._leaks(pushed.sightings, ticket.caller.name)
         if refusals:
             return _refused(refusals)
+        if self._large:
+            self._large.use(ticket.space.id, pushed.large)
         ticket.moved = any(update.ref == MAIN for update in updates)
         warnings = self._card_of(pushed.readme, ticket.space.kind).warnings if ticket.moved else ()
         self._intents.write(ticket.space.id, updates, ticket.caller.name)
@@ -201,12 +208,31 @@ class Pushes:
 
         with self._intents.pushing(space.id):
             new = self._repos.commit(
-                space.id, ref, self._allowed(changes, caller), message, signature(caller), parent, before_update
+                space.id,
+                ref,
+                self._allowed(space.id, changes, caller),
+                message,
+                signature(caller),
+                parent,
+                before_update,
             )
             failpoints.hit("after_ref")
         self.landed(space.id)
         with self._lock:
             self._untidy.add(space.id)
+        return new
+
+    def adopt(self, caller: Caller, space: AnyRepo, source: AnyRepo, commit: str) -> str:
+        """The files of another repo as the first commit of this one; the caller may read them there. Returns its id."""
+        require_ref(self.store, caller, space, MAIN)
+
+        def before_update(old: str | None, new: str) -> None:
+            self._intents.write(space.id, (RefUpdate(ZERO, new, MAIN),), caller.name)
+
+        message = f"Duplicate from {source.full_name}"
+        with self._intents.pushing(space.id):
+            new = self._repos.duplicate(source.id, commit, space.id, message, signature(caller), before_update)
+        self.landed(space.id)
         return new
 
     def move(self, caller: Caller, space: AnyRepo, update: RefUpdate, apply: Callable[[], None]) -> None:
@@ -222,8 +248,9 @@ class Pushes:
             failpoints.hit("after_ref")
         self.landed(space.id)
 
-    def _allowed(self, changes: Iterable[Change], caller: Caller) -> Iterator[Change]:
+    def _allowed(self, space_id: str, changes: Iterable[Change], caller: Caller) -> Iterator[Change]:
         total = 0
+        named: dict[str, tuple[str, int]] = {}
         for change in changes:
             size = len(change.content or b"")
             total += size
@@ -233,11 +260,15 @@ class Pushes:
             if total > self._limits.push:
                 message = f"the commit is larger than {amount(self._limits.push)}; send it in parts"
                 raise TooLarge("PUSH_TOO_LARGE", message)
+            if change.content and (pointer := read_pointer(change.content)):
+                named[pointer.oid] = (change.path, pointer.size)
             if change.content and size <= SCANNED:
                 found = tuple(Sighting(s, change.path, line) for s, line in secrets_in(change.content))
                 if refusals := self._leaks(found, caller.name):
                     raise Forbidden(refusals[0].code, refusals[0].message)
             yield change
+        if self._large:
+            self._large.use(space_id, named)
 
     # -------------------------------------------------------------------------------------------------- the leaks
 

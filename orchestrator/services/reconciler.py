@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from orchestrator.domain.decide import ClearFailures, Decision, Forget, Launch, Reap, StartBuild, Stop, decide, earliest
+from orchestrator.domain.events import of_repo
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
@@ -199,6 +200,9 @@ class Reconciler:
         with self._store.write() as tx:
             changed = _route_of(sighting) != _route_of(space)
             saved = tx.spaces.save(sighting, fence, until, look_at, route_changed=changed)
+            if saved and sighting.stage is not space.stage:
+                told = {"stage": sighting.stage.value, "previous": space.stage.value, "reason": sighting.reason}
+                tx.webhooks.note(of_repo(sighting, "repo.runtime", "update", now, runtime=told))
         if not saved:
             return decision
         if changed:

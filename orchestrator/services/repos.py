@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.events import of_config, of_repo
 from orchestrator.domain.records import AnyRepo, AuditRow, Repo, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role, Visibility, check_name
@@ -82,6 +83,7 @@ class Repositories:
             repo = Repo(new_id(), kind, owner.name, owner.id, name, visibility, creator, created_at=now, updated_at=now)
             tx.repos.take_name(kind, owner.id, name)
             tx.repos.add(repo)
+            tx.webhooks.note(of_repo(repo, "repo", "create", now))
             tx.audit.add(AuditRow(now, caller.name, f"{kind}.create", repo.full_name, {"id": repo.id}))
             self._git.create(repo.id)
         return repo
@@ -89,11 +91,16 @@ class Repositories:
     def delete(self, caller: Caller, repo: AnyRepo) -> None:
         """Gone at once for everybody; its name is free again."""
         require(caller, repo, Role.ADMIN)
+        self.discard(caller, repo)
+
+    def discard(self, caller: Caller, repo: AnyRepo) -> None:
+        """Delete what the caller has just made, whatever else they may do there."""
         if isinstance(repo, Space):
-            self._spaces.delete(caller, repo)
+            self._spaces.discard(caller, repo)
             return
         with self._store.write() as tx:
             tx.repos.update(repo.id, deleted=True, name=f"deleted-{repo.id}")
+            tx.webhooks.note(of_repo(repo, "repo", "delete", self._clock()))
             tx.audit.add(AuditRow(self._clock(), caller.name, f"{repo.kind}.delete", repo.full_name, {"id": repo.id}))
         self._remove(repo.id)
 
@@ -149,4 +156,5 @@ class Repositories:
                 tx.spaces.update(repo.id, look_at=now, **wanted)
             else:
                 tx.repos.update(repo.id, **wanted)
+            tx.webhooks.note(of_config(by_id(tx, repo.id) or repo, now, **wanted))
             tx.audit.add(AuditRow(now, caller.name, f"{repo.kind}.settings", repo.full_name, wanted))

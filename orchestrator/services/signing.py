@@ -2,6 +2,7 @@
 console to a private Space on its own host (`?__sign=`). The gateway checks them (gateway/access.py)."""
 
 import base64
+import hashlib
 import hmac
 import secrets
 import time
@@ -45,6 +46,13 @@ class Signing:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
         return {"sign_key": pem.decode(), "cookie_key": self._cookie_key}
+
+    def derived(self, purpose: str) -> bytes:
+        """A key for one purpose that only holders of the private key know; the same on every control plane."""
+        raw = self._private.private_bytes(
+            serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption()
+        )
+        return hmac.new(raw, f"podium {purpose}".encode(), hashlib.sha256).digest()
 
     def ticket(self, space: Space, host: str, user: str) -> str:
         """A JWT that lets `user` into `space` at `host` (without port), usable within a minute."""

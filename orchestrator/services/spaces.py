@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from orchestrator.domain.caller import Caller, require, require_admin
+from orchestrator.domain.events import of_config, of_repo
 from orchestrator.domain.records import AuditRow, Build, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState
@@ -146,6 +147,7 @@ class Spaces:
             self._environment.write(tx, space.id, settings, caller.name)
             if wanted is not default:
                 notice = self._hardware.write(tx, caller, space, wanted)
+            tx.webhooks.note(of_repo(space, "repo", "create", now))
             tx.audit.add(AuditRow(now, caller.name, "space.create", space.full_name, {"id": space.id, "sdk": new.sdk}))
             self._repos.create(space.id)
         self._hardware.ring(notice)
@@ -240,6 +242,10 @@ class Spaces:
             shown = {k: v for k, v in values.items() if k not in ("name", "label", "access_epoch")}
             tx.audit.add(AuditRow(now, caller.name, action, space.full_name, shown))
             changed = tx.spaces.get(space.id)
+            if values.get("deleted"):
+                tx.webhooks.note(of_repo(space, "repo", "delete", now))
+            elif "visibility" in values and changed:
+                tx.webhooks.note(of_config(changed, now, private=changed.private))
         self._bell.ring("spaces")
         self._bell.ring("routes")
         return changed or space

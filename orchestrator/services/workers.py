@@ -28,7 +28,8 @@ UNSAID = 5000  #: lines kept while it is not certain that the build is still our
 class BuildWorkers:
     """`count`: builds at the same time. `lease`: seconds without a word after which a build is given to another builder.
     `patience`: seconds that a build is left to be claimed by `drive`, before the threads here claim it themselves. `told`:
-    variables and secrets of a Space, for builders that hand them to an author's own Dockerfile."""
+    variables and secrets of a Space, for builders that hand them to an author's own Dockerfile. `large`: the large files of a
+    revision, as in BuildOrder."""
 
     def __init__(
         self,
@@ -44,8 +45,10 @@ class BuildWorkers:
         patience: float = 0.0,
         changed=lambda space_id: None,
         told: Callable[[str], tuple[Mapping[str, str], Mapping[str, str]]] = lambda space_id: ({}, {}),
+        large: Callable[[str, str], Mapping[str, str]] = lambda repo_id, revision: {},
         clock=time.time,
     ) -> None:
+        self._large = large
         self._store = store
         self._repos = repos
         self._builds = builds
@@ -186,6 +189,7 @@ class BuildWorkers:
             previous=last.previous if last else {},
             variables=variables,
             secrets=secrets,
+            large=self._large(build.space_id, build.revision),
         )
 
 

@@ -15,10 +15,12 @@ from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
+from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.interest import Interest
 from orchestrator.store.notices import Notices
+from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.repos import Repos
@@ -27,6 +29,7 @@ from orchestrator.store.spaces import Spaces
 from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
 from orchestrator.store.visits import Visits
+from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 HEAD = "0010"  #: newest migration; a test holds it against migrations/versions
@@ -41,8 +44,10 @@ class Tx:
         self.spaces = Spaces(connection)
         self.repos = Repos(connection)
         self.interest = Interest(connection)
+        self.collections = Collections(connection)
         self.builds = Builds(connection)
         self.pushes = Pushes(connection)
+        self.objects = Objects(connection)
         self.secrets = Secrets(connection)
         self.audit = Audit(connection)
         self.hardware = Hardware(connection)
@@ -50,6 +55,7 @@ class Tx:
         self.notices = Notices(connection)
         self.visits = Visits(connection)
         self.discussions = Discussions(connection)
+        self.webhooks = Webhooks(connection)
 
 
 class Store:

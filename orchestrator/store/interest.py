@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from orchestrator.domain.records import AccessRequest, Owner
 from orchestrator.store import schema as t
 from orchestrator.store.accounts import _owner
-from orchestrator.store.repo_schema import access_requests, likes, repos
+from orchestrator.store.repo_schema import access_requests, collection_items, likes, repos
 from orchestrator.store.upsert import upsert
 
 
@@ -111,6 +111,6 @@ class Interest:
         return AccessRequest(**row) if row else None
 
     def forget(self, repo_id: str) -> None:
-        """The repo is gone: so are its likes and requests."""
-        for table in (likes, access_requests):
-            self._db.execute(sa.delete(table).where(table.c.repo_id == repo_id))
+        """The repo is gone: so are its likes, requests, and places in collections."""
+        for column in (likes.c.repo_id, access_requests.c.repo_id, collection_items.c.item_id):
+            self._db.execute(sa.delete(column.table).where(column == repo_id))

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from orchestrator.domain.records import Notice
-from orchestrator.store import schema as t
+from orchestrator.store import console_schema as t
 from orchestrator.store.upsert import upsert
 
 

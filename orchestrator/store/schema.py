@@ -4,6 +4,7 @@ Change a table here and add a migration: a test holds the migrated schema agains
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -257,6 +258,33 @@ usage = Table(
     Index("ix_usage_running", "space_id", sqlite_where=text("running"), postgresql_where=text("running")),
 )
 
+objects = Table(
+    "objects",
+    metadata,
+    Column("place", plain(80), primary_key=True),
+    Column("oid", plain(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
+    Column("doomed_at", Float, index=True),
+    Index(
+        "uq_objects_oid",
+        "oid",
+        unique=True,
+        sqlite_where=text("doomed_at IS NULL"),
+        postgresql_where=text("doomed_at IS NULL"),
+    ),
+)
+
+owned_objects = Table(
+    "owned_objects",
+    metadata,
+    Column("repo_id", ID, primary_key=True),
+    Column("oid", plain(64), primary_key=True, index=True),
+    Column("owned_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -268,37 +296,6 @@ audit = Table(
     Column("detail", JSON, nullable=False),
     Column("address", String(64), nullable=False, default="", server_default=""),
     Index("ix_audit_actor", "actor"),
-)
-
-notices = Table(
-    "notices",
-    metadata,
-    Column("name", plain(24), primary_key=True),
-    Column("text", Text, nullable=False),
-    Column("tone", String(8), nullable=False),
-    Column("actor", String(96), nullable=False),
-    Column("at", Float, nullable=False),
-)
-
-visits = Table(
-    "visits",
-    metadata,
-    Column("space_id", ID, primary_key=True),
-    Column("hour", Integer, primary_key=True),
-    Column("requests", Integer, nullable=False),
-    Column("pages", Integer, nullable=False),
-    Column("errors", Integer, nullable=False),
-    Column("slow", JSON, nullable=False),
-    Index("ix_visits_hour", "hour"),
-)
-
-visitors = Table(
-    "visitors",
-    metadata,
-    Column("space_id", ID, primary_key=True),
-    Column("day", Integer, primary_key=True),
-    Column("sketch", String(600), nullable=False),
-    Index("ix_visitors_day", "day"),
 )
 
 discussions = Table(

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from orchestrator.domain.visits import Hour, merged
-from orchestrator.store import schema as t
+from orchestrator.store import console_schema as t
 from orchestrator.store.upsert import upsert
 
 _V, _S = t.visits.c, t.visitors.c

@@ -23,9 +23,9 @@ def test_a_space_comes_alive_before_its_authors_eyes(page, podium, space):
     sign_in(page, podium)
     page.goto(f"{podium.url}/new")
     name = space.id.partition("/")[2]
-    page.get_by_label("Name").fill(name)
-    page.get_by_role("radio", name=re.compile("Static")).check()
-    page.get_by_role("button", name="Make it").click()
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_role("radio", name=re.compile("Empty")).check()
+    page.get_by_role("button", name="Create Space").click()
     page.get_by_text(f"git clone {podium.url}/spaces/{space.id}").wait_for()
     space.work.parent.mkdir(parents=True, exist_ok=True)
     git(space.work.parent, "clone", "-q", space.remote(), str(space.work))
@@ -61,3 +61,73 @@ def test_a_broken_push_keeps_the_frame_and_says_so(page, podium, space):
     space.push(expect.APPS / "bad_front_matter")
     page.locator("#banner").get_by_text("An earlier version serves meanwhile").wait_for(timeout=60_000)
     assert page.frame_locator("#frame iframe").get_by_text("3 planes").count() == 1
+
+
+def test_from_a_template_to_a_change_made_in_the_browser(page, podium, space):
+    """One click makes a page that runs; an edit in the browser is live in its frame; a mistake is told, with a way to mend it."""
+    sign_in(page, podium)
+    page.goto(f"{podium.url}/new?template=static&name={space.id.partition('/')[2]}")
+    page.get_by_role("button", name="Create Space").click()
+    frame = page.frame_locator("#frame iframe")
+    frame.get_by_role("heading", name="It works").wait_for(timeout=120_000)
+    frame.get_by_role("button", name="Clicked 0 times").click()
+    frame.get_by_role("button", name="Clicked 1 time", exact=True).wait_for()
+    page.get_by_role("button", name="Like").click()
+    page.locator(".like[aria-pressed=true]", has_text="1").wait_for()
+    frame.get_by_role("button", name="Clicked 1 time", exact=True).wait_for()
+
+    page.get_by_role("link", name="Files").click()
+    page.get_by_role("link", name="Begin with a template").first.wait_for()
+    page.get_by_role("link", name="index.html", exact=True).click()
+    page.get_by_role("link", name="Edit").click()
+    text = page.locator("textarea[name=text]")
+    text.fill(text.input_value().replace("It works", "It changed"))
+    page.get_by_placeholder("Change index.html").fill("Say that it changed")
+    page.keyboard.press("Control+s")
+    page.get_by_text("Committed.").wait_for()
+    page.get_by_role("link", name="App", exact=True).click()
+    frame.get_by_role("heading", name="It changed").wait_for(timeout=120_000)
+
+    page.goto(f"{podium.url}/spaces/{space.id}/edit/main/README.md")
+    text.fill(text.input_value().replace("sdk: static", "sdk: statik"))
+    page.get_by_role("button", name="Commit to main").click()
+    page.get_by_role("link", name="App", exact=True).click()
+    page.locator("#banner").get_by_text("An earlier version serves meanwhile").wait_for(timeout=60_000)
+    frame.get_by_role("heading", name="It changed").wait_for()
+    page.goto(f"{podium.url}/spaces/{space.id}/commits/main")
+    page.get_by_role("link", name="Say that it changed").click()
+    page.locator("tr.add", has_text="It changed").wait_for()
+
+
+def test_spaces_are_found_while_typing(page, podium, space):
+    name = space.id.partition("/")[2]
+    sign_in(page, podium)
+    answer = podium.request("POST", "/api/repos/create", {"name": name, "type": "space", "sdk": "static"}, podium.token)
+    assert answer.status_code == 200, answer.text
+    page.goto(podium.url)
+    page.keyboard.press("/")
+    page.keyboard.type(name)
+    page.locator(f'.all .card a[href$="/{name}"]').wait_for()
+    page.wait_for_function("document.querySelectorAll('.all .card').length === 1")
+    page.keyboard.type(" nothing-of-this-name")
+    page.get_by_role("heading", name="Nothing found").wait_for()
+
+
+def test_no_page_is_wider_than_a_phone_or_heavier_than_it_should_be(page, podium, space):
+    sign_in(page, podium)
+    space.push(expect.APPS / "static_site")
+    page.set_viewport_size({"width": 360, "height": 740})
+    base = f"/spaces/{space.id}"
+    paths = ["/", "/new", f"/{podium.owner}", base, f"{base}/tree/main", f"{base}/blob/main/index.html"]
+    paths += [f"{base}/commits/main", f"{base}/edit/main/index.html", f"{base}/use", f"{base}/logs", "/nothing/here"]
+    sizes: list[int] = []
+    page.on(
+        "response", lambda r: r.url.startswith(podium.url) and sizes.append(int(r.headers.get("content-length") or 0))
+    )
+    for path in paths:
+        sizes.clear()
+        page.goto(podium.url + path)
+        page.wait_for_function("document.documentElement.classList.contains('js')")
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{path} is {wide} pixels too wide"
+        assert sum(sizes) < 100_000, f"{path} takes {sum(sizes)} bytes"

@@ -62,7 +62,7 @@ _COMMIT = """
 import json, sys
 from pathlib import Path
 from orchestrator import failpoints
-from orchestrator.ports import Change
+from orchestrator.domain.tree import Change
 from tests.git_server import make
 data, token, limits, failpoint = sys.argv[1:]
 app, store, accounts, spaces, repos, pushes = make(Path(data), 1, json.loads(limits))

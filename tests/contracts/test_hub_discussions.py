@@ -1,6 +1,5 @@
 """Branches, tags, discussions and pull requests as the Hub's own client and git see them."""
 
-
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RevisionNotFoundError

@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.domain.push import ZERO, RefUpdate
 from orchestrator.domain.space import MAIN
+from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
-from orchestrator.ports import Change
 from orchestrator.repos.git import GitRepos
 
 ID = "0123456789abcdef01234567"

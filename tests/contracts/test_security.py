@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator import wiring
+from orchestrator import adapters
 from orchestrator.runtimes.instance import remove_tree
 from orchestrator.settings import Settings
 from tests.contracts.test_builds import World
@@ -182,7 +182,7 @@ def test_the_data_directory_is_closed_to_other_users(tmp_path):
     data.mkdir(mode=0o755)
     (data / "repos").mkdir(mode=0o755)
     (data / "podium.db").touch(mode=0o644)
-    wiring.open_store(Settings(data=data)).close()
+    adapters.open_store(Settings(data=data)).close()
     for path in data.iterdir():
         assert not path.stat().st_mode & 0o066, f"{path.name} can be read by others"
     for name in ("repos", "keys", "logs", "run", "tmp", "apps"):

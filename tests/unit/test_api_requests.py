@@ -14,8 +14,8 @@ from orchestrator.api.problems import header_text
 from orchestrator.api.readme import first_files, readme
 from orchestrator.api.sse import kept_alive
 from orchestrator.domain.repo import RepoKind
+from orchestrator.domain.tree import Change, TreeEntry
 from orchestrator.errors import Invalid, TooLarge
-from orchestrator.ports import Change, TreeEntry
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Ima
 from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
 from orchestrator.domain.streams import run_stream
+from orchestrator.domain.tree import Commit, TreeEntry
 from orchestrator.errors import Invalid
-from orchestrator.ports import Commit, LogLine, TreeEntry
+from orchestrator.ports import LogLine
 
 URL = "http://ada-demo.localhost:8000"
 IMAGE = Image("img1", "gradio", ("python", "app.py"), sdk_version="6.31.0")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import wiring
+from orchestrator import adapters, wiring
 from orchestrator.domain.space import Role
 from orchestrator.errors import Unauthorized
 from orchestrator.settings import load
@@ -26,7 +26,7 @@ class Line:
 
     def accounts(self):
         settings = load(data=self.data)
-        return wiring.accounts(settings, wiring.open_store(settings))
+        return wiring.accounts(settings, adapters.open_store(settings))
 
 
 @pytest.fixture

@@ -10,13 +10,15 @@ from orchestrator.domain.space import subdomain
 from orchestrator.errors import Invalid
 from orchestrator.settings import Settings, load
 
-NAMES = st.from_regex(r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?", fullmatch=True)
+NAMES = st.from_regex(r"[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?", fullmatch=True)
 
 
 def test_labels():
     assert subdomain("acme", "demo") == "acme-demo"
     assert subdomain("Acme", "My_Demo.v2") == "acme-my-demo-v2"
     assert subdomain("a-b", "c") == subdomain("a", "b-c") == "a-b-c"
+    assert subdomain("_ci_", "demo") == "ci-demo"
+    assert re.fullmatch(r"space-[0-9a-f]{6}", subdomain("_", "__"))
     other = subdomain("a", "b-c", taken=lambda label: label == "a-b-c")
     assert re.fullmatch(r"a-b-c-[0-9a-f]{6}", other)
 

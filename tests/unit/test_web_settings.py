@@ -139,6 +139,16 @@ def test_old_visits_are_forgotten(console, space):
         assert tx.visits.hours(space.id, 0, 100) == []
 
 
+def test_a_space_is_renamed_and_its_people_land_on_its_new_page(console, ada, space):
+    taken = ada.post(f"{SETTINGS}/move", SETTINGS, owner="bob", name="demo")
+    assert taken.status_code in (403, 422) and console.parts.spaces.get(space.id).full_name == "ada/demo"
+    done = ada.post(f"{SETTINGS}/move", SETTINGS, owner="ada", name="best")
+    assert done.headers["location"] == "/spaces/ada/best/settings?done=moved#move"
+    assert console.parts.spaces.get(space.id).full_name == "ada/best"
+    there = "/spaces/ada/best/settings"
+    assert ada.post(f"{there}/move", there, owner="ada", name="demo").status_code == 303
+
+
 def test_charts_are_plain_svg():
     drawn = str(columns([("<b>", 3.0), ("y", 0.0)], 'a "label"'))
     assert "<b>" not in drawn and "&lt;b&gt;: 3" in drawn and 'aria-label="a &#34;label&#34;"' in drawn
@@ -153,5 +163,5 @@ def test_the_schema_is_what_the_docs_show(ada):
     assert all(f'<tr id="{name}">' in page for name in schema["properties"])
     assert all(stage in ada.get("/docs/stages").text for stage in ("RUNTIME_ERROR", "SLEEPING"))
     assert "PODIUM_PUBLIC_URL" in ada.get("/docs/self-hosting").text
-    assert "ada/my-demo" in ada.get("/docs").text and "<code>GET /api/whoami-v2</code>" in ada.get("/docs/api").text
+    assert "ada/my-demo" in ada.get("/docs").text and "/api/whoami-v2" in ada.get("/docs/api").text
     assert ada.get("/docs/nothing").status_code == 404

@@ -1,0 +1,113 @@
+"""The write half of Xet, as the Hub's newer clients upload (hub-docs, docs/xet/api.md; hub-api reference 2.20): a token for a
+repo, then xorbs and shards at the address that came with it. Files are served by `resolve` as before, so no half for reading is
+needed. Owns paths, JSON and statuses; what becomes of the bytes is `services/xet.py`."""
+
+import asyncio
+import hashlib
+import tempfile
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
+
+from orchestrator.api.bodies import pour
+from orchestrator.api.files import REPO
+from orchestrator.api.identity import BaseDep, PartsDep
+from orchestrator.api.params import OpenRepoDep, VoiceRepoDep
+from orchestrator.domain.xet import SHARD_LIMIT, XORB_LIMIT
+from orchestrator.errors import Forbidden, NotFound, Unauthorized
+
+router = APIRouter(tags=["files"])
+TOKEN_SECONDS = 3600.0
+CAS = "/api/xet/{repo_id}/{epoch}"
+Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
+
+
+@router.get(REPO + "/xet-write-token/{revision:path}")
+def write_token(space: VoiceRepoDep, parts: PartsDep, base: BaseDep):
+    """Where to send the chunks of large files, and with what token."""
+    return _token(parts, base, space.id, "xet-write")
+
+
+@router.get(REPO + "/xet-read-token/{revision:path}")
+def read_token(space: OpenRepoDep, parts: PartsDep, base: BaseDep):
+    """For clients that ask; downloads need none here."""
+    return _token(parts, base, space.id, "xet-read")
+
+
+def _token(parts, base: str, repo_id: str, act: str) -> Response:
+    url = f"{base}/api/xet/{repo_id}/{parts.xet.epoch(repo_id)}"
+    token, ends = parts.grants.sign(act, TOKEN_SECONDS, repo=repo_id), parts.grants.ends(TOKEN_SECONDS)
+    headers = {"X-Xet-Cas-Url": url, "X-Xet-Access-Token": token, "X-Xet-Token-Expiration": str(ends)}
+    return JSONResponse(
+        {"accessToken": token, "exp": ends, "casUrl": url}, headers=headers | {"Cache-Control": "no-store"}
+    )
+
+
+cas = APIRouter(include_in_schema=False)
+
+
+def _may_write(parts, repo_id: str, authorization: str) -> None:
+    """Raises Unauthorized, so that clients ask for a new token, and Forbidden for one of another repo."""
+    try:
+        told = parts.grants.read(authorization.removeprefix("Bearer ").strip(), "xet-write")
+    except Forbidden as error:
+        raise Unauthorized(error.code, error.message) from None
+    if told.get("repo") != repo_id:
+        raise Forbidden("LINK_FORGED", "this token is for another repository; ask for one of this one")
+
+
+@cas.get(CAS + "/v1/chunks/{prefix}/{name}")
+@cas.post(CAS + "/v1/xorb-grants/{prefix}/{name}")
+@cas.post(CAS + "/v2/shards")
+def unknown(repo_id: str, epoch: str, parts: PartsDep, authorization: Annotated[str, Header()] = ""):
+    """Nothing is known of this chunk, or clients go on without."""
+    _may_write(parts, repo_id, authorization)
+    raise NotFound("XET_UNKNOWN", "Nothing is known of this here.")
+
+
+@cas.head(CAS + "/v1/xorbs/{prefix}/{name}")
+def has(repo_id: str, epoch: str, name: Hash, parts: PartsDep, authorization: Annotated[str, Header()] = ""):
+    _may_write(parts, repo_id, authorization)
+    return Response(status_code=200 if parts.xet.has(repo_id, epoch, name) else 404)
+
+
+@cas.post(CAS + "/v1/xorbs/{prefix}/{name}")
+async def xorb(
+    request: Request,
+    repo_id: str,
+    epoch: str,
+    name: Hash,
+    parts: PartsDep,
+    authorization: Annotated[str, Header()] = "",
+):
+    _may_write(parts, repo_id, authorization)
+    with parts.xet.arriving(repo_id, epoch, name) as coming:
+        await pour(request, coming.write, XORB_LIMIT, "a xorb")
+        return {"was_inserted": await run_in_threadpool(coming.done)}
+
+
+@cas.post(CAS + "/v1/shards")
+@cas.post(CAS + "/shards")
+async def shard(
+    request: Request, repo_id: str, epoch: str, parts: PartsDep, authorization: Annotated[str, Header()] = ""
+):
+    """Returns when all files are rebuilt, checked and durable. A client that asks again meanwhile waits for the same."""
+    _may_write(parts, repo_id, authorization)
+    with tempfile.TemporaryFile(dir=parts.scratch) as body:
+        digest = hashlib.sha256(f"{repo_id} {epoch} ".encode())
+
+        def write(data: bytes) -> None:
+            digest.update(data)
+            body.write(data)
+
+        await pour(request, write, SHARD_LIMIT, "a shard")
+        body.seek(0)
+        running = request.app.state.__dict__.setdefault("shards", {})
+        key = digest.digest()
+        if key not in running:
+            running[key] = asyncio.ensure_future(run_in_threadpool(parts.xet.take_shard, repo_id, epoch, body))
+            running[key].add_done_callback(lambda _: running.pop(key, None))
+        await asyncio.shield(running[key])
+    return {"result": 1}

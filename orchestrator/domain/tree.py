@@ -1,0 +1,38 @@
+"""What is in a repo: entries of a tree, commits, and the changes that one is made of. No behaviour."""
+
+from dataclasses import dataclass
+
+from orchestrator.domain.large import Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """`oid` is the git object id; `size` 0 for directories."""
+
+    path: str
+    type: str  #: file | directory
+    oid: str
+    size: int
+    mode: str = "100644"
+    large: Pointer | None = None  #: the file stands for a large object, and `oid` and `size` are its pointer's
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    id: str
+    title: str
+    message: str
+    authors: tuple[str, ...]
+    at: float
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One operation of a commit made through the API. `content` None means delete `path` (a folder when `folder`).
+    `moved_from`: rename that file to `path` first, and leave it so when `content` is None."""
+
+    path: str
+    content: bytes | None
+    folder: bool = False
+    moved_from: str = ""

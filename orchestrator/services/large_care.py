@@ -1,0 +1,81 @@
+"""Collects large objects that nothing names any more. An object goes when no repo owns it; a repo stops owning one when the repo
+is gone, or when none of its revisions has named it for a day: what was just uploaded, and what a push is about to name, is safe.
+Any number of control planes may do this at once."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from orchestrator.errors import PodiumError
+from orchestrator.ports import Objects, Repos, Store
+from orchestrator.services.lookup import by_id
+from orchestrator.services.xet import Xet
+
+log = logging.getLogger(__name__)
+EVERY = 120.0
+UNNAMED = 24 * 3600.0  #: seconds that an upload may take from its last byte to the commit that names it
+LET_GO = (
+    300.0  #: seconds from the last use to being doomed, and from being doomed to the end: downloads begin meanwhile
+)
+
+
+class LargeCare:
+    def __init__(
+        self, store: Store, objects: Objects, repos: Repos, xet: Xet, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store, self._objects, self._repos, self._xet, self._clock = store, objects, repos, xet, clock
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        self._stop.clear()
+        threading.Thread(target=self._loop, name="large", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(EVERY):
+            try:
+                self.collect()
+            except PodiumError as error:
+                log.warning("large files: %s; the next round tries again", error)
+            except Exception:
+                log.exception("large files: a round failed")
+
+    def collect(self) -> None:
+        """One round."""
+        self._objects.tidy()
+        self._xet.collect()
+        self._forget_repos()
+        self._forget_unnamed()
+        now = self._clock()
+        with self._store.write() as tx:
+            tx.objects.doom(now - LET_GO, now)
+            doomed = tx.objects.doomed(now - LET_GO)
+        for found in doomed:
+            self._objects.remove(found.place)
+            with self._store.write() as tx:
+                tx.objects.forget(found.place)
+
+    def _forget_repos(self) -> None:
+        """Repos that are gone own nothing."""
+        with self._store.read() as tx:
+            owners = {*tx.objects.repos(), *self._xet.repos()}
+            gone = [repo_id for repo_id in owners if by_id(tx, repo_id) is None]
+        for repo_id in gone:
+            self._xet.forget(repo_id)
+            with self._store.write() as tx:
+                tx.objects.disown(repo_id)
+
+    def _forget_unnamed(self) -> None:
+        """Each repo is looked through once a day at most: what a revision names counts as used now."""
+        before = self._clock() - UNNAMED
+        with self._store.read() as tx:
+            due = tx.objects.repos(before)
+        for repo_id in due:
+            named = self._repos.named(repo_id)
+            with self._store.write() as tx:
+                old = {found.oid for found in tx.objects.of(repo_id, before=before)}
+                tx.objects.use(repo_id, old & named, self._clock())
+                tx.objects.disown(repo_id, old - named, before)

@@ -1,0 +1,185 @@
+"""Uploads by Xet: xorbs gather until a shard says what files they are; each file is rebuilt, checked by its SHA-256 and stored
+like any large file. Owns how long xorbs are kept.
+
+A client remembers what it has sent to an address and sends it no second time (its shard cache). So xorbs are kept by repo and
+*epoch*, both part of the address: what was sent to an epoch is there as long as the epoch, and when it goes the address goes with
+it, and clients begin anew. No repo can name the chunks of another."""
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from orchestrator.domain.xet import File, chunks_of, files_of, unpacked
+from orchestrator.errors import Invalid, NotFound, Unavailable
+from orchestrator.services.large_files import LargeFiles
+
+log = logging.getLogger(__name__)
+IDLE = 600.0  #: seconds without a request after which an epoch that led to no file ends
+KEPT = 24 * 3600.0  #: the same for one that did: whoever uploads a similar file sends only what changed
+_NAME = re.compile(r"[0-9a-f]{64}")
+_ID = re.compile(r"[0-9a-f]{8,64}")
+_EPOCH = re.compile(r"[0-9a-f]{16}")
+_USED, _CLOSED = "used", "closed"  #: names of marks in an epoch's folder
+_GATHERED = 1024**2
+
+
+class Xet:
+    """`root`: directory of this installation's own, shared by its control planes."""
+
+    def __init__(self, root: Path, large: LargeFiles, clock: Callable[[], float] = time.time) -> None:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._root, self._large, self._clock = root, large, clock
+        self._lock = threading.Lock()
+
+    def epoch(self, repo_id: str) -> str:
+        """The epoch that uploads to this repo begin in now."""
+        folder = self._repo(repo_id)
+        with self._lock:
+            open_ones = [path for path in _children(folder) if not (path / _CLOSED).exists()]
+            newest = max(open_ones, key=_time, default=None)
+            if newest is None:
+                newest = folder / secrets.token_hex(8)
+                newest.mkdir(parents=True, mode=0o700)
+            with suppress(FileNotFoundError):
+                os.utime(newest)
+                return newest.name
+        return self.epoch(repo_id)
+
+    def has(self, repo_id: str, epoch: str, name: str) -> bool:
+        return self._xorb(self._epoch(repo_id, epoch), name).exists()
+
+    @contextmanager
+    def arriving(self, repo_id: str, epoch: str, name: str) -> Iterator["Arriving"]:
+        """A xorb is on its way. Raises NotFound `XET_EPOCH`, Invalid `XORB`."""
+        target = self._xorb(self._epoch(repo_id, epoch), name)
+        coming = target.with_name(f"coming-{secrets.token_hex(8)}")
+        try:
+            with open(coming, "wb+") as file:
+                yield Arriving(file, coming, target)
+        except OSError as error:
+            raise Unavailable(f"the storage of xorbs failed: {error.strerror or error}") from None
+        finally:
+            coming.unlink(missing_ok=True)
+
+    def take_shard(self, repo_id: str, epoch: str, shard: BinaryIO) -> None:
+        """Rebuild the files of a shard and have the repo own them. Raises NotFound `XET_EPOCH`, Invalid `SHARD`, `XORB`,
+        `LFS_HASH`, TooLarge."""
+        folder = self._epoch(repo_id, epoch)
+        try:
+            for file in files_of(shard):
+                self._rebuild(repo_id, folder, file)
+        except Invalid:
+            # What is here may be what is wrong, and the client would not send it again: it gets a new address next time.
+            if not (folder / _USED).exists():
+                (folder / _CLOSED).touch()
+            raise
+        (folder / _USED).touch()
+
+    def _rebuild(self, repo_id: str, folder: Path, file: File) -> None:
+        if file.sha256:
+            have = self._large.owned(repo_id, [file.sha256]).get(file.sha256)
+            if have and have.size == file.size:
+                return
+        self._large.check_room(repo_id, file.size)
+        incoming = self._large.receive()
+        try:
+            for term in file.terms:
+                xorb = self._xorb(folder, term.xorb)
+                try:
+                    with open(xorb, "rb") as packed:
+                        chunks = chunks_of(packed, xorb.stat().st_size)
+                        unpacked(packed, chunks, term, _GATHERED, incoming.write)
+                    os.utime(folder)
+                except FileNotFoundError:
+                    message = (
+                        f"this shard names the xorb {term.xorb[:16]}, which was not sent here; upload the file again"
+                    )
+                    raise Invalid("SHARD", message) from None
+            self._large.take(repo_id, incoming, file.sha256 or incoming.sha256(), file.size)
+        finally:
+            incoming.close()
+
+    def collect(self) -> None:
+        """End the epochs that nobody uses."""
+        now = self._clock()
+        for repo in _children(self._root):
+            for epoch in _children(repo):
+                used = (epoch / _USED).exists() and not (epoch / _CLOSED).exists()
+                if _time(epoch) < now - (KEPT if used else IDLE):
+                    gone = repo.with_name(f"gone-{secrets.token_hex(8)}")
+                    with suppress(OSError):
+                        epoch.rename(gone)
+                        shutil.rmtree(gone, ignore_errors=True)
+            with suppress(OSError):
+                repo.rmdir()
+        for gone in self._root.glob("gone-*"):
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def forget(self, repo_id: str) -> None:
+        """The repo is gone."""
+        shutil.rmtree(self._repo(repo_id), ignore_errors=True)
+
+    def repos(self) -> list[str]:
+        """Repos that something was sent to."""
+        return [path.name for path in _children(self._root)]
+
+    def _repo(self, repo_id: str) -> Path:
+        if not _ID.fullmatch(repo_id):
+            raise ValueError(f"not a repo id: {repo_id!r}")
+        return self._root / repo_id
+
+    def _epoch(self, repo_id: str, epoch: str) -> Path:
+        folder = self._repo(repo_id) / epoch
+        try:
+            if not _EPOCH.fullmatch(epoch):
+                raise FileNotFoundError
+            os.utime(folder)
+        except FileNotFoundError:
+            raise NotFound("XET_EPOCH", "this upload took too long a pause; start it again") from None
+        return folder
+
+    @staticmethod
+    def _xorb(folder: Path, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise Invalid("XORB", "a xorb is named by 64 hexadecimal digits")
+        return folder / name
+
+
+class Arriving:
+    """A xorb while it comes."""
+
+    def __init__(self, file: BinaryIO, coming: Path, target: Path) -> None:
+        self._file, self._coming, self._target = file, coming, target
+        self.write = file.write
+
+    def done(self) -> bool:
+        """All of it is here: look it through and keep it; whether it is new. Raises Invalid `XORB`."""
+        length = self._file.tell()
+        self._file.flush()
+        chunks_of(self._file, length)
+        if self._target.exists():
+            return False
+        self._coming.rename(self._target)
+        return True
+
+
+def _children(path: Path) -> list[Path]:
+    try:
+        return [child for child in path.iterdir() if child.is_dir() and not child.name.startswith("gone-")]
+    except OSError:
+        return []
+
+
+def _time(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()

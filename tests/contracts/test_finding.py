@@ -1,0 +1,57 @@
+"""Spaces are found by what they say, the same on every database."""
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.domain.stage import Stage
+from tests.contracts.test_store import add, owner, space, store  # noqa: F401
+
+ZEBRA = {"title": "Zebra Counter", "short_description": "stripes 100%", "tags": ["Vision", "zoo"]}
+SINGER = {"title": "Sänger", "tags": ["audio"]}
+ODD = {"title": 7, "tags": "zoo", "short_description": ["x"]}
+
+
+@pytest.fixture
+def found(store):  # noqa: F811
+    """`found(**filters)` -> names."""
+    ada = owner(store, "ada")
+    cards = {"zebra": ZEBRA, "singer": SINGER, "odd": ODD, "bare": {}}
+    spaces = [replace(space(i, ada, name), card=card) for i, (name, card) in enumerate(cards.items(), 1)]
+    spaces[1] = replace(spaces[1], stage=Stage.RUNNING_BUILDING)
+    spaces[2] = replace(spaces[2], stage=Stage.RUNNING, wish=replace(spaces[2].wish, hardware="gpu"))
+    add(store, *spaces)
+
+    def names(**filters) -> list[str]:
+        with store.read() as tx:
+            return sorted(one.name for one in tx.spaces.list(all_visible=True, **filters))
+
+    return names
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["zebra"], ["zebra"]),
+        (["ZEBRA", "stripes"], ["zebra"]),
+        (["vision"], ["zebra"]),
+        (["zebra", "audio"], []),
+        (["100%"], ["zebra"]),
+        (["%"], ["zebra"]),
+        (["_"], []),
+        (["ada/sing"], ["singer"]),
+        (["änger"], ["singer"]),
+        (["title"], []),
+        ([], ["bare", "odd", "singer", "zebra"]),
+    ],
+)
+def test_each_word_is_somewhere_in_what_it_says(found, words, names):
+    assert found(words=words) == names
+
+
+def test_filters(found):
+    assert found(tag="zoo") == found(tag="ZOO") == ["zebra"]
+    assert found(tag="zo") == found(tag="%") == []
+    assert found(running=True) == ["odd", "singer"]
+    assert found(hardware="gpu") == ["odd"]
+    assert found(hardware="gpu", words=["zebra"]) == []

@@ -1,0 +1,32 @@
+"""The page of the API."""
+
+from dataclasses import replace
+
+from tests.console import Console
+from web.docs import grouped, kind_of
+from web.routes import create_router
+
+
+def test_the_page_names_every_call_and_nothing_from_elsewhere(tmp_path):
+    from orchestrator.api.app import create_app
+
+    console = Console(tmp_path)
+    console.app = create_app(replace(console.parts), (create_router(console.parts),))
+    with console.listening(), console.client(None) as client:
+        page = client.get("/docs/api").text
+        document = client.get("/openapi.json").json()
+    for path in document["paths"]:
+        assert path in page
+    assert "https://" not in page.replace("https://localhost", "") and "<script src" not in page
+
+
+def test_types_in_words():
+    document = {
+        "paths": {"/a": {"get": {"tags": ["t"], "summary": "S", "parameters": [
+            {"name": "p", "in": "query", "schema": {"anyOf": [{"type": "array", "items": {"$ref": "#/components/schemas/K"}},
+                                                              {"type": "null"}]}}]}}},
+        "components": {"schemas": {"K": {"type": "string", "enum": ["a", "b"]}}},
+    }  # fmt: skip
+    (call,) = grouped(document)["t"]
+    assert [(field.name, field.kind, field.required) for field in call.fields] == [("p", "list of a | b", False)]
+    assert kind_of(document, {}) == "any"
