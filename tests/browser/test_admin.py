@@ -9,9 +9,18 @@ from tests.support import eventually
 pytestmark = pytest.mark.timeout(600)
 
 
+def sign_in_as_admin(page, podium) -> None:
+    name = f"root{podium.port}"
+    token = podium.tokens.get(name) or podium.user(name, admin=True)
+    page.goto(f"{podium.url}/login")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password or access token").fill(token)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Spaces", exact=True).wait_for()
+
+
 def test_an_admin_takes_a_running_space_down_and_finds_it_in_the_log(page, podium, space):
-    """The owner of the shared Podium is its admin."""
-    sign_in(page, podium)
+    sign_in_as_admin(page, podium)
     space.push(expect.APPS / "static_site")
     space.wait("RUNNING")
     page.goto(f"{podium.url}/admin")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.console import Console
-from web.docs import grouped, kind_of
+from web.api_docs import grouped, kind_of
 from web.routes import create_router
 
 
