@@ -262,15 +262,15 @@ KEYS: dict[str, Key] = {
         Key("thumbnail", "THUMBNAIL", *_text(2000), "URL of a preview picture."),
         Key("pinned", "PINNED", *_flag(), "Show the Space first on its owner's page."),
         Key("license", "LICENSE", *_text(100), "Licence id such as apache-2.0."),
-        Key("hf_oauth", "HF_OAUTH", *_flag(), "Give the app an OAuth client of this hub.", False),
-        Key("hf_oauth_scopes", "HF_OAUTH", *_texts(50), "Scopes of that client.", False),
+        Key("hf_oauth", "HF_OAUTH", *_flag(), "Let visitors sign in with their account of this hub."),
+        Key("hf_oauth_scopes", "HF_OAUTH", *_texts(50), "What the app may ask for besides openid and profile."),
         Key(
             "hf_oauth_expiration_minutes", "HF_OAUTH", *_whole(1, 43200),
-            "Minutes until a sign-in of that client ends.", False,
+            "Minutes until a sign-in ends (480 by default).",
         ),
         Key(
             "hf_oauth_authorized_org", "HF_OAUTH", _organisations, {"type": ["string", "array"], "items": {"type": "string"}},
-            "Organisations whose members may sign in.", False,
+            "Organisations whose members alone may sign in.",
         ),
         Key("disable_embedding", "DISABLE_EMBEDDING", *_flag(), "Forbid other sites to show the app in a frame."),
         Key(

@@ -83,5 +83,6 @@ class Unavailable(PodiumError):
 
 
 def repo_not_found() -> NotFound:
-    """What a stranger sees of a private repo and of one that does not exist: the same."""
-    return NotFound("RepoNotFound", "Repository not found.")
+    """What a stranger sees of a private repo and of one that does not exist: the same. Without a full stop, because clients
+    leave out what their own text says already."""
+    return NotFound("RepoNotFound", "Repository not found")

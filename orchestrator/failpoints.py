@@ -4,7 +4,12 @@ which only the hidden setting `failpoint` and the tests do."""
 import os
 import signal
 
-NAMES = frozenset(["before_intent", "after_intent", "before_ref", "after_ref", "before_landed", "after_landed"])
+PUSH = frozenset(["before_intent", "after_intent", "before_ref", "after_ref", "before_landed", "after_landed"])
+LOOK = frozenset(
+    ["after_submit", "after_secret", "after_launch", "after_save"]
+)  #: of the reconciler; after_secret: in a cluster
+BUILD = frozenset(["after_claim", "after_image"])
+NAMES = PUSH | LOOK | BUILD
 _enabled: set[str] = set()
 
 
@@ -18,4 +23,5 @@ def enable(*names: str) -> None:
 def hit(name: str) -> None:
     """The line to write at a durable step."""
     if name in _enabled:
+        os.write(2, f"dying at failpoint {name}\n".encode())
         os.kill(os.getpid(), signal.SIGKILL)

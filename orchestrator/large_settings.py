@@ -26,4 +26,6 @@ class Large:
         self.files = large_files(settings, store, repos)
         self.xet = Xet(data / "xet", self.files)
         self.grants = Grants(signing.derived("grants"))
+        #: As `api.parts.Parts` names them.
+        self.parts = {"large": self.files, "grants": self.grants, "xet": self.xet}
         self.care = LargeCare(store, self.files.objects, repos, self.xet)

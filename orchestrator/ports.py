@@ -23,6 +23,7 @@ from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
 from orchestrator.domain.tree import Change, Commit, TreeEntry
+from orchestrator.errors import Unavailable
 
 # --------------------------------------------------------------------------------------------------------- runtime
 
@@ -122,6 +123,10 @@ class Cancelled(Exception):
     """The build was told to stop."""
 
 
+class BuilderDied(Unavailable):
+    """What built ended without a word. This very build may be why, so it is tried only so often."""
+
+
 class Doorbell(Protocol):
     """Calls builders of other machines to the queue, which is in the database. May lose and double rings."""
 
@@ -200,10 +205,6 @@ class Repos(Protocol):
 
     def named(self, repo_id: str) -> set[str]:
         """SHA-256 of every large object that any revision names, also one that no ref leads to any more."""
-
-    def without(self, repo_id: str, blobs: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Take files with this content out of the whole history: full ref -> (old, new) commit of those that this would move.
-        The refs stay where they are; what is new is durable."""
 
     def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]: ...
 
@@ -319,8 +320,8 @@ class Store(Protocol):
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
     The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.objects`, `.discussions`, `.webhooks`) and their methods are those of the files of the same names in `store/`, on the
-    values of the domain."""
+    `.objects`, `.discussions`, `.webhooks`, `.oauth`) and their methods are those of the files of the same names in `store/`,
+    on the values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

@@ -110,6 +110,12 @@ class Settings:
     registry_http: int = _setting(
         0, "1: the registry has no TLS; a registry on this machine (localhost, 127.…) needs no 1"
     )
+    app_endpoint: str = _setting(
+        "", "URL at which apps reach this Podium, when it is not the one that browsers use; empty: public_url"
+    )
+    app_hub: int = _setting(
+        0, "1: apps are given HF_ENDPOINT, so that they load models and datasets from this Podium; 0: from the Hub"
+    )
     hardware: str = _setting("", "file of the hardware catalogue (podium hardware example); empty: cpu-basic alone")
     hardware_webhook: str = _setting(
         "", "URL that is told by POST of JSON when hardware is asked for, given or refused; empty: nobody"
@@ -166,6 +172,7 @@ class Settings:
         if self.runtime not in ("process", "docker", "kubernetes"):
             raise Invalid("SETTING", f"PODIUM_RUNTIME is {self.runtime!r}; write process, docker or kubernetes")
         self._check_kubernetes()
+        self._check_apps()
         if self.build_network not in ("default", "none"):
             raise Invalid("SETTING", f"PODIUM_BUILD_NETWORK is {self.build_network!r}; write default or none")
         self._check_registry()
@@ -180,6 +187,17 @@ class Settings:
                 f"the console {console!r} must not be inside apps_domain {self.apps_domain!r}: apps could set its cookies; "
                 "give the apps a domain of their own",
             )
+
+    def _check_apps(self) -> None:
+        object.__setattr__(self, "app_endpoint", self.app_endpoint.rstrip("/"))
+        reached = urlsplit(self.app_endpoint)
+        if self.app_endpoint and (reached.scheme not in ("http", "https") or not reached.hostname or reached.query):
+            raise Invalid("SETTING", f"PODIUM_APP_ENDPOINT is {self.app_endpoint!r}; write http://HOST[:PORT]")
+        inside = reached.hostname or ""
+        if not self.is_local and (inside == self.apps_domain or inside.endswith("." + self.apps_domain)):
+            raise Invalid("SETTING", f"PODIUM_APP_ENDPOINT is {self.app_endpoint!r}, a name of an app; write another")
+        if self.app_hub not in (0, 1):
+            raise Invalid("SETTING", f"PODIUM_APP_HUB is {self.app_hub}; write 0 or 1")
 
     def _check_kubernetes(self) -> None:
         if self.runtime == "kubernetes" and not self.registry:

@@ -2,7 +2,7 @@
 file imports one."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from orchestrator.errors import Invalid
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.environment import Environment
 from orchestrator.services.signing import Signing
+from orchestrator.services.vault import Vault
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,9 +76,11 @@ def builder(settings: Settings) -> Callable[[], None]:
             "SETTING", "PODIUM_BUILDS is local: the control plane builds by itself; set celery here and there"
         )
     from builder.worker import make_app, serve
+    from orchestrator import failpoints
     from orchestrator.large_settings import large_files
     from orchestrator.repos.git import GitRepos
 
+    failpoints.enable(*settings.failpoint.split())
     store, (belfry, rings) = open_store(settings), bell(settings)
     repos = GitRepos(settings.data / "repos", settings.push_limit)
     builds = compiler(settings)
@@ -118,6 +121,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.collections import Collections
     from orchestrator.services.community import Community
+    from orchestrator.services.devices import Devices
     from orchestrator.services.duplicates import Duplicates
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
@@ -125,6 +129,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
     from orchestrator.services.moves import Moves
+    from orchestrator.services.oauth import OAuth
     from orchestrator.services.oversight import Oversight
     from orchestrator.services.people import People
     from orchestrator.services.pushes import Pushes
@@ -146,7 +151,8 @@ def control(settings: Settings) -> Control:
     repos = GitRepos(data / "repos", settings.push_limit)
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
-    environment = _environment(settings, store, belfry)
+    oauth = OAuth.at(settings.key_directory, store, settings.public_url, settings.app_url, settings.app_endpoint)
+    environment = _environment(settings, store, belfry, oauth.environment)
     tell, hooks = webhook(settings)
     allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after, tell)
     spaces = Spaces(
@@ -193,9 +199,7 @@ def control(settings: Settings) -> Control:
         bell=belfry,
         signing=signing,
         allotment=allotment,
-        large=large.files,
-        grants=large.grants,
-        xet=large.xet,
+        **large.parts,
         hosted=hosted,
         gates=Gates(store),
         likes=Likes(store),
@@ -212,13 +216,15 @@ def control(settings: Settings) -> Control:
         oversight=Oversight(store),
         people=People(store, people, signing.setup_code),
         visits=Visits(store),
+        oauth=oauth,
+        devices=Devices(store),
         community=community,
         imports=Imports(community.refs, pushes, settings.repo_limit),
     )
     access = GitAccess(store, people, spaces.create_for_push)
     git_routes = (
         git.router(access, pushes, smart),
-        lfs.router(access, large.files, large.grants),
+        lfs.router(access, parts),
         git.hook_router(pushes),
     )
     extra = (*git_routes, create_router(parts))
@@ -228,11 +234,13 @@ def control(settings: Settings) -> Control:
     return Control(app, loops, (builds.close, running.close, store.close))
 
 
-def _environment(settings: Settings, store: "Store", belfry: "Bell") -> Environment:
-    from orchestrator.services.vault import Vault
-
+def _environment(
+    settings: Settings, store: "Store", belfry: "Bell", signs_in: Callable[[Space], Mapping[str, str]] = lambda _: {}
+) -> Environment:
     data_directory(settings)
-    return Environment(store, Vault.at(settings.key_directory / "secrets.key"), belfry)
+    hub = {"HF_ENDPOINT": settings.app_endpoint or settings.public_url} if settings.app_hub else {}
+    vault = Vault.at(settings.key_directory / "secrets.key")
+    return Environment(store, vault, belfry, defaults=hub, signs_in=signs_in)
 
 
 def _after_push(settings: Settings, space: AnyRepo) -> list[str]:

@@ -4,15 +4,20 @@
 
 GET and HEAD; index.html of a directory; 404.html of the root if it is there; ETag, Last-Modified and 304; one byte range;
 keep-alive. Never a listing, a dot file, or a file that a link leads to outside of the root. Every answer may be read by
-other origins, as files of static Spaces always could."""
+other origins, as files of static Spaces always could.
+
+What SPACE_VARIABLES holds as JSON is written into each HTML page as `window.huggingface.variables`, as on Hugging Face."""
 
 import argparse
+import json
 import mimetypes
 import os
+import re
 import selectors
 import socket
 import stat
 import time
+import zlib
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote, unquote_to_bytes
 
@@ -20,6 +25,7 @@ HEAD_LIMIT = 32 * 1024
 IDLE = 75.0  #: seconds that a connection may do nothing
 CONNECTIONS = 512
 CHUNK = 1024 * 1024
+PAGE_LIMIT = 8 * 1024 * 1024  #: bytes of a page into which variables are written
 
 TYPES = {
     ".js": "text/javascript", ".mjs": "text/javascript", ".cjs": "text/javascript", ".css": "text/css",
@@ -61,10 +67,11 @@ def byte_range(header: str, size: int) -> "tuple[int, int] | None":
 
 
 class Site:
-    """A directory whose files may be seen. `index`: the file that answers for the root, instead of its index.html."""
+    """A directory whose files may be seen. `index`: the file that answers for the root, instead of its index.html. `script`:
+    an element that comes first in the head of each page."""
 
-    def __init__(self, root: str, index: str = "index.html") -> None:
-        self.root, self.index = os.path.realpath(root), index
+    def __init__(self, root: str, index: str = "index.html", script: bytes = b"") -> None:
+        self.root, self.index, self.script = os.path.realpath(root), index, script
 
     def find(self, raw_path: str) -> "tuple[str, str]":
         """(`file`, path) or (`redirect`, URL path) or (`missing`, ""), for the path of a request line."""
@@ -129,14 +136,29 @@ def answer(site: Site, method: str, target: str, fields: "dict[str, str]") -> An
     if kind == "redirect":
         return plain(301, Location=where + query + rest)
     if kind == "file":
-        return file_answer(where, fields, 200)
+        return file_answer(where, fields, 200, site.script)
     own = os.path.join(site.root, "404.html")
     if os.path.isfile(own) and os.path.realpath(own) == own:
-        return file_answer(own, {}, 404)
+        return file_answer(own, {}, 404, site.script)
     return plain(404)
 
 
-def file_answer(path: str, fields: "dict[str, str]", status: int) -> Answer:
+def variables_script(given: str) -> bytes:
+    """The element that tells a page its variables, for a JSON object of strings; nothing when there is none."""
+    if not given:
+        return b""
+    text = json.dumps(json.loads(given)).replace("<", "\\u003c")  # no text can end the element; the rest is ASCII
+    return f"<script>window.huggingface={{variables:{text}}};</script>".encode()
+
+
+def with_script(page: bytes, script: bytes) -> bytes:
+    """The page with the element first in its head; after the doctype when it has no head."""
+    found = re.search(rb"<head(?:\s[^>]*)?>", page, re.I) or re.match(rb"\s*<!doctype[^>]*>", page, re.I)
+    place = found.end() if found else 0
+    return page[:place] + script + page[place:]
+
+
+def file_answer(path: str, fields: "dict[str, str]", status: int, script: bytes = b"") -> Answer:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -145,11 +167,17 @@ def file_answer(path: str, fields: "dict[str, str]", status: int) -> Answer:
     if not stat.S_ISREG(about.st_mode):
         os.close(descriptor)
         return plain(404)
-    tag = f'"{about.st_mtime_ns:x}-{about.st_size:x}"'
+    kind = content_type(path)
+    script = script if kind.startswith("text/html") and about.st_size <= PAGE_LIMIT else b""
+    tag = f'"{about.st_mtime_ns:x}-{about.st_size:x}{f"-{zlib.crc32(script):x}" if script else ""}"'
     given = {"ETag": tag, "Last-Modified": formatdate(about.st_mtime, usegmt=True), "Cache-Control": "no-cache"}
     if status == 200 and unchanged(fields, tag, about.st_mtime):
         os.close(descriptor)
         return Answer(304, given)
+    if script:
+        with os.fdopen(descriptor, "rb") as file:
+            page = with_script(file.read(), script)
+        return Answer(status, given | {"Content-Type": kind, "Content-Length": str(len(page))}, page)
     first, last = 0, about.st_size - 1
     if status == 200 and "range" in fields and fields.get("if-range", tag) in (tag, given["Last-Modified"]):
         try:
@@ -160,7 +188,7 @@ def file_answer(path: str, fields: "dict[str, str]", status: int) -> Answer:
         if part:
             status, (first, last) = 206, part
             given["Content-Range"] = f"bytes {first}-{last}/{about.st_size}"
-    given |= {"Content-Type": content_type(path), "Content-Length": str(last - first + 1), "Accept-Ranges": "bytes"}
+    given |= {"Content-Type": kind, "Content-Length": str(last - first + 1), "Accept-Ranges": "bytes"}
     made = Answer(status, given)
     made.file, made.offset, made.left = descriptor, first, last - first + 1
     return made
@@ -327,7 +355,7 @@ def main() -> None:
     listener = socket.create_server((given.host, given.port), backlog=128)
     print(f"serving {os.path.realpath(given.root)} on port {given.port}", flush=True)
     try:
-        serve(listener, Site(given.root, given.index))
+        serve(listener, Site(given.root, given.index, variables_script(os.environ.get("SPACE_VARIABLES", ""))))
     except KeyboardInterrupt:
         pass
 

@@ -27,6 +27,7 @@ from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
+from orchestrator.services.devices import Devices
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
@@ -36,6 +37,7 @@ from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
+from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
 from orchestrator.services.pushes import Pushes
@@ -67,7 +69,10 @@ class Console:
         bell, signing = LocalBell(), Signing.at(data / "keys")
         repos = GitRepos(data / "repos", 200 * MB)
         accounts = Accounts(self.store)
-        environment = Environment(self.store, Vault.at(data / "keys" / "vault"), bell)
+        vault = Vault.at(data / "keys" / "vault")
+        self.url, app_url = "http://localhost:8000", lambda label: f"http://{label}.localhost:8000"
+        oauth = OAuth(self.store, vault, data / "keys" / "oidc.pem", self.url, app_url)
+        environment = Environment(self.store, vault, bell, signs_in=oauth.environment)
         self.runtime = MemoryRuntime()
         self.large = LargeFiles(self.store, DiskObjects(data / "objects"), repos, LargeLimits(60 * MB, 300 * MB))
         pushes = Pushes(self.store, repos, bell, PushLimits(5 * MB, 1000, 500 * MB, 200 * MB), large=self.large)
@@ -102,8 +107,8 @@ class Console:
                 moves=Moves(self.store, accounts, bell, allotment.requests),
                 duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
                 collections=Collections(self.store, accounts),
-                public_url="http://localhost:8000",
-                app_url=lambda label: f"http://{label}.localhost:8000",
+                public_url=self.url,
+                app_url=app_url,
                 version="9.9",
                 file_limit=5 * MB,
                 push_limit=200 * MB,
@@ -112,15 +117,17 @@ class Console:
                     repos,
                     GitRefs(repos),
                     pushes,
-                    Vault.at(data / "keys" / "vault"),
+                    vault,
                     bell,
                     uploads=data / "uploads",
-                    public_url="http://localhost:8000",
+                    public_url=self.url,
                 ),  # fmt: skip
                 imports=Imports(GitRefs(repos), pushes, 200 * MB),
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
                 visits=Visits(self.store),
+                oauth=oauth,
+                devices=Devices(self.store),
             ),
             **changed,
         )
@@ -131,7 +138,7 @@ class Console:
         self.read_token = accounts.add_token(self.ada, "read", "reader")
         self.bobs = accounts.add_token(self.bob, "write", "bobs")
         access = GitAccess(self.store, accounts, spaces.create_for_push)
-        self.app = create_app(self.parts, (lfs.router(access, self.large, self.parts.grants),))
+        self.app = create_app(self.parts, (lfs.router(access, self.parts),))
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
 

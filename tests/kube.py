@@ -97,7 +97,8 @@ def push(image: str) -> str:
 
 
 class Shim:
-    """A door to the API server that can be slammed: `mode` is open, refuse (resets), or hang (accepts and says nothing)."""
+    """A door to the API server that can be slammed: `mode` is open, refuse (resets), hang (accepts and says nothing), or
+    garbage (answers, but not in its language)."""
 
     path = Path()
 
@@ -128,6 +129,11 @@ class Shim:
             except OSError:
                 return
             if self.mode == "refuse":
+                here.close()
+                continue
+            if self.mode == "garbage":
+                with suppress(OSError):
+                    here.sendall(b"\x15\x03HTTP/1.1 200 OK\r\n\r\n{" + secrets.token_bytes(40))
                 here.close()
                 continue
             self._open.append(here)

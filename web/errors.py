@@ -21,7 +21,7 @@ _HEADS = {
     500: "Something of ours broke",
     503: "Not just now",
 }
-_API = ("/api/", "/internal/", "/oauth/", "/healthz", "/readyz", "/static/")
+_API = ("/api/", "/internal/", "/oauth/token", "/oauth/userinfo", "/healthz", "/readyz", "/static/")
 _GIT = ("/info/refs", "/git-upload-pack", "/git-receive-pack", "/info/lfs")
 
 

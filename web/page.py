@@ -59,6 +59,7 @@ DONE = {
     "same": "Nothing was changed, so nothing was committed.",
     "frontmatter": "Written to README.md as a commit.",
     "first": "Welcome. You run this Podium now.",
+    "everywhere": "You are signed out everywhere else.",
     "signedout": "You are signed out.",
 }
 

@@ -25,6 +25,7 @@ from web import (
     live,
     logs,
     new,
+    oauth,
     owners,
     people,
     settings,
@@ -46,7 +47,7 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     of_admins = (admin, audit, people)
-    of_all = (first_run, account, api_docs, docs, explore, new, sign_in, tokens, hardware)
+    of_all = (first_run, account, api_docs, docs, explore, new, sign_in, oauth, tokens, hardware)
     of_spaces = (logs, live, files, history, edit, community, use, badge, analytics, settings, space)
     for pages in (*of_admins, *of_all, *of_spaces, owners):
         router.include_router(pages.routes(console))

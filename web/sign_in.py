@@ -29,12 +29,13 @@ def routes(console: Console) -> APIRouter:
     def enter(
         request: Request, form: dict[str, str] = Depends(console.form), visit: Visit = Depends(console.visit)
     ) -> Response:
+        address, agent = address_of(request), request.headers.get("user-agent", "")
         after, name = safe_next(form.get("next")), form.get("name", "").strip()[:200]
         try:
             if form.get("code"):
-                secret = accounts.follow_link(form["code"])
+                secret = accounts.follow_link(form["code"], address, agent)
             else:
-                secret = accounts.sign_in(name, form.get("password", "").strip()[:4096], address_of(request))
+                secret = accounts.sign_in(name, form.get("password", "").strip()[:4096], address, agent)
         except (Unauthorized, TooMany) as error:
             status = 429 if isinstance(error, TooMany) else 401
             return page(request, visit, status=status, next=after, error=error.message, name=name)

@@ -22,7 +22,7 @@ from builder.plan import SCHEMA, Plan, digest
 from builder.request import Request
 
 _RUNTIME = Path(runtime_images.__file__).parent
-_CONTEXT = ("launcher.py", "static_server.py", "prepare.sh")
+_CONTEXT = ("launcher.py", "static_server.py", "site/sitecustomize.py", "prepare.sh")
 
 
 class ImageMaker(Buildx):
@@ -163,6 +163,7 @@ class ImageMaker(Buildx):
         context = self.work / f"runtime-{variant}"
         context.mkdir(exist_ok=True)
         for name in _CONTEXT:
+            (context / name).parent.mkdir(exist_ok=True)
             (context / name).write_bytes(files[name])
         (context / "ca-bundle.crt").write_bytes(self._bundle())
         text = files[f"{variant}/Dockerfile"].decode()

@@ -17,10 +17,12 @@ from orchestrator.api import (
     hardware,
     internal,
     later,
+    lfs_files,
     likes,
     listing,
     logs,
     moves,
+    oauth,
     people,
     plain,
     problems,
@@ -30,6 +32,7 @@ from orchestrator.api import (
     uploads,
     webhooks,
     xet,
+    xet_read,
 )
 from orchestrator.api.envelope import Envelope
 from orchestrator.api.parts import Parts
@@ -40,8 +43,11 @@ _ROUTERS = (
     internal.internal,
     document.router,
     xet.cas,
+    xet_read.router,
     xet.router,
+    lfs_files.router,
     people.router,
+    oauth.router,
     hardware.router,
     listing.router,
     spaces.reserved,

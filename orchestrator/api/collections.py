@@ -96,7 +96,7 @@ def change(owner: Name, slug: Name, body: Changes, caller: SignedInDep, parts: P
     return {"success": True, "data": _whole(parts, caller, changed, base)}
 
 
-@router.delete(_AT)
+@router.delete(_AT, response_class=PlainTextResponse)
 def delete(owner: Name, slug: Name, caller: SignedInDep, parts: PartsDep):
     parts.collections.delete(caller, f"{owner}/{slug}")
     return PlainTextResponse("OK")
@@ -114,7 +114,7 @@ def change_item(owner: Name, slug: Name, item: Name, body: ItemChanges, caller: 
     return {"success": True, "data": {"_id": changed.id, "position": changed.position} | _note(changed)}
 
 
-@router.delete(_AT + "/items/{item}")
+@router.delete(_AT + "/items/{item}", response_class=PlainTextResponse)
 def remove_item(owner: Name, slug: Name, item: Name, caller: SignedInDep, parts: PartsDep):
     parts.collections.remove_item(caller, f"{owner}/{slug}", item)
     return PlainTextResponse("OK")

@@ -18,6 +18,7 @@ from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, RepoDep
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
+from orchestrator.domain.push import amount
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
@@ -69,7 +70,7 @@ def repo_to_commit_to(
 ) -> AnyRepo:
     """The repo, if the caller may commit to this revision of it: everybody who reads it may open a pull request."""
     if request:
-        require_voice(caller)
+        require_voice(caller, repo)
         refuse_disabled(repo)
         parts.gates.check(caller, repo)
     else:
@@ -86,8 +87,8 @@ def preupload(body: Preupload, space: CommitRepoDep, parts: PartsDep, revision: 
     now, so that the client can skip what did not change; `shouldIgnore`: .gitignore says so."""
     limit = parts.large.limits.file
     if huge := [file for file in body.files if file.size > limit]:
-        shown = ", ".join(f"{file.path[:200]} ({_mb(file.size)})" for file in huge[:5])
-        message = f"one file may have {_mb(limit)}: {shown}; leave it out or make it smaller"
+        shown = ", ".join(f"{file.path[:200]} ({amount(file.size)})" for file in huge[:5])
+        message = f"one file may have {amount(limit)}: {shown}; leave it out or make it smaller"
         raise TooLarge("FILE_TOO_LARGE", message)
     commit = _commit_of(parts, space, revision)
     there = entries_of(parts, space.id, commit, [f.path for f in body.files]) if commit else []
@@ -96,7 +97,7 @@ def preupload(body: Preupload, space: CommitRepoDep, parts: PartsDep, revision: 
     attributes = _attributes(parts, space, commit, body.git_attributes)
     answers = []
     for file in body.files:
-        mode = mode_of(attributes, file.path, file.size, _sample(file))
+        mode = mode_of(attributes, file.path, file.size, _sample(file), parts.file_limit)
         answer: dict[str, Any] = {"path": file.path, "uploadMode": mode, "shouldIgnore": ignored(file.path)}
         answers.append(answer | ({"oid": have[file.path]} if file.path in have else {}))
     return {"files": answers, "commitOid": commit}
@@ -110,7 +111,7 @@ def _attributes(parts, space: AnyRepo, commit: str | None, given: str | None) ->
 
 def _sample(file: FileToCome) -> bytes:
     try:
-        return b64decode(file.sample or "")
+        return b64decode(file.sample or "", validate=True)
     except (Base64Error, ValueError):
         raise Invalid(
             "SAMPLE", f'{ascii(file.path[:200])}: "sample" must be the first bytes of the file in base64'
@@ -174,7 +175,7 @@ async def _spool(request: Request, body: IO[bytes], limit: int) -> None:
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise TooLarge("TOO_LARGE", f"one commit may have {_mb(limit)}; send it in several")
+            raise TooLarge("TOO_LARGE", f"one commit may have {amount(limit)}; send it in several")
         await run_in_threadpool(body.write, chunk)
     body.seek(0)
 
@@ -205,7 +206,7 @@ def _lines(body: IO[bytes], limit: int) -> Iterator[tuple[str, dict]]:
         number += 1
         if len(line) > limit:
             raise TooLarge(
-                "FILE_TOO_LARGE", f"line {number} of the commit is too long: one file may have {_mb(limit // 2)}"
+                "FILE_TOO_LARGE", f"line {number} of the commit is too long: one file may have {amount(limit // 2)}"
             )
         if not line.strip():
             continue
@@ -272,9 +273,7 @@ def content_of(content: object, encoding: object, path: str, limit: int) -> byte
         message = f'{ascii(path[:200])}: "content" must be a text in the "encoding" base64 or utf-8'
         raise Invalid("COMMIT_CONTENT", message) from None
     if len(data) > limit:
-        raise TooLarge("FILE_TOO_LARGE", f"{ascii(path[:200])} has {_mb(len(data))}; one file may have {_mb(limit)}")
+        raise TooLarge(
+            "FILE_TOO_LARGE", f"{ascii(path[:200])} has {amount(len(data))}; one file may have {amount(limit)}"
+        )
     return data
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1024**2:.4g} MB"

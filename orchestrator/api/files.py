@@ -172,6 +172,7 @@ def resolve(
     request: Request,
     space: RepoDep,
     parts: PartsDep,
+    base: BaseDep,
     revision: Revision,
     path: FilePath,
     download: bool = False,
@@ -189,7 +190,9 @@ def resolve(
     size = large.size if large else entry.size
     headers = _headers(entry, commit, download) | {"X-Linked-Size": str(size)} | _cached(space, revision == commit)
     if large:
-        headers |= {"ETag": f'"{large.oid}"', "X-Linked-Etag": f'"{large.oid}"'}
+        headers |= {"ETag": f'"{large.oid}"', "X-Linked-Etag": f'"{large.oid}"'} | _pieces(
+            space, base, large.oid, commit
+        )
     if headers["ETag"] in etags(request.headers.get("if-none-match", "")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     start, end, status = span(request, size, headers)
@@ -233,6 +236,12 @@ def _headers(entry: TreeEntry, commit: str, download: bool) -> dict[str, str]:
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "same-site",
     }
+
+
+def _pieces(space, base: str, oid: str, commit: str) -> dict[str, str]:
+    """Tells clients that have Xet where to fetch the file in pieces; others do not look."""
+    token = f"{base}/api/{space.kind.plural}/{space.full_name}/xet-read-token/{commit}"
+    return {"X-Xet-Hash": oid, "Link": f'<{token}>; rel="xet-auth"'}
 
 
 def _cached(space, fixed: bool) -> dict[str, str]:

@@ -67,7 +67,7 @@ def ask(repo: RepoDep, caller: SignedInDep, parts: PartsDep, told: AnswersDep):
     return {"requestId": made.id, "status": made.status, "timestamp": views.iso(made.created_at)}
 
 
-@router.post(_AT + "/cancel")
+@router.post(_AT + "/cancel", response_class=Response)
 def withdraw(repo: RepoDep, caller: SignedInDep, parts: PartsDep):
     """Take back the caller's own request that nobody decided about."""
     parts.gates.withdraw(caller, repo)

@@ -4,6 +4,7 @@ forwards there."""
 
 import hmac
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -15,8 +16,9 @@ from orchestrator.api.metrics import TYPE, exposition
 from orchestrator.api.params import OpenBody
 from orchestrator.domain.caller import role_on
 from orchestrator.domain.space import Role
-from orchestrator.errors import NotFound, PodiumError, Unauthorized
+from orchestrator.errors import NotFound, PodiumError, Unauthorized, Unavailable
 
+log = logging.getLogger(__name__)
 router = APIRouter(include_in_schema=False)
 
 
@@ -47,13 +49,17 @@ class Question(OpenBody):
 
 @internal.get("/feed")
 async def feed(parts: PartsDep):
-    """Routes as NDJSON, without end (services/routes.py)."""
+    """Routes as NDJSON, until the database goes away (services/routes.py): the gateway asks again, and serves what it knows."""
+    messages = parts.feed.messages()
+    first = await anext(messages)  # so that a database that is away already is a 503, not a feed that breaks off
 
     async def lines() -> AsyncIterator[bytes]:
-        messages = parts.feed.messages()
         try:
+            yield json.dumps(first).encode() + b"\n"
             async for message in messages:
                 yield json.dumps(message).encode() + b"\n"
+        except Unavailable as error:
+            log.warning("the route feed ends: %s", error)
         finally:
             await messages.aclose()
 

@@ -3,7 +3,7 @@ removes its line here."""
 
 from fastapi import APIRouter
 
-from orchestrator.errors import Invalid, NotFound, repo_not_found
+from orchestrator.errors import Invalid, repo_not_found
 
 router = APIRouter(include_in_schema=False)
 
@@ -13,7 +13,6 @@ _LATER = (
     (("PUT", "DELETE"), _REPO + "/volumes", "choosing volumes; every Space has its own /data"),
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),
     (("POST",), _REPO + "/replicas", "more than one replica"),
-    (("GET",), _REPO + "/lfs-files", "LFS; commit files as regular ones"),
 )
 
 
@@ -26,13 +25,6 @@ def _refusal(what: str):
 
 for _methods, _path, _what in _LATER:
     router.add_api_route(_path, _refusal(_what), methods=list(_methods))
-
-
-@router.get(_REPO + "/xet-write-token/{revision:path}")
-@router.get(_REPO + "/xet-read-token/{revision:path}")
-def xet_token() -> None:
-    """Never asked for by clients that heed preupload, which says "regular" for every file."""
-    raise NotFound("XET", "This Podium has no Xet storage; set HF_HUB_DISABLE_XET=1 or send regular files.")
 
 
 #: What may follow the name of a repo.

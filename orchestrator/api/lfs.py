@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 
 from orchestrator.api.bodies import announced, pour, small
 from orchestrator.api.identity import base_url
+from orchestrator.api.parts import Parts
 from orchestrator.api.problems import moved_to, status_of
 from orchestrator.api.ranges import span
 from orchestrator.domain.large import check_oid, check_size
@@ -31,10 +32,10 @@ CHUNK = 64 * 1024**2  #: bytes of one part of the Hub's multipart transfer; smal
 _PARTS = 1000  #: parts of one object at most; of larger ones the parts are larger
 
 
-def router(access: GitAccess, large: LargeFiles, grants: Grants) -> APIRouter:
+def router(access: GitAccess, parts: Parts) -> APIRouter:
     """What git-lfs and the Hub's clients ask of each kind of repo, with and without `.git`."""
     routes = APIRouter(include_in_schema=False)
-    lfs = _Lfs(access, large, grants)
+    lfs = _Lfs(access, parts.large, parts.grants)
     for kind in RepoKind:
         at = f"/{kind.prefix}{{owner}}/{{name}}/info/lfs"
         routes.add_api_route(f"{at}/objects/batch", _told(lfs.batch, kind), methods=["POST"])

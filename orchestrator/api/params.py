@@ -142,7 +142,7 @@ def open_repo(repo: RepoDep, caller: CallerDep, parts: PartsDep) -> AnyRepo:
 
 def voice_repo(repo: Annotated[AnyRepo, Depends(open_repo)], caller: CallerDep) -> AnyRepo:
     """The repo if the caller may bring something to it: writers, and whoever may open a pull request."""
-    require_voice(caller)
+    require_voice(caller, repo)
     return repo
 
 

@@ -11,6 +11,7 @@ from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
+from orchestrator.services.devices import Devices
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
@@ -19,6 +20,7 @@ from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
+from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
 from orchestrator.services.pushes import Pushes
@@ -47,12 +49,12 @@ class Parts:
     bell: Bell
     signing: Signing
     allotment: Allotment
-    large: LargeFiles
-    grants: Grants
-    xet: Xet
     hosted: Repositories
     gates: Gates
     likes: Likes
+    large: LargeFiles
+    grants: Grants
+    xet: Xet
     moves: Moves
     duplicates: Duplicates
     collections: Collections
@@ -66,6 +68,8 @@ class Parts:
     oversight: Oversight = field(kw_only=True)
     people: People = field(kw_only=True)
     visits: Visits = field(kw_only=True)
+    oauth: OAuth = field(kw_only=True)
+    devices: Devices = field(kw_only=True)
     community: Community = field(kw_only=True)
     imports: Imports = field(kw_only=True)
 

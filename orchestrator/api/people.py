@@ -21,8 +21,7 @@ def whoami(caller: CallerDep, parts: PartsDep, base: BaseDep):
     """The caller, their organisations and the token they use."""
     if caller.user is None:
         raise Unauthorized("AUTH_REQUIRED", "Invalid username or password.")
-    token = next((t for t in parts.accounts.tokens(caller.user) if t.name == caller.token_name), None)
-    return views.whoami(caller, parts.accounts.orgs_of(caller.user), token, base)
+    return views.whoami(caller, parts.accounts.orgs_of(caller.user), base)
 
 
 @router.get("/api/users/{user}/overview")

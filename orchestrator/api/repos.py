@@ -175,7 +175,7 @@ def where(repo: AnyRepo, base: str) -> dict[str, object]:
     return {"url": f"{base}/{repo.path}", "name": repo.full_name, "id": repo.id}
 
 
-@router.delete("/api/repos/delete")
+@router.delete("/api/repos/delete", response_class=PlainTextResponse)
 def delete(body: RepoName, caller: SignedInDep, parts: PartsDep):
     """Gone at once for everybody; what is left is taken down after."""
     repo = parts.hosted.find(
@@ -211,11 +211,11 @@ def _gate(value: bool | str | None) -> str | None:
     raise Invalid("GATED", f"gated is {ascii(value)[:40]}; write auto, manual or false")
 
 
-@router.get("/api/{kind}/{owner}/{name}/auth-check")
+@router.get("/api/{kind}/{owner}/{name}/auth-check", response_class=Response)
 def auth_check(space: OpenRepoDep):
     return Response(status_code=200)
 
 
-@router.get("/api/{kind}/{owner}/{name}/auth-check/write")
+@router.get("/api/{kind}/{owner}/{name}/auth-check/write", response_class=Response)
 def auth_check_write(space: WritableRepoDep):
     return Response(status_code=200)

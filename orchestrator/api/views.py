@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from orchestrator.api.cardtags import tags
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.decide import RouteState
-from orchestrator.domain.records import Build, Owner, Setting, Space, Token
+from orchestrator.domain.grants import as_json
+from orchestrator.domain.records import Build, Owner, Setting, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
 from orchestrator.domain.stage import Stage
@@ -182,32 +183,40 @@ def member(owner: Owner, base: str) -> Json:
     }
 
 
-def whoami(caller: Caller, orgs: Iterable[tuple[Owner, Role]], token: Token | None, base: str) -> Json:
-    """The caller as `whoami-v2` shows it. `gradio deploy` insists on the role "write"."""
-    user = caller.user
+def whoami(caller: Caller, orgs: Iterable[tuple[Owner, Role]], base: str) -> Json:
+    """The caller as `whoami-v2` shows it. `gradio deploy` insists on the role "write". A Space that signed the user in sees
+    what its scope names."""
+    user, token = caller.user, caller.token
     assert user is not None
     role = caller.token_role if caller.via == "token" else "write"
+    of_space = token is not None and token.client_id != "" and token.grants is not None
+    scopes = token.scope.split() if token and of_space else ["email", "read-memberships"]
+    used: Json = {
+        "displayName": caller.token_name or "session",
+        "role": role,
+        "createdAt": iso(token.created_at if token else user.created_at),
+    }
+    if token and token.expires_at:
+        used["expiration"] = iso(token.expires_at)
+    if caller.grants is not None:
+        used["fineGrained"] = as_json(caller.grants)
     return {
         "type": "user",
         "id": user.id,
         "name": user.name,
         "fullname": user.fullname or user.name,
-        "email": user.email or None,
+        "email": (user.email or None) if "email" in scopes else None,
         "emailVerified": False,
         "canPay": False,
         "billingMode": "prepaid",
         "periodEnd": None,
         "isPro": False,
-        "isAdmin": user.is_admin,
+        "isAdmin": caller.is_admin,
         "avatarUrl": avatar_url(base, user),
-        "orgs": [_membership(org, role, base) for org, role in orgs],
+        "orgs": [_membership(org, role, base) for org, role in orgs] if "read-memberships" in scopes else [],
         "auth": {
-            "type": "access_token" if caller.via == "token" else "session",
-            "accessToken": {
-                "displayName": caller.token_name or "session",
-                "role": role,
-                "createdAt": iso(token.created_at if token else user.created_at),
-            },
+            "type": "oauth" if of_space else "access_token" if caller.via == "token" else "session",
+            "accessToken": used,
         },
     }
 

@@ -1,6 +1,6 @@
-"""The write half of Xet, as the Hub's newer clients upload (hub-docs, docs/xet/api.md; hub-api reference 2.20): a token for a
-repo, then xorbs and shards at the address that came with it. Files are served by `resolve` as before, so no half for reading is
-needed. Owns paths, JSON and statuses; what becomes of the bytes is `services/xet.py`."""
+"""Tokens for Xet and its write half, as newer clients upload (hub-docs, docs/xet/api.md; hub-api reference 2.20): a token for a
+repo, then xorbs and shards at the address that came with it. The read half is `xet_read.py`. Owns paths, JSON and statuses; what
+becomes of the bytes is `services/xet.py`."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ def write_token(space: VoiceRepoDep, parts: PartsDep, base: BaseDep):
 
 @router.get(REPO + "/xet-read-token/{revision:path}")
 def read_token(space: OpenRepoDep, parts: PartsDep, base: BaseDep):
-    """For clients that ask; downloads need none here."""
+    """Where large files may be fetched in pieces, and with what token."""
     return _token(parts, base, space.id, "xet-read")
 
 
@@ -48,10 +48,10 @@ def _token(parts, base: str, repo_id: str, act: str) -> Response:
 cas = APIRouter(include_in_schema=False)
 
 
-def _may_write(parts, repo_id: str, authorization: str) -> None:
+def may(parts, repo_id: str, authorization: str, *acts: str) -> None:
     """Raises Unauthorized, so that clients ask for a new token, and Forbidden for one of another repo."""
     try:
-        told = parts.grants.read(authorization.removeprefix("Bearer ").strip(), "xet-write")
+        told = parts.grants.read(authorization.removeprefix("Bearer ").strip(), *acts)
     except Forbidden as error:
         raise Unauthorized(error.code, error.message) from None
     if told.get("repo") != repo_id:
@@ -63,13 +63,13 @@ def _may_write(parts, repo_id: str, authorization: str) -> None:
 @cas.post(CAS + "/v2/shards")
 def unknown(repo_id: str, epoch: str, parts: PartsDep, authorization: Annotated[str, Header()] = ""):
     """Nothing is known of this chunk, or clients go on without."""
-    _may_write(parts, repo_id, authorization)
+    may(parts, repo_id, authorization, "xet-write")
     raise NotFound("XET_UNKNOWN", "Nothing is known of this here.")
 
 
 @cas.head(CAS + "/v1/xorbs/{prefix}/{name}")
 def has(repo_id: str, epoch: str, name: Hash, parts: PartsDep, authorization: Annotated[str, Header()] = ""):
-    _may_write(parts, repo_id, authorization)
+    may(parts, repo_id, authorization, "xet-write")
     return Response(status_code=200 if parts.xet.has(repo_id, epoch, name) else 404)
 
 
@@ -82,7 +82,7 @@ async def xorb(
     parts: PartsDep,
     authorization: Annotated[str, Header()] = "",
 ):
-    _may_write(parts, repo_id, authorization)
+    may(parts, repo_id, authorization, "xet-write")
     with parts.xet.arriving(repo_id, epoch, name) as coming:
         await pour(request, coming.write, XORB_LIMIT, "a xorb")
         return {"was_inserted": await run_in_threadpool(coming.done)}
@@ -94,7 +94,7 @@ async def shard(
     request: Request, repo_id: str, epoch: str, parts: PartsDep, authorization: Annotated[str, Header()] = ""
 ):
     """Returns when all files are rebuilt, checked and durable. A client that asks again meanwhile waits for the same."""
-    _may_write(parts, repo_id, authorization)
+    may(parts, repo_id, authorization, "xet-write")
     with tempfile.TemporaryFile(dir=parts.scratch) as body:
         digest = hashlib.sha256(f"{repo_id} {epoch} ".encode())
 

@@ -22,7 +22,7 @@ from builder.backends.shelf import LOCKS, disk_bytes, is_whole, mark_of, remove
 from builder.request import Bounds, Index, Request
 from orchestrator.domain.seen import Fault, FaultKind, Image
 from orchestrator.errors import Unavailable
-from orchestrator.ports import BuildOrder, BuildResult, Cancelled
+from orchestrator.ports import BuilderDied, BuildOrder, BuildResult, Cancelled
 
 log_ = logging.getLogger("podium.builds")
 #: Arguments that start a builder: no PYTHON… variables, no user's packages.
@@ -85,7 +85,7 @@ class LocalBuilds:
             self._end(process)
             raise
         self._end(process)
-        raise Unavailable(f"the builder ended without a result (exit status {process.returncode})")
+        raise BuilderDied(f"the builder ended without a result (exit status {process.returncode})")
 
     def _request(self, order: BuildOrder) -> Request:
         return Request(
@@ -130,7 +130,7 @@ class LocalBuilds:
             raise Unavailable(f"cannot start a builder: {error}") from None
 
     def _messages(self, process: subprocess.Popen, cancelled: Callable[[], bool]) -> Iterator[dict]:
-        """What the builder says until it ends. Raises Cancelled, and Unavailable when it does not stop by itself."""
+        """What the builder says until it ends. Raises Cancelled, and BuilderDied when it does not stop by itself."""
         deadline = time.monotonic() + self.bounds.timeout + _SLACK
         rest = b""
         with selectors.DefaultSelector() as ready:
@@ -139,7 +139,7 @@ class LocalBuilds:
                 if cancelled():
                     raise Cancelled
                 if time.monotonic() > deadline:
-                    raise Unavailable("the builder did not stop at its own time limit")
+                    raise BuilderDied("the builder did not stop at its own time limit")
                 if not ready.select(_TICK):
                     continue
                 chunk = os.read(process.stdout.fileno(), 1 << 16)

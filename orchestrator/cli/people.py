@@ -2,6 +2,7 @@
 running `podium up`. A secret is the only thing on stdout; what is said about it goes to stderr."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from orchestrator.cli.output import ago, moment, say, table
+from orchestrator.domain.grants import EVERYWHERE
 from orchestrator.errors import Invalid
 from orchestrator.settings import Settings, load
 
@@ -152,13 +154,37 @@ def org_list(data: Data = None) -> None:
 @tokens.command("add")
 def token_add(
     user: Name,
-    role: Annotated[Literal["read", "write"], typer.Option(help="read: clone and call; write: also push.")],
+    role: Annotated[
+        Literal["read", "write", "fineGrained"],
+        typer.Option(help="read: clone and call; write: also push; fineGrained: only what is named here."),
+    ],
     name: Annotated[str, typer.Option(help="What it is for.", show_default=False)] = "",
+    repo: Annotated[
+        list[str] | None, typer.Option(help="owner/name:read or :write, of a fineGrained token.", show_default=False)
+    ] = None,
+    owner: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--org", help="Everything of an organisation or of the user: NAME:read or :write.", show_default=False
+        ),
+    ] = None,
+    can: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Also everywhere: {', '.join(sorted(EVERYWHERE))}.", show_default=False),
+    ] = None,
+    days: Annotated[float, typer.Option(help="Days until it ends; 0: never.")] = 0.0,
     data: Data = None,
 ) -> None:
     """Make an access token and print it, once."""
+    if role != "fineGrained" and (repo or owner or can):
+        raise Invalid("TOKEN_GRANTS", "--repo, --org and --can are for --role fineGrained")
     with _opened(data) as (accounts, _):
-        secret = accounts.add_token(accounts.user(user), role, name)
+        person = accounts.user(user)
+        grants = None
+        if role == "fineGrained":
+            grants = accounts.grants(person, _by_name(owner), _by_name(repo), can or ())
+        ends = time.time() + days * 86400 if days else None
+        secret = accounts.add_token(person, role, name, grants=grants, expires_at=ends)
     print(secret, flush=True)
     say(f"A {role} token of {user}, shown only now. Use it as password for git, and as HF_TOKEN.")
 
@@ -168,8 +194,15 @@ def token_list(user: Name, data: Data = None) -> None:
     """The tokens of a user: id, name, role, last four characters, last use. Never the tokens themselves."""
     with _opened(data) as (accounts, _):
         found = accounts.tokens(accounts.user(user))
-    rows = [(t.id, t.name, t.role, f"…{t.hint}", moment(t.created_at), ago(t.last_used_at)) for t in found]
-    table(("id", "name", "role", "ends in", "since", "used"), rows)
+    ends = lambda t: moment(t.expires_at) if t.expires_at else "never"  # noqa: E731
+    rows = [(t.id, t.name, t.role, f"…{t.hint}", moment(t.created_at), ago(t.last_used_at), ends(t)) for t in found]
+    table(("id", "name", "role", "ends in", "since", "used", "until"), rows)
+
+
+def _by_name(given: list[str] | None) -> dict[str, str]:
+    """`acme/demo:write` as name and permission; without a colon it is read."""
+    pairs = (one.rpartition(":") if ":" in one else (one, ":", "read") for one in given or ())
+    return {name: role for name, _, role in pairs}
 
 
 @tokens.command("revoke")

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from orchestrator.domain.records import AnyRepo, Owner
+from orchestrator.domain.grants import Grants
+from orchestrator.domain.records import AnyRepo, Owner, Token
 from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, Unauthorized, repo_not_found
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`user` None: a stranger. `limit`: the most that the credential allows (a read token: READ). `orgs`: organisation id
-    -> role. `via`: token | session | none. `token_name` is shown by whoami."""
+    """`user` None: a stranger. `limit`: the most that the credential allows anywhere (a read token: READ). `orgs`:
+    organisation id -> role. `via`: token | session | none. `token_name` is shown by whoami. `grants`: all that a
+    fine-grained token may do; None for other credentials."""
 
     user: Owner | None = None
     limit: Role = Role.NONE
@@ -19,6 +21,8 @@ class Caller:
     token_name: str = ""
     token_role: str = ""
     address: str = ""  #: of the client, for the audit log
+    grants: Grants | None = None
+    token: Token | None = None
 
     @property
     def name(self) -> str:
@@ -26,24 +30,36 @@ class Caller:
 
     @property
     def is_admin(self) -> bool:
-        return bool(self.user and self.user.is_admin)
+        """With a fine-grained token nobody is."""
+        return bool(self.user and self.user.is_admin and self.grants is None)
 
 
 STRANGER = Caller()
 
 
-def role_in(caller: Caller, owner_id: str) -> Role:
-    """What the caller may do with what an owner has, whatever its visibility."""
+def role_in(caller: Caller, owner_id: str, repo_id: str = "") -> Role:
+    """What the caller may do with what an owner has, whatever its visibility; or with one repo of the owner's."""
     if not caller.user:
         return Role.NONE
     mine = Role.ADMIN if caller.user.id == owner_id or caller.is_admin else caller.orgs.get(owner_id, Role.NONE)
-    return min(mine, caller.limit)
+    limit = caller.limit if caller.grants is None else min(caller.limit, caller.grants.limit(owner_id, repo_id))
+    return min(mine, limit)
+
+
+def may(caller: Caller, word: str, owner_id: str = "", repo_id: str = "") -> bool:
+    """Whether the caller's credential allows what a word of `domain/grants.py` stands for, such as DISCUSS on a repo. Says
+    nothing about the role of the user."""
+    if caller.user is None:
+        return False
+    if caller.grants is None:
+        return caller.limit >= (Role.READ if word.endswith(".read") else Role.WRITE)
+    return word in caller.grants.words(owner_id, repo_id)
 
 
 def role_on(caller: Caller, space: AnyRepo, code: bool = False) -> Role:
     """What the caller may do with a Space. `code`: with its files rather than its app (protected Spaces differ)."""
     hidden = space.code_private if code else space.private
-    return max(role_in(caller, space.owner_id), Role.NONE if hidden else Role.READ)
+    return max(role_in(caller, space.owner_id, space.id), Role.NONE if hidden else Role.READ)
 
 
 def require_admin(caller: Caller) -> None:
@@ -64,6 +80,10 @@ def require(caller: Caller, space: AnyRepo, needed: Role, code: bool = False) ->
         raise repo_not_found()
     if caller.user is None:
         raise Unauthorized("AUTH_REQUIRED", "Sign in first: this needs an access token with write permission.")
+    if caller.grants is not None and caller.grants.limit(space.owner_id, space.id) < needed:
+        raise Forbidden(
+            "TOKEN_SCOPE", f"This token may not {needed.name.lower()} {space.full_name}; use one that was made for it."
+        )
     if caller.limit < needed:
         raise Forbidden("TOKEN_READ_ONLY", "This token may only read; use an access token with write permission.")
     raise Forbidden(

@@ -199,6 +199,7 @@ def _without_image(build: BuildSeen | None, seen: Seen, now: float) -> Decision:
         return Decision(stage, route, "queued for building", (StartBuild(), *rest), serve, now, look_at=now + RESYNC)
     if build.state is BuildState.QUEUED:
         reason = f"queued for building, {build.ahead} ahead of it" if build.ahead else "queued for building"
+        reason = f"{build.fault.message}; trying again" if build.fault else reason
     else:
         reason = "building"
     return Decision(stage, route, reason, rest, serve, build.since, build.deadline, look_at=now + RESYNC)

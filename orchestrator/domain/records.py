@@ -27,7 +27,11 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token; only its SHA-256 is kept. `role`: read | write."""
+    """An access token; only its SHA-256 is kept. `role`: read | write | fineGrained. `grants`: of a fine-grained one, as
+    `domain/grants.py` writes them.
+
+    One that OAuth gave has the id of its client, and belongs to a family: all that came of one consent, by the id of the
+    first. `scope`: what a Space was allowed. The refresh token beside it works once."""
 
     id: str
     user_id: str
@@ -39,6 +43,13 @@ class Token:
     last_used_at: float | None = None
     expires_at: float | None = None
     revoked_at: float | None = None
+    grants: dict[str, Any] | None = None
+    client_id: str = ""
+    family: str = ""
+    scope: str = ""
+    refresh_hash: str | None = None
+    refresh_expires_at: float | None = None
+    refreshed_as: str = ""  #: id of the token that its refresh token gave
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,60 @@ class Session:
     created_at: float
     expires_at: float
     once: bool = False
+    address: str = ""  #: where it was signed in from
+    agent: str = ""  #: and what the browser called itself
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthClient:
+    """A Space's own client of our OAuth provider. `secret` is locked by services/vault.py."""
+
+    id: str
+    space_id: str
+    secret: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class OAuthCode:
+    """What a user agreed to, for the moment until the client fetches its token. Only the code's SHA-256 is kept. `family`:
+    of the token that it gave; a second use ends that."""
+
+    hash: str
+    client_id: str
+    user_id: str
+    redirect_uri: str
+    scope: str
+    nonce: str
+    challenge: str
+    created_at: float
+    expires_at: float
+    family: str = ""
+
+
+class DeviceState(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    SPENT = "spent"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A program without a browser that waits for its user to enter `user_code` in one (RFC 8628). Only the SHA-256 of its
+    device code is kept. `address`, `agent`: where it asked from and what it called itself."""
+
+    hash: str
+    user_code: str
+    client_id: str
+    created_at: float
+    expires_at: float
+    address: str = ""
+    agent: str = ""
+    polled_at: float = 0.0
+    interval: float = 5.0  #: seconds between questions, grows when it asks more often
+    state: DeviceState = DeviceState.PENDING
+    user_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ RESERVED_NAMES = frozenset(
         "spaces",
         "models",
         "datasets",
+        "collections",
         "oauth",
         "internal",
         "git",

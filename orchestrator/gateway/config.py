@@ -17,6 +17,7 @@ class GatewayConfig:
     apps_domain: str  #: Spaces are `<label>.<apps_domain>`
     public_url: str  #: URL of the console, without a trailing slash
     snapshot: Path  #: file that keeps the last routes for a start while the control plane is down
+    app_endpoint: str = ""  #: URL by which apps know the console, if another
     access_log: Path | None = None  #: None: no access log
     access_log_size: int = 64 * MB  #: the log is rotated at this size, one older file is kept
     trusted_proxies: int = 0  #: proxies in front that append to X-Forwarded-For

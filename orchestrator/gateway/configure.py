@@ -24,6 +24,7 @@ def configure(settings: Settings) -> GatewayConfig:
         apps_domain=settings.apps_domain,
         public_url=settings.public_url,
         snapshot=_closed(settings.run_directory) / "routes.json",
+        app_endpoint=settings.app_endpoint,
         access_log=_access_log(settings),
         trusted_proxies=settings.trusted_proxies,
         rate_limit=settings.rate_limit,

@@ -11,13 +11,14 @@ CONSOLE = b""  #: what `Hosts.door` returns for the console; a label is never em
 
 
 class Hosts:
-    """The names this gateway answers to, from the apps' domain and the URL of the console."""
+    """The names this gateway answers to, from the apps' domain, the URL of the console, and the one by which apps know it."""
 
-    def __init__(self, apps_domain: str, public_url: str) -> None:
+    def __init__(self, apps_domain: str, public_url: str, app_endpoint: str = "") -> None:
         self.apps_domain = apps_domain.lower()
         self._suffix = b"." + self.apps_domain.encode()
         console = (urlsplit(public_url).hostname or "").lower()
-        self._console = frozenset({console.encode(), b"localhost", self.apps_domain.encode()})
+        inside = (urlsplit(app_endpoint).hostname or console).lower()
+        self._console = frozenset({console.encode(), inside.encode(), b"localhost", self.apps_domain.encode()})
         self.known = f"{console} and <name>.{self.apps_domain}"
 
     def door(self, host: bytes) -> bytes | None:

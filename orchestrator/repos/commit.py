@@ -62,7 +62,8 @@ def _stale(ref: str, now: str | None) -> Stale:
     name = printable(ref.removeprefix("refs/heads/"), 60)
     at = f"it is at {now[:10]} now" if now else "it has no commit"
     return Stale(
-        "STALE_PARENT", f"{name!r} has changed since this commit was prepared ({at}); reload it and try again."
+        "STALE_PARENT",  # its first words are the Hub's, by which clients know it
+        f"The branch was updated since you opened this page. Please refresh and try again. ({name!r}: {at})",
     )
 
 

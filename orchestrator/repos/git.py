@@ -17,6 +17,7 @@ from orchestrator.repos import commit as committing
 from orchestrator.repos import duplicate as duplicating
 from orchestrator.repos import inspect as inspecting
 from orchestrator.repos import pointers as pointing
+from orchestrator.repos.known import Known
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed
 
 _ID = re.compile(r"[0-9a-f]{8,64}")
@@ -24,6 +25,7 @@ _HEX = re.compile(r"[0-9a-f]{7,40}")
 _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock$|^@$|/\.")
 _CHUNK = 64 * 1024
 _TREE_LIMIT = 200_000  #: entries listed at once; no push may bring as many
+_REMEMBERED = 10_000  #: entries of one listing that are remembered
 _STALE = WALL_CLOCK + 300  #: seconds after which a lock or a quarantine belongs to nobody
 _MANY_PACKS = 40  #: a repo with more packs is tidied
 
@@ -33,6 +35,7 @@ class GitRepos:
 
     def __init__(self, root: Path, push_limit: int) -> None:
         self._root = root
+        self._known = Known()
         root.mkdir(parents=True, exist_ok=True)
         self.git = Git(root / ".podium", push_limit)
         #: An empty repo: what a push to a Space that does not exist yet is shown.
@@ -89,6 +92,8 @@ class GitRepos:
         return out.decode().strip() or None
 
     def resolve(self, repo_id: str, revision: str) -> str:
+        if self._known.get((repo_id, revision)):
+            return revision
         tried = []
         if not _BAD_REF.search(revision) and len(revision) <= 250:
             tried = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
@@ -101,6 +106,8 @@ class GitRepos:
         for line in out.decode("utf-8", "replace").splitlines():
             oid, _, rest = line.partition(" ")
             if rest.startswith("commit ") and len(oid) == 40:
+                if oid == revision:
+                    self._known.put([((repo_id, oid), True)])
                 return oid
         raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(revision, 100)}")
 
@@ -130,6 +137,8 @@ class GitRepos:
                 found.append(_entry(record, prefix))
                 if len(found) > _TREE_LIMIT:
                     raise Invalid("TREE_BOMB", f"this revision unfolds to more than {_TREE_LIMIT} entries")
+        if len(found) <= _REMEMBERED:
+            self._known.put(((repo_id, commit, one.path), one) for one in found)
         return found
 
     def entry(self, repo_id: str, commit: str, path: str) -> TreeEntry:
@@ -139,11 +148,14 @@ class GitRepos:
             return TreeEntry("", "directory", oid.decode().strip(), 0, "040000")
         if "\x00" in path:
             raise _no_entry()
+        if known := self._known.get((repo_id, commit, path)):
+            return known
         out = self.git.run(
             self.git_dir(repo_id), "ls-tree", "-z", "-l", "--full-tree", _commit(commit), "--", os.fsencode(path)
         )
         for record in out.split(b"\0"):
             if record and (found := _entry(record)).path == path:
+                self._known.put([((repo_id, commit, path), found)])
                 return found
         raise _no_entry()
 

@@ -26,7 +26,7 @@ VENV = "/opt/venv"
 STATUS = "/run/podium"  #: where the launcher writes, as it sees it
 STATUS_LIMIT = 4 * MB  #: bytes of a status that are read: it holds the last 50 lines, which may be long
 LABEL = "podium.data"  #: which data directory a thing of the engine belongs to, as on images
-_SEATS = Seats("/home/user", "/tmp", "/data", "/opt/podium/python", "/opt/podium/static_server.py")
+_SEATS = Seats("/home/user", "/tmp", "/data", "/opt/podium/python", "/opt/podium/static_server.py", "/opt/podium/site")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class Seats:
     data: str
     python: str  #: for `{python}`
     static_server: str  #: for `{static_server}`
+    site: str = ""  #: directory of runtime_images/site/sitecustomize.py
 
 
 def app_environment(image: Image, given: Mapping[str, str], port: int, seats: Seats) -> dict[str, str]:
@@ -36,6 +37,9 @@ def app_environment(image: Image, given: Mapping[str, str], port: int, seats: Se
     if image.environment:
         ours["VIRTUAL_ENV"] = image.environment
         ours["PATH"] = f"{image.environment}/bin:{ours['PATH']}"
+    if seats.site and given.get("HF_ENDPOINT"):
+        path = given.get("PYTHONPATH") or image.env.get("PYTHONPATH")
+        ours["PYTHONPATH"] = f"{seats.site}:{path}" if path else seats.site
     told = {name: value.replace("{port}", str(port)) for name, value in image.env.items() if "{port}" in value}
     return _DEFAULTS | dict(image.env) | dict(given) | told | ours
 

@@ -102,7 +102,9 @@ def explain(lines: Sequence[str], app: str = "/app") -> Fault | None:
                 "APP_EXITED", line.strip()[:300], hint="add the Debian package of that library to packages.txt"
             )
     for pattern, sentence, hint in _COMMANDS:
-        if hit := next(filter(None, (re.search(pattern, line) for line in reversed(lines[-5:]))), None):
+        if hit := next(
+            filter(None, (re.search(pattern, line.removeprefix("[podium] ")) for line in reversed(lines[-5:]))), None
+        ):
             return Fault("APP_EXITED", sentence.format(*hit.groups())[:400], hint=hint)
     return None
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from orchestrator import failpoints
 from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
@@ -98,6 +99,7 @@ class KubernetesRuntime:
                 )
         name = f"{note.id}-{secrets.token_hex(3)}"  # of its own: an earlier one may be about to go
         self._cluster.create("secrets", manifests.secret(name, self._owner, spec, self._grace))
+        failpoints.hit("after_secret")
         try:
             made = self._cluster.create(
                 "deployments", manifests.deployment(spec, note, self._owner, name, self._options)
@@ -166,7 +168,7 @@ class KubernetesRuntime:
 
     def _ahead(self, own: Sequence[dict]) -> int:
         """How many wait longer than this instance's pod for the same accelerator."""
-        pod = pods.current(own)
+        pod = pods.newest(own)
         if pod is None or not pods.unplaced(pod) or not (resource := pods.accelerator(pod)[0]):
             return 0
         mine = (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])

@@ -13,6 +13,8 @@ from orchestrator.runtimes.environ import Seats, app_command, app_environment
 from orchestrator.runtimes.instance import Instance, copy_tree
 from runtime_images import static_server
 
+_SITE = Path(static_server.__file__).parent / "site"
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -49,7 +51,7 @@ class Orders:
             for directory in (instance.app, instance.home, instance.tmp, volume):
                 os.chown(directory, user, user)
                 directory.chmod(0o700)
-        tools = (("static_server.py", Path(static_server.__file__)),)
+        tools = (("static_server.py", Path(static_server.__file__)), ("site", _SITE))
         return sandbox.Places(
             instance.app, instance.home, instance.tmp, instance.etc, volume, runs_on(spec.image), tools
         )
@@ -93,8 +95,8 @@ class Orders:
         python = _python(image)
         if self.boxed:
             server = f"{sandbox.TOOLS}/static_server.py"
-            return Seats(sandbox.HOME, sandbox.TMP, sandbox.DATA, python, server)
-        return Seats(str(places.home), str(places.tmp), str(places.volume), python, static_server.__file__)
+            return Seats(sandbox.HOME, sandbox.TMP, sandbox.DATA, python, server, f"{sandbox.TOOLS}/site")
+        return Seats(str(places.home), str(places.tmp), str(places.volume), python, static_server.__file__, str(_SITE))
 
 
 def runs_on(image: Image) -> tuple[Path, ...]:

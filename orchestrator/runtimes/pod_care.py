@@ -39,7 +39,14 @@ class Case:
 
     @property
     def pod(self) -> Mapping | None:
-        return pods.current(self.pods)
+        return pods.current(self.deployment, self.pods)
+
+    def named(self, uid: str) -> Mapping | None:
+        return next((pod for pod in self.pods if pod["metadata"]["uid"] == uid), None)
+
+    def unproven(self, pod: Mapping) -> bool:
+        """Whether it must show that it answers: it starts, its node is silent, or it is to follow one whose node is."""
+        return self.seen.state is InstanceState.STARTING or pods.on_lost_node(pod) or pod is not self.pod
 
 
 class Care:
@@ -103,6 +110,8 @@ class Care:
             if pod is not None:
                 self._follow(case, pod)
                 self._probe(case, pod)
+                if (last := pods.newest(case.pods)) is not pod:
+                    self._probe(case, last)
                 self._give_up(case, pod, now)
             self._finish(case, now)
         there = {pod["metadata"]["uid"] for case in cases.values() for pod in case.pods}
@@ -200,8 +209,7 @@ class Care:
 
     def _probe(self, case: Case, pod: Mapping) -> None:
         uid = pod["metadata"]["uid"]
-        wanted = case.seen.state is InstanceState.STARTING or pods.on_lost_node(pod)
-        if wanted and uid not in self._probing and pods.begun(pod) and pods.address_of(pod, case.note):
+        if case.unproven(pod) and uid not in self._probing and pods.begun(pod) and pods.address_of(pod, case.note):
             self._probing.add(uid)
             name = f"look-{case.note.id}"
             threading.Thread(target=self._ask, args=(case.note.id, uid), name=name, daemon=True).start()
@@ -212,19 +220,18 @@ class Care:
         try:
             while not self._closed.wait(pause):
                 case = self._cases().get(instance_id)
-                pod = case.pod if case else None
-                if case is None or pod is None or pod["metadata"]["uid"] != uid or not pods.alive(pod):
+                pod = case.named(uid) if case else None
+                if case is None or pod is None or not pods.alive(pod) or not case.unproven(pod):
                     return
-                lost = pods.on_lost_node(pod)
-                if case.seen.state is not InstanceState.STARTING and not lost:
+                lost, told = pods.on_lost_node(pod), pods.seen_of(case.deployment, pod)
+                if pod["metadata"].get("deletionTimestamp") and not told:
                     return
                 host, _, port = pods.address_of(pod, case.note).rpartition(":")
                 ready, reason = look.answer(host.strip("[]"), int(port), case.note.ready_path)
                 asked, silent = asked + 1, 0 if ready else silent + 1
-                told = pods.seen_of(case.deployment, pod)
                 if ready or (told.get("ready_at") and lost and silent >= _SILENT):
                     self._note(case, pod, _answered(told, ready))
-                elif not told.get("ready_at") and (reason or asked * pause > 3.0):
+                elif pod is case.pod and not told.get("ready_at") and (reason or asked * pause > 3.0):
                     self._note(case, pod, self._in_the_way(uid, reason, case.note, asked))
                 pause = min(1.0 if lost else 0.25, pause * 1.1)
         finally:

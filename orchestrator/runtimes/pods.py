@@ -34,7 +34,7 @@ def see(
     note = container.read_note(notes, NOTE)
     if note is None or note.id != about["name"]:
         return None
-    pod = current(pods)
+    pod = current(deployment, pods)
     told = seen_of(deployment, pod)
     ready_at = told.get("ready_at")
     began = _began(note, pod)
@@ -65,8 +65,20 @@ def see(
     )  # fmt: skip
 
 
-def current(pods: Sequence[Mapping]) -> Mapping | None:
-    """The pod that counts: the newest one that is not on its way out."""
+def current(deployment: Mapping, pods: Sequence[Mapping]) -> Mapping | None:
+    """The pod that counts: the newest one that is not on its way out; but while its node is silent and it answers
+    nevertheless, the one that has been given up for another that does not answer yet."""
+    last = newest(pods)
+    for pod in pods:
+        told, ready = seen_of(deployment, pod), condition(pod, "Ready")
+        left = on_lost_node(pod) and not ready.get("reason") and not over(pod)  # a kubelet would give a reason
+        if left and told.get("ready_at") and not told.get("silent"):
+            return pod
+    return last
+
+
+def newest(pods: Sequence[Mapping]) -> Mapping | None:
+    """The newest one that is not on its way out."""
 
     def rank(pod: Mapping) -> tuple:
         about = pod["metadata"]

@@ -1,8 +1,7 @@
-"""Who is who: users, organisations, tokens, passwords, sessions, sign-in links. Owns how a credential is checked; what a
-caller may do is `domain/caller.py`."""
+"""Who is who: users, organisations, passwords, sessions, sign-in links. Owns how a credential is checked; what a caller may do
+is `domain/caller.py`; making and revoking tokens is tokens.py's."""
 
 import base64
-import hashlib
 import secrets
 import threading
 import time
@@ -13,31 +12,22 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from orchestrator.domain.caller import STRANGER, Caller
-from orchestrator.domain.records import AuditRow, Owner, Session, Token
+from orchestrator.domain.caller import STRANGER, Caller, role_in
+from orchestrator.domain.grants import from_json
+from orchestrator.domain.records import AuditRow, Owner, Session
 from orchestrator.domain.space import Role, check_name
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorized
 from orchestrator.ports import Store
+from orchestrator.services.tokens import TOKEN_PREFIX, Tokens, digest, new_id
 
-TOKEN_PREFIX = "hf_"  #: what existing clients and secret scanners look for
 LINK_SECONDS = 3600.0  #: life of a sign-in link
 _TOUCH_EVERY = 300.0  #: a token's last use is written at most this often
 _FAILURES_ALLOWED = 5  #: per minute, name and address
 
 
-def digest(secret: str) -> str:
-    """What is kept of a token: they are long and random, so one fast hash is right."""
-    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
-
-
-def new_id() -> str:
-    return secrets.token_hex(12)
-
-
-class Accounts:
+class Accounts(Tokens):
     def __init__(self, store: Store, session_days: int = 30, clock=time.time) -> None:
-        self._store = store
-        self._clock = clock
+        super().__init__(store, clock)
         self._session_seconds = session_days * 86400.0
         self._hasher = PasswordHasher()
         self._failures: dict[tuple[str, str], list[float]] = {}
@@ -63,7 +53,8 @@ class Accounts:
             token = tx.accounts.token_by_hash(digest(secret))
             user = tx.accounts.owner(token.user_id) if token else None
             orgs = tx.accounts.orgs_of(user.id) if user else []
-        if token is None or user is None:
+            gone = token is not None and token.grants is not None and not self.client_lives(tx, token)
+        if token is None or user is None or gone:
             if secret and not secret.startswith(TOKEN_PREFIX):
                 raise Unauthorized(
                     "AUTH_PASSWORD",
@@ -77,9 +68,10 @@ class Accounts:
         if token.last_used_at is None or now - token.last_used_at > _TOUCH_EVERY:
             with self._store.write() as tx:
                 tx.accounts.update_token(token.id, last_used_at=now)
-        limit = Role.READ if token.role == "read" else Role.ADMIN
+        grants = None if token.grants is None else from_json(token.grants)
+        limit = grants.most if grants is not None else Role.ADMIN if token.role == "write" else Role.READ
         roles = {org.id: role for org, role in orgs}
-        return Caller(user, limit, roles, "token", token.name, token.role)
+        return Caller(user, limit, roles, "token", token.name, token.role, grants=grants, token=token)
 
     def by_session(self, secret: str) -> Caller | None:
         with self._store.read() as tx:
@@ -90,7 +82,7 @@ class Accounts:
             return None
         return Caller(user, Role.ADMIN, {org.id: role for org, role in orgs}, "session")
 
-    def sign_in(self, name: str, password: str, address: str) -> str:
+    def sign_in(self, name: str, password: str, address: str, agent: str = "") -> str:
         """A new session's secret, for a user name or e-mail with its password, or with an access token as password.
         Raises Unauthorized `SIGN_IN` (the same for an unknown name) and TooMany after five failures a minute."""
         now = self._clock()
@@ -107,7 +99,7 @@ class Accounts:
                     self._failures.clear()
                 self._failures[key] = [*recent, now]
             raise Unauthorized("SIGN_IN", "That name and password do not belong together.")
-        return self.new_session(user)
+        return self.new_session(user, address, agent)
 
     def _check_password(self, name: str, password: str) -> Owner | None:
         if password.startswith(TOKEN_PREFIX):
@@ -115,9 +107,9 @@ class Accounts:
                 caller = self._by_token(password)
             except Unauthorized:
                 return None
-            if caller.limit < Role.ADMIN:
+            if caller.limit < Role.ADMIN or caller.grants is not None:
                 raise Unauthorized(
-                    "TOKEN_READ_ONLY", "This token may only read; sign in with a password or a token that may write."
+                    "TOKEN_READ_ONLY", "This token may not do everything; sign in with a password or a write token."
                 )
             user = caller.user
             return user if user and (not name or user.name.lower() == name.lower()) else None
@@ -131,11 +123,24 @@ class Accounts:
             return None
         return user if user and user.password_hash else None
 
-    def new_session(self, user: Owner) -> str:
+    def new_session(self, user: Owner, address: str = "", agent: str = "") -> str:
         secret, now = secrets.token_urlsafe(32), self._clock()
+        ends = now + self._session_seconds
         with self._store.write() as tx:
-            tx.accounts.add_session(Session(digest(secret), user.id, now, now + self._session_seconds))
+            session = Session(digest(secret), user.id, now, ends, address=address[:45], agent=agent[:200])
+            tx.accounts.add_session(session)
         return secret
+
+    def sessions(self, user: Owner) -> list[Session]:
+        """The browsers in which the user is signed in, newest first."""
+        with self._store.read() as tx:
+            return tx.accounts.sessions_of(user.id, self._clock())
+
+    def sign_out_everywhere(self, user: Owner, keep: str = "") -> None:
+        """End the user's browser sessions, but not the one whose secret is `keep`, and unused sign-in links."""
+        with self._store.write() as tx:
+            tx.accounts.drop_sessions_of(user.id, but=digest(keep))
+            tx.audit.add(AuditRow(self._clock(), user.name, "user.signout", user.name))
 
     def sign_out(self, secret: str) -> None:
         with self._store.write() as tx:
@@ -150,7 +155,7 @@ class Accounts:
             tx.audit.add(AuditRow(now, actor, "user.link", user.name))
         return secret
 
-    def follow_link(self, secret: str) -> str:
+    def follow_link(self, secret: str, address: str = "", agent: str = "") -> str:
         """A session's secret for a sign-in link. Raises Unauthorized `SIGN_IN_LINK` if it was used or is too old."""
         with self._store.write() as tx:
             link = tx.accounts.session(digest(secret), once=True)
@@ -159,7 +164,7 @@ class Accounts:
                 raise Unauthorized(
                     "SIGN_IN_LINK", "This sign-in link was used already or is too old; ask for a new one."
                 )
-        return self.new_session(user)
+        return self.new_session(user, address, agent)
 
     # ------------------------------------------------------------------------------------------------- the people
 
@@ -253,60 +258,6 @@ class Accounts:
         with self._store.read() as tx:
             return not tx.accounts.owners("user")
 
-    # ------------------------------------------------------------------------------------------------- the tokens
-
-    def add_token(self, user: Owner, role: str, name: str = "", secret: str = "", actor: str = "cli") -> str:
-        """Make a token and return its secret, which is not kept. `secret`: use this one instead of a random one.
-        Raises Invalid `TOKEN_ROLE`, `TOKEN_SHAPE`; Conflict `TOKEN_TAKEN`."""
-        if role not in ("read", "write"):
-            raise Invalid("TOKEN_ROLE", f"unknown token role {role!r}; write read or write")
-        if secret:
-            self.check_new_token(secret)
-        secret = secret or TOKEN_PREFIX + secrets.token_urlsafe(32).replace("-", "a").replace("_", "b")
-        now = self._clock()
-        name = name or time.strftime(f"{role} %Y-%m-%d %H:%M:%S", time.gmtime(now))
-        if len(name) > 96 or not name.isprintable():
-            raise Invalid("TOKEN_NAME", "a token's name has at most 96 printable characters")
-        token = Token(new_id(), user.id, name, role, digest(secret), secret[-4:], now)
-        with self._store.write() as tx:
-            if tx.accounts.token_by_hash(token.hash):
-                raise Conflict("TOKEN_TAKEN", "this token exists already; leave it out for a random one")
-            tx.accounts.add_token(token)
-            tx.audit.add(AuditRow(now, actor, "token.add", user.name, {"token": name, "role": role}))
-        return secret
-
-    def check_new_token(self, secret: str) -> None:
-        """Nothing if this may become a token. Raises Invalid `TOKEN_SHAPE`, Conflict `TOKEN_TAKEN`."""
-        if not secret.startswith(TOKEN_PREFIX) or len(secret) < 20 or not secret.isascii() or not secret.isprintable():
-            raise Invalid(
-                "TOKEN_SHAPE",
-                "a token starts with 'hf_' and has at least 20 printable characters; leave it out for a random one",
-            )
-        with self._store.read() as tx:
-            if tx.accounts.token_by_hash(digest(secret)):
-                raise Conflict("TOKEN_TAKEN", "this token exists already; leave it out for a random one")
-
-    def tokens(self, user: Owner) -> list[Token]:
-        with self._store.read() as tx:
-            return [token for token in tx.accounts.tokens_of(user.id) if token.revoked_at is None]
-
-    def revoke_token(self, user: Owner, which: str, actor: str = "cli", keep: str = "") -> Token:
-        """Revoke by id, name, secret or last four characters. Ends the user's browser sessions, for whoever had the token could
-        sign in with it; but not the one whose secret is `keep`. Raises NotFound `TOKEN`, Conflict `TOKEN_AMBIGUOUS`."""
-        matching = [t for t in self.tokens(user) if which in (t.id, t.name, t.hint) or digest(which) == t.hash]
-        if not matching:
-            raise NotFound(
-                "TOKEN", f"{user.name} has no token {which[:20]!r}; `podium token list {user.name}` shows all"
-            )
-        if len(matching) > 1:
-            raise Conflict("TOKEN_AMBIGUOUS", f"{len(matching)} tokens match {which[:20]!r}; give the id instead")
-        now = self._clock()
-        with self._store.write() as tx:
-            tx.accounts.update_token(matching[0].id, revoked_at=now)
-            tx.accounts.drop_sessions_of(user.id, but=digest(keep))
-            tx.audit.add(AuditRow(now, actor, "token.revoke", user.name, {"token": matching[0].name}))
-        return matching[0]
-
     def namespace(self, caller: Caller, organization: str | None) -> Owner:
         """The owner under whom the caller may create: themselves, or an organisation in which they may write."""
         if caller.user is None:
@@ -314,11 +265,14 @@ class Accounts:
         if caller.limit < Role.WRITE:
             raise Forbidden("TOKEN_READ_ONLY", "This token may only read; use an access token with write permission.")
         if not organization or organization.lower() == caller.user.name.lower():
-            return caller.user
-        with self._store.read() as tx:
-            owner = tx.accounts.owner_named(organization)
-        if owner is None or (caller.orgs.get(owner.id, Role.NONE) < Role.WRITE and not caller.is_admin):
+            owner = caller.user
+        else:
+            with self._store.read() as tx:
+                owner = tx.accounts.owner_named(organization)
+        if owner is None or role_in(replace(caller, grants=None), owner.id) < Role.WRITE:
             raise Forbidden("NAMESPACE", f"{caller.name} may not create in the namespace {organization[:96]!r}.")
+        if role_in(caller, owner.id) < Role.WRITE:
+            raise Forbidden("TOKEN_SCOPE", f"This token may not create in the namespace {owner.name!r}.")
         return owner
 
 

@@ -9,11 +9,11 @@ from orchestrator.domain.tree import Change
 LARGE = 10 * 1024**2  #: bytes above which a file is a large one, whatever it holds; the Hub's number
 
 
-def mode_of(attributes: Attributes, path: str, size: int, sample: bytes) -> str:
-    """How the Hub wants a file sent: `lfs` or `regular` (hub-api reference 2.17). Pure."""
+def mode_of(attributes: Attributes, path: str, size: int, sample: bytes, limit: int = LARGE) -> str:
+    """How the Hub wants a file sent: `lfs` or `regular` (hub-api reference 2.17); `limit`: bytes of a regular one. Pure."""
     if size == 0 or path == ATTRIBUTES:
         return "regular"
-    return "lfs" if attributes.large(path) or size > LARGE or is_binary(sample) else "regular"
+    return "lfs" if attributes.large(path) or size > min(limit, LARGE) or is_binary(sample) else "regular"
 
 
 def with_attributes(changes: Iterable[Change], current: Callable[[], bytes | None]) -> Iterator[Change]:

@@ -8,6 +8,8 @@ from orchestrator.domain.seen import BuildSeen, BuildState, Fault, FaultKind
 from orchestrator.ports import Bell, BuildResult, Repos, Store
 
 ATTEMPTS = 3  #: a build that three builders died of is not tried again
+PATIENCE = 86400.0  #: seconds after which a build is given up that something of ours stands in the way of
+_PAUSES = (2.0, 15.0)  #: seconds between attempts meanwhile, at least and at most
 
 
 class BuildQueue:
@@ -68,6 +70,21 @@ def requeue(tx, build: Build, now: float) -> None:
         f"the builder died {ATTEMPTS} times at this build; restart with a factory rebuild to try again",
     )
     finish(tx, build, BuildResult(None, fault), now)
+
+
+def put_back(tx, build: Build, why: str, now: float) -> None:
+    """Queue a build again that something of ours stood in the way of, a registry that is away: uncounted, and not to be taken
+    up before a pause that grows with its age. Whoever waits for it is told why."""
+    age = now - build.created_at
+    fault = Fault("PLATFORM", f"the platform has a problem: {why}")
+    if age > PATIENCE:
+        finish(tx, build, BuildResult(None, fault), now)
+        return
+    waits_until = now + min(_PAUSES[1], max(_PAUSES[0], age / 4))
+    tx.builds.update(
+        build.key, build.fence, state=BuildState.QUEUED.value, since=now, lease_until=waits_until, fault=fault,
+        attempts=build.attempts - 1,
+    )  # fmt: skip
 
 
 def finish(tx, build: Build, result: BuildResult, now: float) -> bool:

@@ -43,6 +43,8 @@ class Collections:
     ) -> "list[Collection]":
         """Last changed first. `item`: only those that hold it, written `models/acme/m`. Raises Invalid `ITEM`."""
         mine = [caller.user.id, *caller.orgs] if caller.user else []
+        if caller.grants is not None:
+            mine = [one for one in mine if one in caller.grants.readable()[0]]
         with self._store.read() as tx:
             item_id = None
             if item:

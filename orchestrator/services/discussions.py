@@ -70,7 +70,7 @@ class Discussions:
     ) -> Discussion:
         """A new discussion with its first comment. Raises Forbidden `DISCUSSIONS_DISABLED`, Invalid."""
         require(caller, repo, Role.READ, code=True)
-        require_voice(caller)
+        require_voice(caller, repo)
         refuse_disabled(repo)
         title, text, now = check_title(title), check_text(text), self._clock()
         made = Discussion(
@@ -97,7 +97,7 @@ class Discussions:
             tx.discussions.remove(one.repo_id, one.num)
 
     def comment(self, caller: Caller, repo: AnyRepo, one: Discussion, text: str) -> Happening:
-        require_voice(caller)
+        require_voice(caller, repo)
         refuse_disabled(repo)
         said = self._comment(one, caller, check_text(text), self._clock())
         with self._store.write() as tx:
@@ -108,7 +108,7 @@ class Discussions:
     def edit(self, caller: Caller, repo: AnyRepo, one: Discussion, ident: str, text: str) -> Happening:
         """Who wrote a comment may change it."""
         said = self._said(one, ident)
-        require_voice(caller)
+        require_voice(caller, repo)
         if said.author_id != caller.user.id:
             raise Forbidden(
                 "FORBIDDEN", f"{caller.name} may not edit this comment: {said.author or 'somebody else'} wrote it."

@@ -1,8 +1,9 @@
 """Secrets and variables of a Space, and the environment that its app is given."""
 
+import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from orchestrator.domain.caller import Caller, require
@@ -27,8 +28,22 @@ COUNT_LIMIT = 1000
 
 
 class Environment:
-    def __init__(self, store: Store, vault: Vault, bell: Bell, clock=time.time) -> None:
+    """`defaults`: what every app is given unless its Space has a variable of that name. `signs_in(space)`: what a Space that
+    signs people in is told (services/oauth.py)."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        bell: Bell,
+        clock=time.time,
+        *,
+        defaults: Mapping[str, str] | None = None,
+        signs_in: Callable[[Space], Mapping[str, str]] = lambda space: {},
+    ) -> None:
         self._store = store
+        self._defaults = dict(defaults or {})
+        self._signs_in = signs_in
         self._vault = vault
         self._bell = bell
         self._clock = clock
@@ -107,18 +122,32 @@ class Environment:
         with self._store.read() as tx:
             settings = tx.secrets.all(space.id)
         env = {s.key: self._vault.unlock(space.id, s.key, s.value) if s.secret else s.value for s in settings}
-        return env | {
-            "SYSTEM": "spaces",
-            "SPACE_ID": space.full_name,
-            "SPACE_AUTHOR_NAME": space.owner,
-            "SPACE_REPO_NAME": space.name,
-            "SPACE_TITLE": title,
-            "SPACE_HOST": host,
-            "SPACE_CREATOR_USER_ID": space.creator_id,
-            "ACCELERATOR": hardware.accelerator,
-            "CPU_CORES": f"{hardware.cpu:g}",
-            "MEMORY": f"{hardware.memory / 1024**3:g}Gi",
-        }
+        signs_in = self._signs_in(space)
+        pages = {}
+        if space.sdk in (None, "static"):
+            # Pages have no environment: what everybody may see is written into them (runtime_images/static_server.py).
+            public = {s.key: s.value for s in settings if not s.secret} | dict(signs_in)
+            public |= {"SPACE_ID": space.full_name, "SPACE_HOST": host, "SPACE_CREATOR_USER_ID": space.creator_id}
+            public.pop("OAUTH_CLIENT_SECRET", None)
+            pages = {"SPACE_VARIABLES": json.dumps(public)}
+        return (
+            self._defaults
+            | env
+            | dict(signs_in)
+            | pages
+            | {
+                "SYSTEM": "spaces",
+                "SPACE_ID": space.full_name,
+                "SPACE_AUTHOR_NAME": space.owner,
+                "SPACE_REPO_NAME": space.name,
+                "SPACE_TITLE": title,
+                "SPACE_HOST": host,
+                "SPACE_CREATOR_USER_ID": space.creator_id,
+                "ACCELERATOR": hardware.accelerator,
+                "CPU_CORES": f"{hardware.cpu:g}",
+                "MEMORY": f"{hardware.memory / 1024**3:g}Gi",
+            }
+        )
 
 
 def _note(tx, space_id: str, now: float, keys: list[str]) -> None:

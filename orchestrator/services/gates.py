@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.domain.caller import Caller, require, role_in
+from orchestrator.domain.caller import Caller, may, require, role_in
+from orchestrator.domain.grants import GATED
 from orchestrator.domain.records import AccessRequest, AnyRepo, AuditRow, Owner
 from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, Invalid, NotFound, Unauthorized
@@ -19,22 +20,26 @@ STATUSES = (PENDING, ACCEPTED, REJECTED)
 def check_gate(tx: Any, caller: Caller, repo: AnyRepo) -> None:
     """Nothing for those who may read the files: the gate is open, or it is their repo, or they were let in. Raises Forbidden
     `GatedRepo` (the Hub's code; clients make GatedRepoError of it), Unauthorized of the same code to a stranger."""
-    if not repo.gated or role_in(caller, repo.owner_id) >= Role.READ:
+    if not repo.gated or role_in(caller, repo.owner_id, repo.id) >= Role.READ:
         return
     name = repo.full_name
     if caller.user is None:
         raise Unauthorized(
             "GatedRepo", f"Access to {repo.kind} {name} is restricted. You must have access to it and be authenticated."
         )
+    if not may(caller, GATED):
+        raise Forbidden(
+            "GatedRepo", f"Access to {repo.kind} {name} is restricted: this token may not read gated repos."
+        )
     asked = tx.interest.request(repo.id, caller.user.id)
     if asked and asked.status == ACCEPTED:
         return
     what = {
-        None: "you are not in the authorized list; ask for access on its page",
-        PENDING: "your request to access it is awaiting a review",
-        REJECTED: "your request to access it has been rejected",
+        None: "you are not in the authorized list; ask for access first",
+        PENDING: "your request for access waits for a decision",
+        REJECTED: "your request for access was rejected",
     }[asked.status if asked else None]
-    raise Forbidden("GatedRepo", f"Access to {repo.kind} {name} is restricted: {what}.")
+    raise Forbidden("GatedRepo", f"Access to {repo.kind} {name} is restricted and {what}.")
 
 
 class Gates:
@@ -57,10 +62,14 @@ class Gates:
         return asked.status if asked else None
 
     def ask(self, caller: Caller, repo: AnyRepo, answers: dict[str, Any]) -> AccessRequest:
-        """The caller asks to be let in, and is if the gate is `auto`. Again: the same request. Raises Unauthorized, Invalid
-        `GATED` where there is no gate."""
+        """The caller asks to be let in, and is if the gate is `auto`. Again: the same request. Raises Unauthorized, Forbidden
+        `TOKEN_SCOPE` (asking tells the owner who somebody is), Invalid `GATED` where there is no gate."""
         if caller.user is None:
             raise Unauthorized("AUTH_REQUIRED", "Sign in first: this needs an access token.")
+        if caller.grants is not None:
+            raise Forbidden(
+                "TOKEN_SCOPE", "This token may not ask for access in your name; do that on the repo's page."
+            )
         if not repo.gated:
             raise Invalid("GATED", f"{repo.full_name} is not gated; its files can be read without asking")
         now = self._clock()

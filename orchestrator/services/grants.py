@@ -24,13 +24,13 @@ class Grants:
     def ends(self, seconds: float) -> int:
         return int(self._clock() + seconds)
 
-    def read(self, given: str, act: str) -> dict:
-        """What a permission to do `act` says. Raises Forbidden `LINK_EXPIRED`, `LINK_FORGED`."""
+    def read(self, given: str, *acts: str) -> dict:
+        """What a permission to do one of `acts` says. Raises Forbidden `LINK_EXPIRED`, `LINK_FORGED`."""
         try:
             told = jwt.decode(given, self._key, [_ALGORITHM], options={"require": ["exp", "act"], "verify_exp": False})
         except jwt.InvalidTokenError:
             told = {}
-        if told.get("act") != act:
+        if told.get("act") not in acts:
             raise Forbidden("LINK_FORGED", "this address was not signed by this server for this; ask for a new one")
         if told["exp"] <= self._clock():
             raise Forbidden("LINK_EXPIRED", "this address was good for a short time only; ask for a new one")

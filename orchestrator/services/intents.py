@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 GRACE = 20.0  #: seconds that a git which outlived us may take from the intent to the ref
 SETTLED_AFTER = 2.0  #: seconds that an intent is left to the push that wrote it
 README_LIMIT = 256 * 1024
+#: What of the front matter reaches an app by its environment: a change of it needs a new instance.
+_TOLD = ("hf_oauth", "hf_oauth_scopes")
 
 
 class Intents:
@@ -111,6 +113,8 @@ class Intents:
         with self._store.write() as tx:
             if moved and not _follow_main(tx, repo, head, card, now):
                 return True  # another control plane was faster; main may have moved again since: look once more
+            if moved and repo.kind.runs and any(repo.card.get(key) != card.values.get(key) for key in _TOLD):
+                tx.spaces.bump(repo_id, "env_version", look_at=now)
             ours = tx.pushes.settle(*done)
             found = moves_of([intent for intent in done if intent.id in ours], values)
             for intent in found:

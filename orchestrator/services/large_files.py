@@ -42,6 +42,16 @@ class LargeFiles:
         with self._store.read() as tx:
             return tx.objects.owned(repo_id, oids)
 
+    def of(self, repo_id: str, after: str, limit: int) -> list[LargeObject]:
+        """What the repo owns, by SHA-256, from the one after `after`."""
+        with self._store.read() as tx:
+            return tx.objects.of(repo_id, after, limit)
+
+    def let_go(self, repo_id: str, oids: Iterable[str]) -> None:
+        """The repo owns these no more."""
+        with self._store.write() as tx:
+            tx.objects.disown(repo_id, oids)
+
     def usage(self, repo_id: str) -> int:
         """Bytes of everything that the repo owns."""
         with self._store.read() as tx:

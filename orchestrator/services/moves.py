@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.events import of_repo
 from orchestrator.domain.records import AnyRepo, AuditRow, Owner, Space
 from orchestrator.domain.space import Role, check_name, subdomain
 from orchestrator.errors import Conflict
@@ -52,6 +53,8 @@ class Moves:
                 tx.repos.update(repo.id, owner_id=owner.id, name=name)
             detail = {"from": repo.full_name, "to": f"{owner.name}/{name}"}
             tx.audit.add(AuditRow(now, caller.name, f"{repo.kind}.move", f"{owner.name}/{name}", detail))
+            told = {"name": f"{owner.name}/{name}", "owner": {"id": owner.id}}
+            tx.webhooks.note(of_repo(repo, "repo", "move", now, movedTo=told))
             moved = by_id(tx, repo.id)
         if repo.kind.runs:
             self._bell.ring("spaces")

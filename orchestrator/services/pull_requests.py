@@ -76,8 +76,12 @@ class PullRequests:
     # ----------------------------------------------------------------------------------------------------- reading
 
     def sides(self, repo: AnyRepo, one: Discussion) -> tuple[str, str]:
-        """(base, head) that are compared: of a merged one as they were then."""
-        return one.base_oid or self._base(repo, one.base), self.head(repo, one)
+        """(base, head) that are compared: of a merged one as they were then. A base that is gone counts as the head."""
+        if one.base_oid:
+            return one.base_oid, self.head(repo, one)
+        base = self._repos.head(repo.id, one.base)
+        head = self.head(repo, one) if base else self._repos.head(repo.id, one.ref) or ""
+        return base or head, head
 
     def commits(self, repo: AnyRepo, one: Discussion) -> list[Commit]:
         return self._refs.between(repo.id, *self.sides(repo, one), COMMITS_SHOWN)
@@ -105,7 +109,7 @@ class PullRequests:
             raise Conflict("PR_DRAFT", f"pull request {one.num} is a draft; set its status to open, then merge it")
         if one.status is not Status.OPEN:
             raise Conflict("PR_CLOSED", f"pull request {one.num} is {one.status}; only an open one can be merged")
-        ours, theirs = self.sides(repo, one)
+        ours, theirs = self._base(repo, one.base), self.head(repo, one)
         commits = self._refs.between(repo.id, ours, theirs, COMMITS_SHOWN)
         if not commits:
             raise Conflict("PR_EMPTY", f"pull request {one.num} changes nothing; commit to {one.ref} first")

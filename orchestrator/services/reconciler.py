@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from orchestrator import failpoints
 from orchestrator.domain.decide import ClearFailures, Decision, Forget, Launch, Reap, StartBuild, Stop, decide, earliest
 from orchestrator.domain.events import of_repo
 from orchestrator.domain.hardware import Hardware
@@ -180,6 +181,7 @@ class Reconciler:
             match action:
                 case StartBuild():
                     self._queue.submit(space)
+                    failpoints.hit("after_submit")
                     look_at = now
                 case Launch(key):
                     failed = self._launch(space, seen.build, key, hardware)
@@ -205,6 +207,7 @@ class Reconciler:
                 tx.webhooks.note(of_repo(sighting, "repo.runtime", "update", now, runtime=told))
         if not saved:
             return decision
+        failpoints.hit("after_save")
         if changed:
             self._bell.ring("routes")
         for action in stops:
@@ -230,6 +233,7 @@ class Reconciler:
             fault = Fault("SECRET_LOST", f"the secret {error} cannot be decrypted any more; set it again")
             return Failures(key, 3, self._clock(), fault)
         self._runtime.launch(LaunchSpec(instance_id(space.id, key), space.id, key, image, hardware, env))
+        failpoints.hit("after_launch")
         return None
 
     def _reap(self, space: Space, seen: Seen, instance: str, late: bool) -> Failures:

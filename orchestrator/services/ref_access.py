@@ -1,7 +1,8 @@
 """Who may move which ref: writers all of them, and who opened a pull request its own ref while it is open."""
 
-from orchestrator.domain.caller import Caller, require, role_on
+from orchestrator.domain.caller import Caller, may, require, role_on
 from orchestrator.domain.discussions import Discussion, pr_number, pr_ref
+from orchestrator.domain.grants import DISCUSS
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import Role
 from orchestrator.errors import Conflict, Forbidden, NotFound, Unauthorized
@@ -25,17 +26,23 @@ def require_ref(store: Store, caller: Caller, repo: AnyRepo, ref: str) -> None:
         raise Conflict("PR_CLOSED", f"pull request {num} is {one.status}; reopen it or open another one")
 
 
-def require_voice(caller: Caller) -> None:
-    """Nothing for somebody whose credential may write: then they may speak wherever they may read."""
+def require_voice(caller: Caller, repo: AnyRepo | None = None, word: str = DISCUSS) -> None:
+    """Nothing for somebody whose credential may write: then they may speak wherever they may read. A fine-grained token must
+    be for this: for `word` (domain/grants.py) everywhere or on the repo, or for writing to the repo."""
     if caller.user is None:
         raise Unauthorized("AUTH_REQUIRED", "Sign in first: this needs an access token with write permission.")
+    if caller.grants is not None:
+        ids = (repo.owner_id, repo.id) if repo else ()
+        if may(caller, word, *ids) or (repo and caller.grants.limit(*ids) >= Role.WRITE):
+            return
+        raise Forbidden("TOKEN_SCOPE", f"This token is not for this; it needs the permission {word}.")
     if caller.limit < Role.WRITE:
         raise Forbidden("TOKEN_READ_ONLY", "This token may only read; use an access token with write permission.")
 
 
 def require_own(caller: Caller, repo: AnyRepo, one: Discussion) -> None:
     """Nothing for who opened the discussion and for those who may change the repo."""
-    require_voice(caller)
+    require_voice(caller, repo)
     if caller.user.id != one.author_id and role_on(caller, repo, code=True) < Role.WRITE:
         what = "pull request" if one.is_pull_request else "discussion"
         raise Forbidden(

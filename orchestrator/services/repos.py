@@ -60,7 +60,8 @@ class Repositories:
             return self._spaces.list(caller, **filters)
         user = caller.user.id if caller.user else None
         with self._store.read() as tx:
-            return tx.repos.list(kind, visible_to=user, all_visible=caller.is_admin, **filters)
+            within = caller.grants.readable() if caller.grants is not None else None
+            return tx.repos.list(kind, visible_to=user, all_visible=caller.is_admin, within=within, **filters)
 
     # ---------------------------------------------------------------------------------------------------- commands
 

@@ -44,15 +44,18 @@ class RouteFeed:
         self._keys = keys
 
     async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds."""
+        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds. Raises
+        Unavailable, before the first message where the database is away from the start."""
         labels: dict[str, str] = {}  # space id -> label told to this gateway
         seen, quiet = 0, 0.0
         with self._bell.hearing("routes") as rung:
+            look = await asyncio.to_thread(self._changes, seen, frozenset())
             yield {"reset": True}
             yield {"keys": self._keys}
             synced = False
             while True:
-                changed, forgotten, upto = await asyncio.to_thread(self._changes, seen, frozenset(labels))
+                changed, forgotten, upto = look or await asyncio.to_thread(self._changes, seen, frozenset(labels))
+                look = None
                 moved, seen = upto != seen, upto
                 for space_id, label, message in changed:
                     known = labels.pop(space_id, None)

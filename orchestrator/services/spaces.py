@@ -86,7 +86,8 @@ class Spaces:
         """Spaces that the caller may see; filters are those of store/listing.py `page`."""
         user = caller.user.id if caller.user else None
         with self._store.read() as tx:
-            return tx.spaces.list(visible_to=user, all_visible=caller.is_admin, **filters)
+            within = caller.grants.readable() if caller.grants is not None else None
+            return tx.spaces.list(visible_to=user, all_visible=caller.is_admin, within=within, **filters)
 
     def builds(self, space: Space, limit: int = 20) -> "list[Build]":
         """Newest first."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.events import DOMAINS, WATCHABLE, Delivery, Watched, Webhook, check_url
+from orchestrator.domain.grants import WEBHOOKS_READ, WEBHOOKS_WRITE
 from orchestrator.domain.push import printable
 from orchestrator.domain.records import AuditRow
 from orchestrator.errors import Conflict, Invalid, NotFound
@@ -28,13 +29,13 @@ class Webhooks:
         self._clock = clock
 
     def all(self, caller: Caller) -> list[Webhook]:
-        require_voice(caller)
+        require_voice(caller, word=WEBHOOKS_READ)
         with self._store.read() as tx:
             return tx.webhooks.of(caller.user.id)
 
-    def get(self, caller: Caller, ident: str) -> Webhook:
-        """Raises NotFound `WebhookNotFound`, also for somebody else's."""
-        require_voice(caller)
+    def get(self, caller: Caller, ident: str, word: str = WEBHOOKS_READ) -> Webhook:
+        """Raises NotFound `WebhookNotFound`, also for somebody else's. `word`: what a fine-grained token must be for."""
+        require_voice(caller, word=word)
         with self._store.read() as tx:
             found = tx.webhooks.get(ident[:24])
         if found is None or found.owner_id != caller.user.id:
@@ -45,6 +46,7 @@ class Webhooks:
         self, caller: Caller, url: str, watched: list[Watched], domains: list[str] | None, secret: str | None
     ) -> Webhook:
         """Raises Invalid `WEBHOOK_…`, Conflict `WEBHOOK_LIMIT`."""
+        require_voice(caller, word=WEBHOOKS_WRITE)
         if len(self.all(caller)) >= LIMIT:
             raise Conflict("WEBHOOK_LIMIT", f"you have {LIMIT} webhooks, which is all you may have; delete one")
         made = Webhook(new_id(), caller.user.id, check_url(url), _watched(watched), _domains(domains))
@@ -63,7 +65,7 @@ class Webhooks:
         disabled: bool | None = None,
     ) -> Webhook:
         """Change what is given; an empty list of what is watched leaves that as it is, as clients send it by default."""
-        known = self.get(caller, ident)
+        known = self.get(caller, ident, WEBHOOKS_WRITE)
         values: dict[str, object] = {}
         if url is not None:
             values["url"] = check_url(url)
@@ -78,7 +80,7 @@ class Webhooks:
         return self._put(caller, replace(known, **values), "webhook.update")
 
     def delete(self, caller: Caller, ident: str) -> None:
-        known = self.get(caller, ident)
+        known = self.get(caller, ident, WEBHOOKS_WRITE)
         with self._store.write() as tx:
             tx.webhooks.remove(known.id)
             tx.audit.add(AuditRow(self._clock(), caller.name, "webhook.delete", known.id))
@@ -100,7 +102,7 @@ class Webhooks:
 
     def replay(self, caller: Caller, ident: str, delivery: str) -> Delivery:
         """Send it once more, as a new delivery. Raises NotFound `DeliveryNotFound`."""
-        known = self.get(caller, ident)
+        known = self.get(caller, ident, WEBHOOKS_WRITE)
         now = self._clock()
         with self._store.write() as tx:
             old = tx.webhooks.delivery(known.id, delivery[:24])

@@ -10,13 +10,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from orchestrator import failpoints
 from orchestrator.domain.records import Build
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.streams import build_stream
 from orchestrator.errors import Unavailable
-from orchestrator.ports import Bell, BuildOrder, BuildResult, Cancelled, Logs, Repos, Store
+from orchestrator.ports import Bell, BuilderDied, BuildOrder, BuildResult, Cancelled, Logs, Repos, Store
 from orchestrator.ports import Builds as BuildsPort
-from orchestrator.services.builds import finish, requeue
+from orchestrator.services.builds import finish, put_back, requeue
 from orchestrator.services.lease import End, Lease
 
 log = logging.getLogger(__name__)
@@ -125,6 +126,7 @@ class BuildWorkers:
             return tx.builds.claim(who, now, now + self._lease, now + self._timeout, before)
 
     def _run(self, build: Build) -> None:
+        failpoints.hit("after_claim")
         self._changed(build.space_id)
         started, stream = self._clock(), build_stream(build.key)
         with Lease(self._store, build, self._lease, self._clock, self._stop) as lease:
@@ -138,6 +140,7 @@ class BuildWorkers:
 
             try:
                 result = self._builds.run(self._order(build), say, lease.must_stop)
+                failpoints.hit("after_image")
                 phases = {"queued": max(0.0, started - build.created_at), **result.phases}
                 self._save(build, replace(result, phases=phases), lease)
             except Cancelled:
@@ -145,9 +148,12 @@ class BuildWorkers:
             except Unavailable as error:
                 log.warning("build %s of %s: %s", build.key, build.space_id, error)
                 say(f"The platform had a problem: {error}. Trying again.")
-                self._stop.wait(2.0 * build.attempts)
+                died = isinstance(error, BuilderDied)
+                if died:
+                    self._stop.wait(2.0 * build.attempts)
                 with self._store.write() as tx:
-                    requeue(tx, build, self._clock())
+                    now = self._clock()
+                    _ = requeue(tx, build, now) if died else put_back(tx, build, str(error), now)
             if lease.end is not End.LOST:
                 self._logs.end(stream)
         self._bell.ring("builds")

@@ -82,6 +82,19 @@ class Accounts:
         row = self._db.execute(sa.select(t.tokens).where(t.tokens.c.hash == digest)).mappings().first()
         return Token(**row) if row else None
 
+    def token(self, token_id: str) -> Token | None:
+        row = self._db.execute(sa.select(t.tokens).where(t.tokens.c.id == token_id)).mappings().first()
+        return Token(**row) if row else None
+
+    def token_by_refresh(self, digest: str) -> Token | None:
+        row = self._db.execute(sa.select(t.tokens).where(t.tokens.c.refresh_hash == digest)).mappings().first()
+        return Token(**row) if row else None
+
+    def revoke_family(self, family: str, now: float) -> None:
+        c = t.tokens.c
+        query = sa.update(t.tokens).where(c.family == family, c.revoked_at.is_(None))
+        self._db.execute(query.values(revoked_at=now))
+
     def tokens_of(self, user_id: str) -> list[Token]:
         query = sa.select(t.tokens).where(t.tokens.c.user_id == user_id).order_by(t.tokens.c.created_at)
         return [Token(**row) for row in self._db.execute(query).mappings()]

@@ -46,8 +46,9 @@ class Builds:
         return list(self._db.execute(query.values(**values).returning(c.key)).scalars())
 
     def claim(self, who: str, now: float, until: float, deadline: float, before: float | None = None) -> Build | None:
-        """Lease the next build: the oldest of the owner with the fewest running, one per Space at a time. `before`: only
-        one that has waited since then or longer. None also when another builder was faster."""
+        """Lease the next build: the oldest of the owner with the fewest running, one per Space at a time; none that is
+        to wait (`lease_until` of a queued one). `before`: only one that has waited since then or longer. None also when
+        another builder was faster."""
         c = t.builds.c
         running = t.builds.alias()
         owner = t.spaces.c.owner_id
@@ -61,7 +62,7 @@ class Builds:
         query = (
             sa.select(c.key)
             .join(t.spaces, t.spaces.c.id == c.space_id)
-            .where(c.state == BuildState.QUEUED.value, c.space_id.not_in(busy_spaces))
+            .where(c.state == BuildState.QUEUED.value, c.lease_until <= now, c.space_id.not_in(busy_spaces))
             .order_by(owners_load, c.created_at, c.key)
             .limit(1)
             .with_for_update(of=t.builds, skip_locked=True)
@@ -81,6 +82,7 @@ class Builds:
             "deadline": deadline,
             "fence": c.fence + 1,
             "attempts": c.attempts + 1,
+            "fault": fault_out(None),
         }
         try:
             with self._db.begin_nested():

@@ -20,6 +20,7 @@ from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.interest import Interest
 from orchestrator.store.notices import Notices
+from orchestrator.store.oauth import OAuth
 from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
@@ -54,6 +55,7 @@ class Tx:
         self.usage = Usage(connection)
         self.notices = Notices(connection)
         self.visits = Visits(connection)
+        self.oauth = OAuth(connection)
         self.discussions = Discussions(connection)
         self.webhooks = Webhooks(connection)
 

@@ -18,6 +18,7 @@ def page(
     *,
     visible_to: str | None = None,
     all_visible: bool = False,
+    within: tuple[frozenset[str], frozenset[str]] | None = None,
     owner: str | None = None,
     search: str | None = None,
     sort: str = "last_modified",
@@ -26,11 +27,12 @@ def page(
 ) -> sa.Select:
     """`select` (of `table` joined with owners) cut to a page, highest first by `sort` (created_at | last_modified | likes |
     trending), then by id. `after` is the (value, id) of the last one seen. Private ones only for `visible_to` (a user's id):
-    their own and their organisations'; all with `all_visible`."""
+    their own and their organisations'; all with `all_visible`. `within`: ids of owners and of repos that a fine-grained
+    token is for; no other private ones then."""
     column = trend(table) if sort == "trending" else table.c[_ORDERS[sort]]
     query = select.where(table.c.deleted.is_(False)).order_by(column.desc(), table.c.id.desc()).limit(limit)
     if not all_visible:
-        query = query.where(_allowed(table, visible_to))
+        query = query.where(_allowed(table, visible_to, within))
     if owner:
         query = query.where(t.owners.c.name_lower == owner.lower())
     if search:
@@ -50,9 +52,14 @@ def trend(table: sa.Table) -> sa.ScalarSelect:
     return counted.correlate(table).scalar_subquery()
 
 
-def _allowed(table: sa.Table, visible_to: str | None) -> sa.ColumnElement[bool]:
+def _allowed(
+    table: sa.Table, visible_to: str | None, within: tuple[frozenset[str], frozenset[str]] | None
+) -> sa.ColumnElement[bool]:
     public = table.c.visibility != Visibility.PRIVATE.value
     if not visible_to:
         return public
     mine = sa.select(t.members.c.org_id).where(t.members.c.user_id == visible_to)
-    return public | (table.c.owner_id == visible_to) | table.c.owner_id.in_(mine)
+    seen = (table.c.owner_id == visible_to) | table.c.owner_id.in_(mine)
+    if within is not None:
+        seen = seen & (table.c.owner_id.in_(within[0]) | table.c.id.in_(within[1]))
+    return public | seen

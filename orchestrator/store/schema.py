@@ -71,6 +71,14 @@ tokens = Table(
     Column("last_used_at", Float),
     Column("expires_at", Float),
     Column("revoked_at", Float),
+    Column("grants", JSON),
+    Column("client_id", String(64), nullable=False, default="", server_default="", index=True),
+    Column("family", ID, nullable=False, default="", server_default="", index=True),
+    Column("scope", String(500), nullable=False, default="", server_default=""),
+    Column("refresh_hash", String(64)),
+    Column("refresh_expires_at", Float),
+    Column("refreshed_as", ID, nullable=False, default="", server_default=""),
+    Index("uq_tokens_refresh_hash", "refresh_hash", unique=True),
 )
 
 sessions = Table(
@@ -81,6 +89,48 @@ sessions = Table(
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
     Column("once", Boolean, nullable=False, default=False),
+    Column("address", String(45), nullable=False, default="", server_default=""),
+    Column("agent", String(200), nullable=False, default="", server_default=""),
+)
+
+oauth_clients = Table(
+    "oauth_clients",
+    metadata,
+    Column("id", plain(64), primary_key=True),
+    Column("space_id", ID, nullable=False, unique=True),
+    Column("secret", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+oauth_codes = Table(
+    "oauth_codes",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("client_id", plain(64), nullable=False),
+    Column("user_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("scope", String(500), nullable=False),
+    Column("nonce", String(500), nullable=False),
+    Column("challenge", String(128), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("family", ID, nullable=False, default="", server_default=""),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("user_code", plain(16), nullable=False, unique=True),
+    Column("client_id", plain(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False, index=True),
+    Column("address", String(45), nullable=False),
+    Column("agent", String(200), nullable=False),
+    Column("polled_at", Float, nullable=False),
+    Column("interval", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("user_id", ID, nullable=False),
 )
 
 spaces = Table(

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [push wake control images gateway] [--json FILE]`: measures, compares with the limits, prints a table.
+"""`python -m tests.bench [push wake control images files cluster gateway] [--json FILE]`: measures, compares with limits.
 The exit code is 0 whatever the figures say: machines differ, and a bench that fails teaches people not to run it."""
 
 import argparse
@@ -10,10 +10,13 @@ import threading
 import time
 from pathlib import Path
 
-from tests.bench import control, images, push, rig, wake
+from tests.bench import cluster, control, files, images, push, rig, wake
 from tests.bench.figures import Figure, table
 
-PARTS = {"push": push.run, "wake": wake.run, "control": control.run, "images": images.run}
+PARTS = {
+    "push": push.run, "wake": wake.run, "control": control.run, "images": images.run, "files": files.run,
+    "cluster": cluster.run,
+}  # fmt: skip
 GATEWAY_LIMIT = 180  #: seconds for the gateway's own bench
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from orchestrator.domain.push import PushLimits
-from orchestrator.failpoints import NAMES
+from orchestrator.failpoints import PUSH
 from orchestrator.repos.git import GitRepos
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.pushes import Pushes
@@ -31,7 +31,7 @@ def server(tmp_path):
     made.stop()
 
 
-@pytest.mark.parametrize("failpoint", sorted(NAMES))
+@pytest.mark.parametrize("failpoint", sorted(PUSH))
 def test_a_push_survives_a_crash_at(failpoint, server, tmp_path):
     work = Clone(tmp_path / "work").init(server.remote("ada/demo"))
     head = work.commit({"index.html": "hi"})
@@ -73,7 +73,7 @@ pushes.commit(caller, space, [Change("index.html", b"hi")], "one")
 """
 
 
-@pytest.mark.parametrize("failpoint", sorted(NAMES))
+@pytest.mark.parametrize("failpoint", sorted(PUSH))
 def test_a_commit_through_the_api_survives_a_crash_at(failpoint, server):
     argv = [sys.executable, "-c", _COMMIT, str(server.data), TOKENS["ada"], json.dumps(LIMITS), failpoint]
     assert subprocess.run(argv, cwd=ROOT, timeout=120).returncode == -9

@@ -9,6 +9,10 @@ import httpx
 import psutil
 import pytest
 
+from orchestrator.domain.discussions import Status
+from orchestrator.repos.refs import GitRefs
+from orchestrator.services.discussions import Discussions
+from orchestrator.services.pull_requests import PullRequests
 from tests.git_server import TOKENS, Clone, GitServer
 from tests.support import eventually
 
@@ -198,7 +202,7 @@ def test_a_stranger_cannot_tell_private_from_absent(server, tmp_path, path):
         stranger = raw(server, f"{path}/info/refs?service={service}", token="", method="GET")
         assert (stranger.status_code, stranger.headers["www-authenticate"]) == (401, 'Basic realm="Podium"')
         known = raw(server, f"{path}/info/refs?service={service}", token="bob", method="GET")
-        assert (known.status_code, known.text) == (404, "podium: Repository not found.\n")
+        assert (known.status_code, known.text) == (404, "podium: Repository not found\n")
         assert raw(server, f"{path}/{service}", b"0000", token="").status_code == 401
         assert raw(server, f"{path}/{service}", b"0000", token="bob").status_code == 404
 
@@ -532,3 +536,26 @@ def test_the_hooks_question_needs_its_secret(server):
                 "/internal/hooks/pre-receive", content=b"\n", headers={"authorization": secret.encode()}
             )
             assert answer.text.endswith("no\n")
+
+
+def test_a_reader_pushes_to_a_pull_request_of_theirs_and_to_nothing_else(server, work):
+    work.commit({"a": "1", "README.md": CARD})
+    work.push()
+    space = server.space(work.name)
+    discussions = Discussions(server.store)
+    requests = PullRequests(discussions, server.repos, GitRefs(server.repos), server.pushes)
+    bob, ada = (server.accounts.caller(f"Bearer {TOKENS[name]}") for name in ("bob", "ada"))
+    theirs = requests.open(bob, space, "From Bob", "Look.", status=Status.OPEN)
+    other = requests.open(ada, space, "From Ada", "Look.")
+    work.git("fetch", "-q", "origin", theirs.ref)
+    work.commit({"b": "2"}, message="Add b")
+    remote = server.remote(space.full_name, "bob")
+    work.push(remote, f"HEAD:{theirs.ref}")
+    assert [commit.title for commit in requests.commits(space, theirs)] == ["Add b"]
+    refused(work.push(remote, f"HEAD:{other.ref}", check=False), "FORBIDDEN")
+    refused(work.push(remote, "HEAD:main", check=False), "FORBIDDEN")
+    refused(work.push(remote, f":{theirs.ref}", check=False), "REF_NAME")
+    requests.merge(ada, space, theirs)
+    assert "b" in {entry.path for entry in server.repos.tree(space.id, server.repos.head(space.id))}
+    work.commit({"c": "3"})
+    refused(work.push(remote, f"HEAD:{theirs.ref}", check=False))

@@ -176,7 +176,7 @@ def test_every_mistake_has_the_error_that_the_client_knows(client, console):
             "deleted twice": refused(api.delete_file, "none", **repo),
             "stale": upload(b"x", "x", parent_commit="0" * 40),
             "front matter": upload(b"---\\nsdk: gradioo\\n---\\n", "README.md"),
-            "too large": upload(b"x" * 6_000_000, "big"),
+            "too large": upload(b"x" * 65_000_000, "big"),
             "pull request": upload(b"x", "x", create_pr=True),
             "expand": refused(api.space_info, "ada/wrong", expand=["nope"]),
             "stranger": refused(stranger.pause_space, "ada/wrong"),
@@ -212,7 +212,7 @@ def test_every_mistake_has_the_error_that_the_client_knows(client, console):
         "branch": ["BadRequestError", 400],
     }
     assert "README.md:2: unknown sdk 'gradioo', did you mean 'gradio'?" in told["front matter"][2]
-    assert "5 MB: big (5.722 MB)" in told["too large"][2]
+    assert "60 MB: big (62 MB)" in told["too large"][2]
     assert told["exists"] == [True, False, False, False]
 
 

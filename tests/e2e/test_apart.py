@@ -1,98 +1,13 @@
 """The parts as services of their own, as a cluster runs them: a control plane that listens on TCP, gateways that have nothing of
 it but its address and the feed token."""
 
-import secrets
-import subprocess
-import sys
-from pathlib import Path
-
 import httpx
 import pytest
 
-from tests.podium import Podium, _end_with_us
-from tests.support import GiveUp, Loopback, Prober, bearer, eventually, free_port, git
+from tests.parts import Apart, Gateway, Part
+from tests.support import Loopback, Prober, bearer, eventually, git
 
 PAGE = {"README.md": "---\nsdk: static\n---\n", "index.html": "<h1>one</h1>", "version": "1"}
-
-
-class Part:
-    """One process of Podium with settings of its own."""
-
-    def __init__(self, podium: "Apart", part: str, data: Path, *words: str, **settings: str) -> None:
-        self.log = podium.home / f"{part}-{secrets.token_hex(3)}.log"
-        environ = podium.environ | {f"PODIUM_{name.upper()}": value for name, value in settings.items()}
-        command = [sys.executable, "-m", "orchestrator.cli", part, "--data", str(data), *words]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=podium.home,
-                env=environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_end_with_us,
-            )
-
-    def said(self) -> str:
-        return self.log.read_text()
-
-    def running(self) -> bool:
-        if self.process.poll() is not None:
-            raise GiveUp(f"it ended with {self.process.returncode}:\n{self.said()[-2000:]}")
-        return True
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(40)
-
-
-class Gateway(Part):
-    """A gateway on its own: own data directory, a copy of the feed token, the address of the control plane."""
-
-    def __init__(self, podium: "Apart", token: str) -> None:
-        self.port = free_port()
-        home = podium.home / f"gateway-{self.port}"
-        (home / "keys").mkdir(parents=True)
-        (home / "keys" / "feed.token").write_text(token + "\n")
-        words = ("--port", str(self.port))
-        super().__init__(
-            podium,
-            "gateway",
-            home / "data",
-            *words,
-            keys=str(home / "keys"),
-            control_url=f"http://127.0.0.1:{podium.control_port}",
-            public_url=podium.url,
-        )
-        self.http = httpx.Client(base_url=f"http://localhost:{self.port}", transport=Loopback(), timeout=30)
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.port}"
-
-    def client(self, host: str = "") -> httpx.Client:
-        return httpx.Client(base_url=f"http://{host}:{self.port}", transport=Loopback(), timeout=30)
-
-    def ready(self) -> bool:
-        return self.running() and self.http.get("/.podium/readyz").status_code == 200
-
-
-class Apart(Podium):
-    """A control plane over TCP and two gateways. Its `port` and `http` are those of the first gateway."""
-
-    def start(self, timeout: float = 60) -> "Apart":
-        self.control_port = free_port()
-        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        address = f"127.0.0.1:{self.control_port}"
-        self.control = Part(self, "control", self.data, "--port", str(self.port), control_listen=address)
-        self.direct = httpx.Client(base_url=f"http://{address}", timeout=30)
-        eventually(lambda: self.control.running() and self.direct.get("/readyz").status_code == 200, timeout)
-        self.token = self.token or self.user(self.owner)
-        return self
-
-    @property
-    def feed_token(self) -> str:
-        return (self.data / "keys" / "feed.token").read_text()
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_serves_again(up, own_space)
 def failpoints() -> list[str]:
     from orchestrator import failpoints, settings
 
-    return sorted(failpoints.NAMES) if "failpoint" in settings.Settings.__dataclass_fields__ else []
+    return sorted(failpoints.PUSH) if "failpoint" in settings.Settings.__dataclass_fields__ else []
 
 
 @pytest.mark.parametrize("name", failpoints() or ["none"])

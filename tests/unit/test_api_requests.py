@@ -8,9 +8,10 @@ from starlette.requests import Request
 
 from orchestrator.api.commits import branch_of, content_of
 from orchestrator.api.envelope import JSON_LIMIT, TEXT_LIMIT, limit_of, routable
-from orchestrator.api.files import _headers, _range, _slice
+from orchestrator.api.files import _headers, _slice
 from orchestrator.api.params import cursor_of, read_cursor
 from orchestrator.api.problems import header_text
+from orchestrator.api.ranges import span
 from orchestrator.api.readme import first_files, readme
 from orchestrator.api.sse import kept_alive
 from orchestrator.domain.repo import RepoKind
@@ -91,7 +92,7 @@ ETAG = f'"{"c" * 40}"'
 )
 def test_ranges(headers, told):
     answer = _headers(ENTRY, "d" * 40, False)
-    start, end, status = _range(request(**headers), ENTRY, answer)
+    start, end, status = span(request(**headers), ENTRY.size, answer)
     assert (start, end, int(status)) == told
     if status == 206:
         assert answer["Content-Range"] == f"bytes {start}-{end - 1}/100"

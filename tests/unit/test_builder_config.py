@@ -146,7 +146,7 @@ def test_a_title_may_hold_html():
 
 def test_unknown_keys_and_unused_keys_warn():
     warnings = parse(
-        readme("sdk: gradio\nsdk_versoin: 1\nfull_width: true\nhf_oauth: true\napp_port: 1\nx: 1")
+        readme("sdk: gradio\nsdk_versoin: 1\nfull_width: true\npreload_from_hub: [a/b]\napp_port: 1\nx: 1")
     ).warnings
     assert len(warnings) == 5
     assert any("README.md:3" in w and "'sdk_version'" in w for w in warnings)

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import Unavailable
+from orchestrator.ports import BuilderDied
 from orchestrator.services.calls import BuildCalls
 from orchestrator.services.spaces import NewSpace
 from tests.support import eventually
@@ -97,6 +98,66 @@ def test_what_a_dead_builder_held_is_called_again(house):
     with house.store.read() as tx:
         build = tx.builds.get(key)
     assert build.state is BuildState.FAILED and build.fault.code == "BUILD_LOST" and len(house.rings.rung) == 3
+
+
+def test_what_is_ours_is_tried_until_it_is_gone_and_said(house):
+    """A registry that is away for minutes must not cost whoever pushed meanwhile the build."""
+    (key,) = queued(house)
+    good = house.builds.outcome
+
+    def away(order):
+        raise Unavailable("the registry does not answer")
+
+    house.builds.outcome = away
+    for attempt in range(40):
+        house.now += 16
+        assert house.workers.drive(), f"attempt {attempt}"
+        assert not house.workers.drive(), "not again at once"
+    with house.store.read() as tx:
+        build = tx.builds.get(key)
+    assert (build.state, build.attempts) == (BuildState.QUEUED, 0)
+    space = house.spaces.get(build.space_id)
+    house.reconciler.look(space.id)
+    told = "the platform has a problem: the registry does not answer; trying again"
+    assert house.spaces.get(space.id).reason == told
+    house.builds.outcome = good
+    house.now += 16
+    assert house.workers.drive()
+    with house.store.read() as tx:
+        build = tx.builds.get(key)
+    assert (build.state, build.fault) == (BuildState.SUCCEEDED, None)
+
+
+def test_what_is_ours_is_given_up_after_a_day(house):
+    (key,) = queued(house)
+
+    def away(order):
+        raise Unavailable("the registry does not answer")
+
+    house.builds.outcome = away
+    assert house.workers.drive()
+    house.now += 86401
+    assert house.workers.drive()
+    with house.store.read() as tx:
+        build = tx.builds.get(key)
+    assert build.state is BuildState.FAILED and build.fault.code == "PLATFORM"
+
+
+def test_a_build_that_its_builders_die_of_is_given_up_after_three(house):
+    (key,) = queued(house)
+    house.workers._stop.set()  # no pauses
+    house.workers._stop.wait = lambda seconds: None
+
+    def died(order):
+        raise BuilderDied("it ended")
+
+    house.builds.outcome = died
+    for _ in range(3):
+        build = house.workers._claim("x:1:1")
+        house.workers._run(build)
+    with house.store.read() as tx:
+        build = tx.builds.get(key)
+    assert build.state is BuildState.FAILED and build.fault.code == "BUILD_LOST"
 
 
 def test_a_builder_left_without_rings_takes_what_waited_too_long(house):

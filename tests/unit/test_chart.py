@@ -250,7 +250,7 @@ def test_generated_keys_are_good_keys():
     (secret,) = of(render(SMALL), "Secret", "podium-keys")
     assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     plain = {name: base64.b64decode(value) for name, value in secret["data"].items()}
-    assert set(plain) == {"sign.pem", "cookie.key", "feed.token", "secrets.key"}
+    assert set(plain) == {"sign.pem", "oidc.pem", "cookie.key", "feed.token", "secrets.key"}
     vault = Vault(plain["secrets.key"])
     assert vault.unlock("space", "KEY", vault.lock("space", "KEY", "value")) == "value"
     signing = Signing(plain["sign.pem"], plain["cookie.key"].decode(), plain["feed.token"].decode())

@@ -1,4 +1,5 @@
-"""The README says everything and nothing else: settings, stages, sdks, front matter keys, commands, folders."""
+"""The README says everything and nothing else: settings, stages, sdks, front matter keys, commands, folders. What the chart's
+page says of settings and tests is so."""
 
 import re
 from dataclasses import fields
@@ -14,6 +15,7 @@ from orchestrator.settings import GB, MB, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+CHART = (ROOT / "helm" / "podium" / "README.md").read_text()
 
 
 def _default(value: object) -> str:
@@ -61,7 +63,13 @@ def test_every_setting_is_in_the_readme_as_it_is() -> None:
 
 def test_the_readme_names_no_setting_that_does_not_exist() -> None:
     known = {f"PODIUM_{field.name.upper()}" for field in fields(Settings)}
-    assert set(re.findall(r"\bPODIUM_[A-Z_]+\b", README)) <= known
+    assert set(re.findall(r"\bPODIUM_[A-Z_]+\b", README + CHART)) <= known
+
+
+def test_every_test_that_the_table_of_faults_names_is_there() -> None:
+    named = re.findall(r"`(?:contracts/)?(test_\w+)` ?[,|]", CHART)
+    missing = [name for name in named if not list((ROOT / "tests").glob(f"*/{name}.py"))]
+    assert named and not missing
 
 
 def test_the_stages_table_is_complete() -> None:

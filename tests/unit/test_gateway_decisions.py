@@ -124,6 +124,12 @@ def test_doors(host, door):
     assert Hosts("apps.example.org", "https://console.example.org").door(host) == door
 
 
+def test_apps_may_know_the_console_by_another_name():
+    hosts = Hosts("apps.example.org", "https://console.example.org", "http://podium-gateway.podium.svc:8000")
+    assert hosts.door(b"podium-gateway.podium.svc:8000") == hosts.door(b"console.example.org") == CONSOLE
+    assert hosts.door(b"other.podium.svc:8000") is None
+
+
 @pytest.mark.parametrize(
     "target",
     [

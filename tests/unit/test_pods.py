@@ -131,6 +131,23 @@ def test_a_silent_node_is_told_when_the_app_is_silent_too():
     assert (one.state, one.address, one.waiting) == (InstanceState.STARTING, "", "the node node-1 does not answer")
 
 
+def test_what_answers_on_a_silent_node_serves_until_its_follower_does():
+    silent, going = [{"type": "Ready", "status": "False"}], {"deletionTimestamp": MADE}
+    given_up = pod(RUNNING, conditions=silent, about=going)
+    unplaced = pod(uid="p2", made="2026-11-18T11:07:40Z", phase="Pending", podIP="")
+    follower = pod(RUNNING, uid="p2", made="2026-11-18T11:07:40Z", podIP="10.244.2.9")
+    for newer in (unplaced, follower):
+        one = see(deployment(notes=seen(ready_at=1.0)), given_up, newer)
+        assert (one.state, one.address) == (InstanceState.READY, "10.244.1.7:7860")
+        one = see(deployment(notes=seen(ready_at=1.0, silent=True)), given_up, newer)
+        assert (one.state, one.address) == (InstanceState.STARTING, "")
+    one = see(deployment(notes=seen("p2", ready_at=1.0)), given_up, follower)
+    assert (one.state, one.address) == (InstanceState.READY, "10.244.2.9:7860")
+    stopped_by_kubelet = pod(RUNNING, conditions=[silent[0] | {"reason": "ContainersNotReady"}], about=going)
+    one = see(deployment(notes=seen(ready_at=1.0)), stopped_by_kubelet, follower)
+    assert (one.state, one.address) == (InstanceState.STARTING, "")
+
+
 def test_startup_is_counted_from_the_containers_start():
     unplaced = pod(conditions=[{"type": "PodScheduled", "status": "False", "message": GPU_TAKEN}], hardware=GPU)
     one = see(deployment(GPU), unplaced, now=STARTED + 5000)

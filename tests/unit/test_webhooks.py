@@ -206,10 +206,13 @@ def watch(api: HfApi, url: str, kind: str, name: str, **more: object):
 def tell(console, telling) -> None:
     """Everything that is due, once."""
     telling.match()
-    with console.store.read() as tx:
-        while due := tx.webhooks.due(telling._clock(), {""}, 100):
-            for delivery in due:
-                telling.send(delivery)
+    while True:
+        with console.store.read() as tx:
+            due = tx.webhooks.due(telling._clock(), {""}, 100)
+        if not due:
+            return
+        for delivery in due:
+            telling.send(delivery)
 
 
 def test_a_webhook_from_the_cradle_to_the_grave(api, console):
@@ -248,6 +251,14 @@ def test_what_happens_to_a_repo_is_told(api, console, telling, receiver):
     assert payload["webhook"] == {"id": hook.id, "version": 3}
     assert payload["repo"]["url"]["web"] == "http://podium.example/spaces/ada/told"
     assert payload["updatedConfig"] == {"private": True}
+    api.move_repo(repo, "ada/told-anew", repo_type="space")
+    tell(console, telling)
+    moved = receiver.payloads()[-1]
+    assert (moved["event"]["action"], moved["repo"]["name"], moved["movedTo"]["name"]) == (
+        "move",
+        repo,
+        "ada/told-anew",
+    )
     refs = [ref for one in receiver.payloads() for ref in one.get("updatedRefs", ())]
     assert {"ref": "refs/pr/1", "oldSha": refs[0]["newSha"], "newSha": commit.oid} in refs
     opened = next(one for one in receiver.payloads() if one["event"] == {"action": "create", "scope": "discussion"})

@@ -101,7 +101,7 @@ BODIES = [
     Call(82, "an unknown encoding", "POST", COMMIT, ndjson(HEAD, put("a", "x", "rot13")), code="COMMIT_CONTENT", says="base64 or utf-8"),
     Call(82, "content that is a list", "POST", COMMIT, ndjson(HEAD, put("a", ["x"])), code="COMMIT_CONTENT"),
     Call(82, "half a pair as content", "POST", COMMIT, ndjson(HEAD, put("a", "\ud800")), code="COMMIT_CONTENT"),
-    Call(82, "an LFS file", "POST", COMMIT, ndjson(HEAD, {"key": "lfsFile", "value": {"path": "a", "algo": "sha256", "oid": "0" * 64}}), code="LFS_NOT_SUPPORTED"),
+    Call(82, "an LFS file", "POST", COMMIT, ndjson(HEAD, {"key": "lfsFile", "value": {"path": "a", "algo": "sha256", "oid": "0" * 64}}), code="LFS_MISSING"),
     Call(82, "a deletion of nothing", "POST", COMMIT, ndjson(HEAD, {"key": "deletedFile", "value": {"path": "nope"}}), 404, "EntryNotFound"),
     Call(82, "a pull request", "POST", f"{COMMIT}?create_pr=1", ndjson(HEAD, put("a")), code="NOT_SUPPORTED"),
     Call(82, "a branch that is none", "POST", f"{S}/commit/nope", ndjson(HEAD, put("a")), 404, "RevisionNotFound"),
@@ -131,7 +131,7 @@ BODIES = [
     Call(89, "a parent that is a list", "POST", COMMIT, ndjson({"key": "header", "value": {"summary": "m", "parentCommit": [1]}}, put("a")), 400, "COMMIT_BODY"),
     Call(89, "a branch as parent", "POST", COMMIT, ndjson({"key": "header", "value": {"summary": "m", "parentCommit": "main"}}, put("a")), 412, "[A-Za-z_]+"),
     Call(91, "a file over the limit", "POST", COMMIT, ndjson(HEAD, put("big", b64encode(b"x" * (51 * 1024**2)).decode(), "base64")), 413, "FILE_TOO_LARGE", "51 MB.*50 MB"),
-    Call(91, "one announced", "POST", f"{S}/preupload/main", {"json": {"files": [{"path": "big", "size": 10**12}]}}, 413, "FILE_TOO_LARGE", "50 MB.*big"),
+    Call(91, "one announced", "POST", f"{S}/preupload/main", {"json": {"files": [{"path": "big", "size": 10**12}]}}, 413, "FILE_TOO_LARGE", "50 GB.*big"),
     Call(91, "5 MB of JSON", "POST", SECRETS, raw(b" " * 5_000_000), 413, "TOO_LARGE", "5,000,000.*1,048,576"),
     Call(92, "no token", "POST", SECRETS, {"json": {"key": "A", "value": "b"}}, 401, "AUTH_REQUIRED", token=""),
     Call(92, "who am I without", "GET", "/api/whoami-v2", {}, 401, ".+", token=""),
@@ -159,7 +159,8 @@ BODIES = [
     Call(100, "garbage after the path", "GET", f"{S}/runtime/x/y", {}, 404, "NOT_FOUND"),
     Call(100, "a slash too many", "GET", f"{S}/runtime/", {}, 404, "NOT_FOUND"),
     Call(100, "nothing of ours", "GET", "/api/nothing/here", {}, 404, "NOT_FOUND"),
-    Call(100, "LFS", "POST", "/spaces/{space}.git/info/lfs/objects/batch", {"json": {"operation": "upload", "objects": []}}, 404, ".+"),
+    Call(37, "an LFS object below nothing", "POST", "/spaces/{space}.git/info/lfs/objects/batch", {"json": {"operation": "upload", "objects": [{"oid": "0" * 64, "size": -1}]}}, 422, "LFS_SIZE"),
+    Call(37, "too many LFS objects", "POST", "/spaces/{space}.git/info/lfs/objects/batch", {"json": {"operation": "upload", "objects": [{}] * 2000}}, 413, "LFS_BATCH"),
 ]  # fmt: skip
 
 SECRET_ROWS = [

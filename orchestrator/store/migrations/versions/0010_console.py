@@ -1,7 +1,7 @@
 """Where audited changes came from, Spaces taken down by admins, the notice to everybody, and visits
 
 Revision ID: 0010
-Revises: 0008
+Revises: 0009
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from alembic import op
 from orchestrator.store.schema import plain
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:

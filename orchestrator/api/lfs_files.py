@@ -1,0 +1,82 @@
+"""The large files of a repo for whoever looks after its storage: all of them, and taking some out for good (hub-api 2.13)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from orchestrator.api import views
+from orchestrator.api.files import REPO
+from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
+from orchestrator.api.params import OpenBody, WritableRepoDep, cursor_of, next_link, read_cursor
+from orchestrator.domain.large import check_oid
+from orchestrator.domain.space import MAIN
+from orchestrator.ports import Change, TreeEntry
+
+router = APIRouter(tags=["files"])
+_PAGE = 1000
+
+
+class Deletions(OpenBody):
+    sha: list[str] = Field(max_length=10_000)
+    rewrite_history: bool = Field(True, alias="rewriteHistory")
+
+
+class Batch(OpenBody):
+    deletions: Deletions
+
+
+@router.get(REPO + "/lfs-files")
+def lfs_files(
+    request: Request,
+    response: Response,
+    space: WritableRepoDep,
+    parts: PartsDep,
+    base: BaseDep,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
+):
+    """Every large file that the repo owns, in pages; `ref` and the name are those of a branch that has it, main first."""
+    after = read_cursor(cursor, 1)[0] if cursor else ""
+    found = parts.large.of(space.id, after, limit + 1)
+    if len(found) > limit:
+        response.headers.update(next_link(request, base, cursor=cursor_of(found[limit - 1].oid)))
+    named = {entry.large.oid: (ref, entry.path) for ref, entry in reversed(_at_tips(parts, space.id))}
+    answers = []
+    for one in found[:limit]:
+        ref, path = named.get(one.oid, ("", one.oid))
+        told = {
+            "fileOid": one.oid,
+            "oid": one.oid,
+            "filename": path,
+            "size": one.size,
+            "pushedAt": views.iso(one.owned_at),
+        }
+        answers.append(told | ({"ref": ref} if ref else {}))
+    return answers
+
+
+@router.post(REPO + "/lfs-files/batch")
+def delete_lfs_files(body: Batch, space: WritableRepoDep, caller: CallerDep, parts: PartsDep):
+    """Take large files out of every branch, by a commit on each, and let go of their bytes for good. Older commits keep the
+    pointers, which then stand for nothing."""
+    doomed = {check_oid(oid) for oid in body.deletions.sha}
+    gone: dict[str, list[str]] = {}
+    for ref, entry in _at_tips(parts, space.id):
+        if entry.large.oid in doomed:
+            gone.setdefault(ref, []).append(entry.path)
+    for ref, paths in gone.items():
+        changes = [Change(path, None) for path in paths]
+        parts.pushes.commit(caller, space, changes, "Delete large files for good", None, ref)
+    parts.large.let_go(space.id, doomed)
+    return {"success": True}
+
+
+def _at_tips(parts, repo_id: str) -> list[tuple[str, TreeEntry]]:
+    """(full ref, entry) of the large files of all branches, those of main first."""
+    refs = {ref: commit for ref, commit in parts.repos.refs(repo_id).items() if ref.startswith("refs/heads/")}
+    found = []
+    for ref in sorted(refs, key=lambda ref: (ref != MAIN, ref)):
+        entries = parts.large.seen(repo_id, parts.repos.tree(repo_id, refs[ref], "", True))
+        found += [(ref, entry) for entry in entries if entry.large]
+    return found
