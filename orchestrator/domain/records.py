@@ -354,14 +354,3 @@ class AuditRow:
     target: str
     detail: dict[str, Any] = field(default_factory=dict)
     address: str = ""  #: of the client, "" for what Podium does by itself and for its command line
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What admins tell everybody. `tone`: calm | busy | bad."""
-
-    name: str
-    text: str
-    tone: str
-    actor: str
-    at: float

@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from orchestrator.domain.caller import Caller, require_admin
+from orchestrator.domain.notice import Notice
 from orchestrator.domain.quota import month_of
-from orchestrator.domain.records import AuditRow, Build, Notice, Owner, Space
+from orchestrator.domain.records import AuditRow, Build, Owner, Space
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import Invalid, Unavailable
 from orchestrator.ports import Store

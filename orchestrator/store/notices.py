@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from orchestrator.domain.records import Notice
+from orchestrator.domain.notice import Notice
 from orchestrator.store import console_schema as t
 from orchestrator.store.upsert import upsert
 
