@@ -130,12 +130,15 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.likes import Likes
     from orchestrator.services.moves import Moves
     from orchestrator.services.oauth import OAuth
+    from orchestrator.services.oversight import Oversight
+    from orchestrator.services.people import People
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.spaces import Spaces
     from orchestrator.services.vault import Vault
+    from orchestrator.services.visits import Visits
     from web.markdown import comment
     from web.routes import create_renderer, create_router
 
@@ -210,6 +213,9 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
+        oversight=Oversight(store),
+        people=People(store, people, signing.setup_code),
+        visits=Visits(store),
         oauth=oauth,
         devices=Devices(store),
         community=community,

@@ -38,12 +38,15 @@ from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
+from orchestrator.services.oversight import Oversight
+from orchestrator.services.people import People
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
 from orchestrator.services.vault import Vault
+from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
 from tests.memory import MemoryRuntime
@@ -120,6 +123,9 @@ class Console:
                     public_url=self.url,
                 ),  # fmt: skip
                 imports=Imports(GitRefs(repos), pushes, 200 * MB),
+                oversight=Oversight(self.store),
+                people=People(self.store, accounts, signing.setup_code),
+                visits=Visits(self.store),
                 oauth=oauth,
                 devices=Devices(self.store),
             ),

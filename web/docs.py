@@ -1,97 +1,114 @@
-"""The API for people: every path of the OpenAPI document on one page, from this server alone."""
+"""The documentation inside the console, in this Podium's own words: its endpoint, the reader's name, the keys, stages and
+settings that this release knows. Tables are made of what the code itself says. The API's chapter is api_docs.py's."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import fields
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from builder import config
+from builder.keys import KEYS
+from orchestrator.domain.stage import Stage
+from orchestrator.errors import NotFound
+from orchestrator.settings import Settings
 from web.page import Console
 from web.session import Visit
 
-_METHODS = ("get", "head", "post", "put", "patch", "delete")
+CHAPTERS = {
+    "": "Quick start",
+    "front-matter": "Front matter",
+    "runtime": "What an app can rely on",
+    "stages": "Stages",
+    "api": "API",
+    "self-hosting": "Self-hosting",
+}
 
-
-@dataclass(frozen=True)
-class Field:
-    name: str
-    where: str  #: path | query | body
-    kind: str
-    required: bool
-    text: str
-
-
-@dataclass(frozen=True)
-class Call:
-    method: str
-    path: str
-    summary: str
-    text: str
-    fields: tuple[Field, ...]
+#: what a stage means and what to do
+MEANINGS: dict[Stage, tuple[str, str]] = {
+    Stage.NO_APP_FILE: ("There is nothing to run yet.", "Push an app to main."),
+    Stage.CONFIG_ERROR: ("README.md asks for something that cannot be.", "Correct the line that the reason names."),
+    Stage.BUILDING: ("What the app needs is being installed.", "Follow it on the Logs tab."),
+    Stage.RUNNING_BUILDING: ("The same, while the version before serves.", "Follow it on the Logs tab."),
+    Stage.BUILD_ERROR: ("The build failed.", "Read the reason, push a correction; an older version goes on serving."),
+    Stage.APP_STARTING: ("The app was started, or waits for its hardware.", "Wait; the reason says for what."),
+    Stage.RUNNING_APP_STARTING: ("The same, while the version before serves.", "Wait."),
+    Stage.RUNNING: ("The app answers.", "Enjoy it."),
+    Stage.RUNTIME_ERROR: ("The app ended three times.", "Read its log, push a correction or restart it."),
+    Stage.SLEEPING: ("Nobody used it for a while.", "Any visit wakes it."),
+    Stage.PAUSED: (
+        "Its owner stopped it, an admin took it down, or it may not have its hardware.",
+        "The reason says which: restart it, ask an admin, choose other hardware.",
+    ),
+    Stage.DELETING: ("It is going away.", "Nothing."),
+}
 
 
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+    parts = console.parts
 
     @router.get("/docs")
-    def page(request: Request, visit: Visit = Depends(console.visit)) -> Response:
-        document = request.app.openapi()
-        groups = sorted(grouped(document).items())
-        return console.show(request, visit, "docs.html", groups=groups, version=document["info"]["version"])
+    @router.get("/docs/{chapter}")
+    def docs(request: Request, chapter: str = "", visit: Visit = Depends(console.visit)) -> Response:
+        if chapter not in CHAPTERS:
+            raise NotFound("CHAPTER", "There is no such chapter.")
+        owner = visit.caller.name or "ada"
+        values = {
+            "chapters": CHAPTERS,
+            "chapter": chapter,
+            "owner": owner,
+            "endpoint": parts.public_url,
+            "app_example": parts.app_url(f"{owner.lower()}-my-demo"),
+            "version": parts.version,
+        }
+        more = {"front-matter": keys, "stages": stages, "self-hosting": settings}
+        values |= more[chapter]() if chapter in more else {}
+        return console.show(request, visit, f"docs/{chapter or 'start'}.html", **values)
 
     return router
 
 
-def grouped(document: dict[str, Any]) -> dict[str, list[Call]]:
-    """The calls by their tag. Pure."""
-    found: dict[str, list[Call]] = {}
-    for path, methods in document["paths"].items():
-        for method in _METHODS:
-            if method in methods:
-                operation = methods[method]
-                tag = (operation.get("tags") or ["other"])[0]
-                found.setdefault(tag, []).append(_call(document, path, method, operation))
-    return found
+def keys() -> dict[str, object]:
+    """Every key of the front matter, from the JSON schema that is at /schema/space.json too."""
+    properties = config.schema()["properties"]
+    return {"keys": [(name, one["description"], allowed(one), KEYS[name].used) for name, one in properties.items()]}
 
 
-def _call(document: dict[str, Any], path: str, method: str, operation: dict[str, Any]) -> Call:
-    fields = [
-        Field(one["name"], one["in"], kind_of(document, one.get("schema", {})), one.get("required", False), _text(one))
-        for one in operation.get("parameters", ())
-        if one["in"] in ("path", "query")
-    ]
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    shape = resolved(document, body)
-    needed = shape.get("required", ())
-    fields += [
-        Field(name, "body", kind_of(document, one), name in needed, one.get("description", ""))
-        for name, one in shape.get("properties", {}).items()
-    ]
-    text = operation.get("description", "")
-    summary = operation.get("summary", "")
-    return Call(method.upper(), path, summary, text, tuple(fields))
+_KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true | false",
+    "object": "mapping",
+    "array": "list",
+}
 
 
-def resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema, its reference followed; of a choice the first that is something."""
-    for _ in range(5):
-        if "$ref" in schema:
-            schema = document["components"]["schemas"].get(schema["$ref"].rpartition("/")[2], {})
-        elif choices := schema.get("anyOf"):
-            schema = next((one for one in choices if one.get("type") != "null"), {})
-        else:
-            break
-    return schema
-
-
-def kind_of(document: dict[str, Any], schema: dict[str, Any]) -> str:
-    """A type in a word or two."""
-    schema = resolved(document, schema)
+def allowed(schema: dict) -> str:
+    """What a JSON schema of one key lets through, in a few words. Pure."""
     if "enum" in schema:
         return " | ".join(str(value) for value in schema["enum"])
+    if "anyOf" in schema or "oneOf" in schema:
+        return " or ".join(filter(None, (allowed(one) for one in schema.get("anyOf") or schema["oneOf"])))
     if schema.get("type") == "array":
-        return f"list of {kind_of(document, schema.get('items', {}))}"
-    return str(schema.get("type", "any"))
+        return f"list of {allowed(schema.get('items', {})) or 'values'}"
+    kinds = schema.get("type", ())
+    words = " or ".join(_KINDS.get(kind, "") for kind in ([kinds] if isinstance(kinds, str) else kinds))
+    if "minimum" in schema and "maximum" in schema:
+        words += f", {schema['minimum']} to {schema['maximum']}"
+    elif "maxLength" in schema:
+        words += f", at most {schema['maxLength']} characters"
+    return words
 
 
-def _text(parameter: dict[str, Any]) -> str:
-    return parameter.get("description") or parameter.get("schema", {}).get("description", "")
+def stages() -> dict[str, object]:
+    return {"stages": [(stage, *MEANINGS[stage]) for stage in Stage]}
+
+
+def settings() -> dict[str, object]:
+    """Every setting with what it is without being set. Never what it is here: some are secret."""
+    rows = [
+        (f"PODIUM_{one.name.upper()}", str(one.default), one.metadata["doc"])
+        for one in fields(Settings)
+        if one.metadata
+    ]
+    return {"settings": rows}

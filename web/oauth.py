@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from orchestrator.api.oauth_server import Asked, OAuth2Error, Server
 from orchestrator.domain.caller import role_on
-from orchestrator.domain.records import Device
+from orchestrator.domain.sign_in import Device
 from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, Invalid, NotFound
 from orchestrator.services.oauth import Client

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 
 from web import (
+    account,
+    admin,
+    analytics,
+    api_docs,
+    audit,
+    badge,
     community,
     docs,
     edit,
     errors,
     explore,
     files,
+    first_run,
     hardware,
     history,
     live,
@@ -20,6 +27,8 @@ from web import (
     new,
     oauth,
     owners,
+    people,
+    settings,
     sign_in,
     space,
     tokens,
@@ -37,24 +46,10 @@ def create_router(parts: "Parts") -> APIRouter:
     console = Console(parts)
     router = APIRouter()
     router.include_router(console.assets.routes())
-    for pages in (
-        docs,
-        explore,
-        new,
-        sign_in,
-        oauth,
-        tokens,
-        hardware,
-        logs,
-        live,
-        files,
-        history,
-        edit,
-        community,
-        use,
-        space,
-        owners,  # the last: its address is any word
-    ):
+    of_admins = (admin, audit, people)
+    of_all = (first_run, account, api_docs, docs, explore, new, sign_in, oauth, tokens, hardware)
+    of_spaces = (logs, live, files, history, edit, community, use, badge, analytics, settings, space)
+    for pages in (*of_admins, *of_all, *of_spaces, owners):  # the last: its address is any word
         router.include_router(pages.routes(console))
     return router
 

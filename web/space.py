@@ -1,25 +1,15 @@
-"""The Space page: the app in its frame, or what happens instead; and the settings of the Space with all that may be done."""
-
-from collections.abc import Callable
+"""The Space page: the app in its frame, or what happens instead. Its settings are in settings.py."""
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.domain.records import Space
-from orchestrator.domain.seen import BuildState
-from orchestrator.domain.space import Role, Visibility
-from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
-from web import hardware
 from web.live import tell
-from web.page import Console, go
+from web.page import Console
 from web.session import Visit
-
-SLEEPS = (300, 900, 3600, 6 * 3600, 86400, 172800, 7 * 86400, -1)
-Form = dict[str, str]
 
 
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    spaces, environment = console.parts.spaces, console.parts.environment
 
     @router.get("/spaces/{owner}/{name}")
     def app(request: Request, owner: str, name: str, visit: Visit = Depends(console.visit)) -> Response:
@@ -28,48 +18,6 @@ def routes(console: Console) -> APIRouter:
         frame = console.frame_url(visit.caller, space) if told.serving else ""
         values = header(console, visit, space, "app") | {"story": told, "pieces": pieces, "frame": frame}
         return console.show(request, visit, "space/app.html", frames=console.parts.app_url(space.label), **values)
-
-    def settings_page(request: Request, visit: Visit, space: Space, status: int = 200, **said: str) -> Response:
-        good = [b for b in spaces.builds(space, 50) if b.state is BuildState.SUCCEEDED]
-        values = header(console, visit, space, "settings") | {
-            "secrets": environment.all(visit.caller, space, True),
-            "variables": environment.all(visit.caller, space, False),
-            "good": good[:5],
-            "sleeps": _sleeps(space),
-            "sleep_now": -1 if space.wish.sleep_after is None else int(space.wish.sleep_after),
-            "can_own": console.may_own(visit, space),
-            **hardware.of_space(console, visit, space),
-            "error": "",
-            "section": "",
-        }
-        return console.show(request, visit, "space/settings.html", status=status, **values | said)
-
-    @router.get("/spaces/{owner}/{name}/settings")
-    def settings(request: Request, owner: str, name: str, visit: Visit = Depends(console.member)) -> Response:
-        return settings_page(request, visit, console.space(visit, owner, name, Role.WRITE))
-
-    @router.post("/spaces/{owner}/{name}/settings/{action}")
-    def act(
-        request: Request,
-        owner: str,
-        name: str,
-        action: str,
-        form: Form = Depends(console.form),
-        visit: Visit = Depends(console.member),
-    ) -> Response:
-        if action not in ACTIONS:
-            raise NotFound("ACTION", "There is no such action.")
-        space = console.space(visit, owner, name, Role.WRITE)
-        do, section, back = ACTIONS[action]
-        try:
-            done = do(console, visit, space, form)
-        except (Invalid, Conflict, Forbidden) as error:
-            if error.code in ("FORBIDDEN", "TOKEN_READ_ONLY"):
-                raise
-            return settings_page(request, visit, space, 422, error=error.message, section=section)
-        if action == "delete":
-            return go("/?done=deleted")
-        return go(f"/{space.path}{back}?done={done}{f'#{section}' if section else ''}")
 
     return router
 
@@ -87,88 +35,3 @@ def header(console: Console, visit: Visit, space: Space, tab: str) -> dict[str, 
         "can_change": console.may_change(visit, space),
         "sees_code": not space.code_private or console.may_change(visit, space) or space.private,
     }
-
-
-def _sleeps(space: Space) -> list[int]:
-    now = space.wish.sleep_after
-    return list(SLEEPS) if now is None or int(now) in SLEEPS else sorted({*SLEEPS[:-1], int(now)}) + [-1]
-
-
-# each: the change, and the word for `?done=`
-
-
-def _put(secret: bool) -> Callable[[Console, Visit, Space, Form], str]:
-    def put(console: Console, visit: Visit, space: Space, form: Form) -> str:
-        key, value = form.get("key", "").strip(), form.get("value", "").replace("\r\n", "\n")
-        console.parts.environment.put(visit.caller, space, key, value, secret, form.get("description", "").strip())
-        return "secret" if secret else "variable"
-
-    return put
-
-
-def _unset(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.environment.remove(visit.caller, space, form.get("key", ""), form.get("kind") == "secret")
-    return "unset"
-
-
-def _sleep(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    try:
-        seconds = float(form.get("seconds", ""))
-    except ValueError:
-        raise Invalid("SLEEP_TIME", "Choose a sleep time from the list.") from None
-    console.parts.spaces.set_sleep(visit.caller, space, seconds)
-    return "sleep"
-
-
-def _visibility(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    try:
-        wanted = Visibility(form.get("visibility", ""))
-    except ValueError:
-        raise Invalid("VISIBILITY", "Choose public, protected or private.") from None
-    console.parts.spaces.set_visibility(visit.caller, space, wanted)
-    return "visibility"
-
-
-def _pause(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.pause(visit.caller, space)
-    return "paused"
-
-
-def _restart(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.restart(visit.caller, space)
-    return "restarted"
-
-
-def _rebuild(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.restart(visit.caller, space, factory=True)
-    return "rebuilding"
-
-
-def _rollback(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.rollback(visit.caller, space, form.get("build", ""))
-    return "rolledback"
-
-
-def _delete(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    typed = form.get("confirm", "").strip()
-    if typed != space.full_name:
-        raise Invalid("CONFIRM", f"To delete it, type {space.full_name} exactly; you typed {typed[:60]!r}.")
-    console.parts.spaces.delete(visit.caller, space)
-    return "deleted"
-
-
-#: action -> (what it does, section of the settings page, tab to land on)
-ACTIONS: dict[str, tuple[Callable[[Console, Visit, Space, Form], str], str, str]] = {
-    "secret": (_put(True), "environment", "/settings"),
-    "variable": (_put(False), "environment", "/settings"),
-    "unset": (_unset, "environment", "/settings"),
-    "sleep": (_sleep, "sleep", "/settings"),
-    "hardware": (hardware.choose, "hardware", "/settings"),
-    "withdraw": (hardware.withdraw, "hardware", "/settings"),
-    "visibility": (_visibility, "visibility", "/settings"),
-    "pause": (_pause, "", ""),
-    "restart": (_restart, "", ""),
-    "rebuild": (_rebuild, "", ""),
-    "rollback": (_rollback, "", ""),
-    "delete": (_delete, "delete", ""),
-}

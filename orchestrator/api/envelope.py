@@ -10,8 +10,10 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator.api.identity import address_of
 from orchestrator.api.problems import Page, problem, shown
 from orchestrator.errors import TooLarge
+from orchestrator.origin import ADDRESS
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        ADDRESS.set(address_of(Request(scope)))
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         started = False

@@ -17,8 +17,8 @@ def fresh(space: Space, build: BuildSeen | None) -> Space:
     """The Space with the stage that its wish leads to, where its sighting is older than the wish. `build` is that of the
     wanted revision. Pure."""
     wish = space.wish
-    if wish.paused:
-        return space if space.stage is Stage.PAUSED else _moved(space, Stage.PAUSED, "paused by its owner")
+    if wish.paused_because:
+        return space if space.stage is Stage.PAUSED else _moved(space, Stage.PAUSED, wish.paused_because)
     if wish.revision is None or space.stage in INTERMEDIATE or _holds(space, build):
         return space
     serves = space.route is RouteState.OPEN

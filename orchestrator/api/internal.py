@@ -37,6 +37,11 @@ class Activity(OpenBody):
     wake: list[str] = []
 
 
+class Visits(OpenBody):
+    at: float
+    spaces: dict[str, list[int | str]]
+
+
 class Question(OpenBody):
     token: str
     space: str
@@ -64,6 +69,12 @@ async def feed(parts: PartsDep):
 @internal.post("/activity")
 def activity(body: Activity, parts: PartsDep):
     parts.spaces.used(body.used, body.wake)
+    return {}
+
+
+@internal.post("/visits")
+def visits(body: Visits, parts: PartsDep):
+    parts.visits.report(body.at, body.spaces)
     return {}
 
 

@@ -23,7 +23,8 @@ from authlib.oidc.core.grants import OpenIDCode
 from joserfc.jwk import RSAKey
 
 from orchestrator.api.oauth_claims import user_info
-from orchestrator.domain.records import Device, DeviceState, OAuthCode, Owner, Token
+from orchestrator.domain.records import Owner, Token
+from orchestrator.domain.sign_in import Device, DeviceState, OAuthCode
 from orchestrator.services.devices import Devices
 from orchestrator.services.oauth import Client, OAuth, access_secret, leads_home, refresh_secret
 

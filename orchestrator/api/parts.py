@@ -21,11 +21,14 @@ from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
+from orchestrator.services.oversight import Oversight
+from orchestrator.services.people import People
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
 
 
@@ -62,6 +65,9 @@ class Parts:
     push_limit: int = 1024**3
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
+    oversight: Oversight = field(kw_only=True)
+    people: People = field(kw_only=True)
+    visits: Visits = field(kw_only=True)
     oauth: OAuth = field(kw_only=True)
     devices: Devices = field(kw_only=True)
     community: Community = field(kw_only=True)

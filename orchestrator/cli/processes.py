@@ -193,10 +193,13 @@ class Supervisor:
             f"A Space of yours will be at {settings.app_url('<owner>-<name>')}; data is in {settings.data}", flush=True
         )
         from orchestrator import adapters, wiring
+        from orchestrator.services.signing import Signing
 
         store = adapters.open_store(settings)
         if wiring.accounts(settings, store).is_empty():
             print(f"Make the first user: podium user add NAME --admin --data {settings.data}", flush=True)
+            code = Signing.at(settings.key_directory).setup_code
+            print(f"or in a browser: {settings.public_url}/login/first?code={code}", flush=True)
         store.close()
 
     def _end(self) -> None:

@@ -2,7 +2,7 @@
 
     #  when                                         stage                    route            do
     1  deleted                                      DELETING                 closed           stop all; nothing left: forget
-    2  paused, or may not have its hardware         PAUSED                   closed           stop all
+    2  paused, taken down, or denied hardware       PAUSED                   closed           stop all
     3  no revision / no app file / bad config       NO_APP_FILE CONFIG_ERROR old or closed    stop the rest
     4  no build, or lost                            BUILDING*                old or wait      start build
     5  build queued or running                      BUILDING*                old or wait
@@ -117,14 +117,14 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
     if wish.deleted:
         rest = stop(seen.instances)
         return Decision(Stage.DELETING, RouteState.CLOSED, "being deleted", rest or (Forget(),), look_at=now + 1)
-    if wish.paused or seen.denied:
-        reason = "paused by its owner" if wish.paused else DENIED + seen.denied
+    if wish.paused_because or seen.denied:
+        reason = wish.paused_because or DENIED + seen.denied
         return Decision(
             Stage.PAUSED,
             RouteState.CLOSED,
             reason,
             stop(seen.instances),
-            look_at=soon(seen.instances, now) or (None if wish.paused else now + DENIED_AGAIN),
+            look_at=soon(seen.instances, now) or (None if wish.paused_because else now + DENIED_AGAIN),
         )
     if wish.revision is None:
         reason = "nothing has been pushed to main yet"

@@ -129,11 +129,19 @@ class Wish:
         False  #: the old instance leaves at once, rather than serving on until the wanted hardware is free
     )
     hardware_until: float | None = None  #: epoch seconds; then it goes back to the default flavour
+    taken_down: str = ""  #: why an admin took it down: paused for everybody until an admin puts it back
 
     @property
     def build_key(self) -> str | None:
         """Names what must be built; None until something was pushed."""
         return None if self.revision is None else build_key(self.space_id, self.revision, self.rebuilds)
+
+    @property
+    def paused_because(self) -> str:
+        """Who stopped it, and why; "" when nobody did."""
+        if self.taken_down:
+            return f"taken down by an admin: {self.taken_down}"
+        return "paused by its owner" if self.paused else ""
 
     def launch_key(self, image_id: str) -> str:
         """Names what must be running once the wanted build has made this image."""

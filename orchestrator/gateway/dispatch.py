@@ -23,6 +23,7 @@ from orchestrator.gateway.outcome import WAKE, Outcome, decide
 from orchestrator.gateway.pool import Pool
 from orchestrator.gateway.request import COOKIE_LIMIT, Request
 from orchestrator.gateway.routes import Route, Table
+from orchestrator.gateway.tally import Tally
 from orchestrator.gateway.upgrade import Tunnel, begin
 from orchestrator.gateway.waiting import Waiting
 
@@ -46,6 +47,7 @@ class Gateway:
         self.table = Table(config.public_url, self.waiting.changed, self._retire, self.waiting.listened)
         self.feed = Feed(self.table, self.control)
         self.reports = Reports(self.control)
+        self.tally = Tally(self.control, config.feed_token)
         self.access_log = AccessLog(config.access_log, config.access_log_size)
         self.clients: set[Client] = set()
         self.tunnels: set[Tunnel] = set()
@@ -198,6 +200,7 @@ class Gateway:
     def _note_use(self, request: Request, route: Route) -> None:
         use = request.use
         if use & _KEEPS:
+            self.tally.opened(request, route)
             request.keeps = True
         elif use & _ONCE:
             request.keeps = self._repetitions.is_new((request.address, route.label, request.target), self.now)
@@ -338,7 +341,8 @@ class Gateway:
         self.log(request)
 
     def log(self, request: Request) -> None:
-        self.access_log.write(request, monotonic())
+        self.tally.answered(request, now := monotonic())
+        self.access_log.write(request, now)
 
     def _spawn(self, work: Coroutine) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -53,6 +53,7 @@ async def serve(
         for job in (
             gateway.feed.run,
             gateway.reports.run,
+            gateway.tally.run,
             snapshot.run,
             lambda: _tick(gateway),
         )
@@ -76,6 +77,7 @@ async def serve(
             client.closing = True
             client.transport.abort()
         await gateway.reports.send()
+        await gateway.tally.send()
         if gateway.table.informed:
             await snapshot.save()
         gateway.access_log.close()

@@ -146,13 +146,13 @@ class Accounts(Tokens):
         with self._store.write() as tx:
             tx.accounts.drop_session(digest(secret))
 
-    def sign_in_link(self, user_name: str) -> str:
+    def sign_in_link(self, user_name: str, actor: str = "cli") -> str:
         """A secret that signs its first user in, once, within the hour."""
         user = self.user(user_name)
         secret, now = secrets.token_urlsafe(24), self._clock()
         with self._store.write() as tx:
             tx.accounts.add_session(Session(digest(secret), user.id, now, now + LINK_SECONDS, once=True))
-            tx.audit.add(AuditRow(now, "cli", "user.link", user.name))
+            tx.audit.add(AuditRow(now, actor, "user.link", user.name))
         return secret
 
     def follow_link(self, secret: str, address: str = "", agent: str = "") -> str:

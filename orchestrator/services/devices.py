@@ -6,7 +6,8 @@ import secrets
 import threading
 import time
 
-from orchestrator.domain.records import AuditRow, Device, DeviceState, Owner
+from orchestrator.domain.records import AuditRow, Owner
+from orchestrator.domain.sign_in import Device, DeviceState
 from orchestrator.errors import NotFound, TooMany
 from orchestrator.ports import Store
 from orchestrator.services.tokens import digest

@@ -21,6 +21,7 @@ _RESERVED = re.compile(
     r"NVIDIA_\w*|CUDA_VISIBLE_DEVICES|ACCELERATOR|CPU_CORES|MEMORY|VIRTUAL_ENV|OAUTH_\w*|OPENID_PROVIDER_URL",
     re.IGNORECASE,
 )
+_PUT = {True: "secret.put", False: "variable.put"}
 VALUE_LIMIT = 32 * 1024
 TOTAL_LIMIT = 512 * 1024
 COUNT_LIMIT = 1000
@@ -69,7 +70,7 @@ class Environment:
         """The same within a transaction; all or nothing is the transaction's."""
         for key, (value, _, description) in settings.items():
             check_setting(key, value, description)
-        now = self._clock()
+        now, space = self._clock(), tx.spaces.get(space_id)
         have = {s.key: s for s in tx.secrets.all(space_id)}
         for key, (value, secret, description) in settings.items():
             known = have.get(key)
@@ -79,7 +80,7 @@ class Environment:
             stored = self._vault.lock(space_id, key, value) if secret else value
             have[key] = Setting(key, stored, secret, description, now)
             tx.secrets.put(space_id, have[key])
-            tx.audit.add(AuditRow(now, actor, "secret.put" if secret else "variable.put", space_id, {"key": key}))
+            tx.audit.add(AuditRow(now, actor, _PUT[secret], space.full_name if space else space_id, {"key": key}))
         size = sum(len(s.value) for s in have.values())
         if len(have) > COUNT_LIMIT or size > TOTAL_LIMIT:
             raise Invalid(
@@ -99,7 +100,7 @@ class Environment:
             if any(s.key == key and s.secret == secret for s in tx.secrets.all(space.id)):
                 tx.secrets.remove(space.id, key)
                 action = "secret.delete" if secret else "variable.delete"
-                tx.audit.add(AuditRow(now, caller.name, action, space.id, {"key": key}))
+                tx.audit.add(AuditRow(now, caller.name, action, space.full_name, {"key": key}))
                 tx.spaces.bump(space.id, "env_version", look_at=now, last_activity=now)
                 _note(tx, space.id, now, [key])
         self._bell.ring("spaces")

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from orchestrator.domain.grants import IDENTITY, SCOPES, Grants, as_json, of_scopes
-from orchestrator.domain.records import AuditRow, OAuthClient, OAuthCode, Owner, Space, Token
+from orchestrator.domain.records import AuditRow, Owner, Space, Token
+from orchestrator.domain.sign_in import OAuthClient, OAuthCode
 from orchestrator.ports import Store
 from orchestrator.services.tokens import TOKEN_PREFIX, digest, new_id, new_secret
 from orchestrator.services.vault import Vault, key_file

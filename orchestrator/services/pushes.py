@@ -291,7 +291,9 @@ class Pushes:
                 for sighting, token in live:
                     tx.accounts.update_token(token.id, revoked_at=now)
                     detail = {"token": token.name, "path": printable(sighting.path), "line": sighting.line}
-                    tx.audit.add(AuditRow(now, actor, "token.leaked", token.user_id, detail))
+                    owner = tx.accounts.owner(token.user_id)
+                    target = owner.name if owner else token.user_id
+                    tx.audit.add(AuditRow(now, actor, "token.leaked", target, detail))
                     found.append(leaked(sighting, token.name))
         return found
 

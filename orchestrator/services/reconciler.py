@@ -220,7 +220,7 @@ class Reconciler:
         if build and build.image and not instances and not self._builds.exists(build.image):
             self._queue.lost(build.key)
             build = replace(build, state=BuildState.LOST, image=None)
-        denied = "" if space.wish.deleted or space.wish.paused else self._allotment.quotas.denied(space)
+        denied = "" if space.wish.deleted or space.wish.paused_because else self._allotment.quotas.denied(space)
         room = self._allotment.capacity.room(space, hardware) if build and build.image and not denied else None
         return Seen(build, instances, space.last_activity, space.failures, room, space.queued_at, denied)
 

@@ -35,6 +35,11 @@ class Signing:
             key_file(directory / "feed.token", lambda: secrets.token_urlsafe(32).encode()).decode().strip(),
         )
 
+    @property
+    def setup_code(self) -> str:
+        """What whoever started Podium is told, and makes the first admin with."""
+        return hmac.new(self._cookie_key.encode(), b"first admin", "sha256").hexdigest()[:32]
+
     def public(self) -> dict[str, str]:
         """What a gateway is given."""
         pem = self._private.public_key().public_bytes(

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.caller import Caller, require, require_admin
 from orchestrator.domain.events import of_config, of_repo
 from orchestrator.domain.records import AuditRow, Build, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role, Visibility, Wish, check_name, sleep_seconds, subdomain
-from orchestrator.errors import Conflict, Invalid, NotFound, repo_not_found
+from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, repo_not_found
 from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services import lookup
 from orchestrator.services.accounts import Accounts, new_id
@@ -182,6 +182,7 @@ class Spaces:
     def restart(self, caller: Caller, space: Space, factory: bool = False) -> Space:
         """Start again with a fresh copy of the files, also when paused or asleep. `factory`: build again from nothing."""
         require(caller, space, Role.WRITE)
+        _may_run(space)
         if not factory:
             return self._change(caller, space, "space.restart", counter="restarts", paused=False)
         newest = self.current_build(space)
@@ -205,6 +206,7 @@ class Spaces:
         """Run an earlier good build again: by its number, its key, or the (short) commit it was made of; "" is the one
         before what is wanted now. Raises NotFound `BUILD` with the ones that are there."""
         require(caller, space, Role.WRITE)
+        _may_run(space)
         with self._store.read() as tx:
             good = tx.builds.of(space.id, 100, BuildState.SUCCEEDED)
             wanted = tx.builds.get(space.wish.build_key or "")
@@ -216,6 +218,20 @@ class Spaces:
             raise NotFound("BUILD", f"{space.full_name} has no good build {what}; it has {have}")
         self._change(caller, space, "space.rollback", revision=found.revision, rebuilds=found.rebuilds, paused=False)
         return found
+
+    def take_down(self, caller: Caller, space: Space, reason: str) -> Space:
+        """Stop it for everybody until an admin puts it back. Its people read the reason and keep their files. Raises
+        Forbidden, Invalid `REASON`."""
+        require_admin(caller)
+        reason = " ".join(reason.split())
+        if not 1 <= len(reason) <= 500:
+            raise Invalid("REASON", f"a reason has 1 to 500 characters, this one has {len(reason)}; its people read it")
+        return self._change(caller, space, "space.take_down", taken_down=reason, access_epoch=space.access_epoch + 1)
+
+    def put_back(self, caller: Caller, space: Space) -> Space:
+        """It may run again, unless its people paused it too. Raises Forbidden."""
+        require_admin(caller)
+        return self._change(caller, space, "space.put_back", taken_down="")
 
     def _change(self, caller: Caller, space: Space, action: str, counter: str = "", **values: object) -> Space:
         """One change of the wish with its audit row; a command counts as use, so that its effect is seen."""
@@ -249,6 +265,14 @@ class Spaces:
                     tx.spaces.touch(space_id, min(used[space_id], now))
         if wake:
             self._bell.ring("spaces")
+
+
+def _may_run(space: Space) -> None:
+    """Raises Forbidden `TAKEN_DOWN`."""
+    if space.wish.taken_down:
+        raise Forbidden(
+            "TAKEN_DOWN", f"An admin took {space.full_name} down: {space.wish.taken_down}. Ask them to put it back."
+        )
 
 
 def _names(which: str, build: Build) -> bool:

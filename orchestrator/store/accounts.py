@@ -68,6 +68,11 @@ class Accounts:
         )
         return [(_owner(row), Role(row["role"])) for row in self._db.execute(query).mappings()]
 
+    def member_counts(self) -> dict[str, int]:
+        """How many members each organisation has, by its id."""
+        query = sa.select(t.members.c.org_id, sa.func.count()).group_by(t.members.c.org_id)
+        return {org: number for org, number in self._db.execute(query)}
+
     # tokens
 
     def add_token(self, token: Token) -> None:
@@ -109,6 +114,7 @@ class Accounts:
         return Session(**row) if row else None
 
     def sessions_of(self, user_id: str, now: float) -> list[Session]:
+        """A user's signed-in browsers, newest first."""
         c = t.sessions.c
         query = sa.select(t.sessions).where(c.user_id == user_id, c.once.is_(False), c.expires_at > now)
         return [Session(**row) for row in self._db.execute(query.order_by(c.created_at.desc())).mappings()]

@@ -97,6 +97,14 @@ class Builds:
         rows = self._db.execute(query.order_by(t.builds.c.created_at, t.builds.c.key)).mappings()
         return [_build(row) for row in rows]
 
+    def lately(self, limit: int) -> list[Build]:
+        """Of all Spaces: those being made, those that wait, then those that ended, newest first."""
+        c = t.builds.c
+        rank = sa.case((c.state == BuildState.RUNNING.value, 0), (c.state == BuildState.QUEUED.value, 1), else_=2)
+        active = sa.select(t.builds).where(c.state.in_(_ACTIVE)).order_by(rank, c.created_at, c.key).limit(limit)
+        ended = sa.select(t.builds).where(c.state.not_in(_ACTIVE)).order_by(c.created_at.desc(), c.key).limit(limit)
+        return [_build(row) for query in (active, ended) for row in self._db.execute(query).mappings()]
+
     def open(self) -> tuple[int, int]:
         """How many wait, and how many are being made."""
         states = (BuildState.QUEUED.value, BuildState.RUNNING.value)

@@ -19,6 +19,7 @@ from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.interest import Interest
+from orchestrator.store.notices import Notices
 from orchestrator.store.oauth import OAuth
 from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
@@ -28,10 +29,11 @@ from orchestrator.store.secrets import Secrets
 from orchestrator.store.spaces import Spaces
 from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
+from orchestrator.store.visits import Visits
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0009"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0010"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -51,6 +53,8 @@ class Tx:
         self.audit = Audit(connection)
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
+        self.notices = Notices(connection)
+        self.visits = Visits(connection)
         self.oauth = OAuth(connection)
         self.discussions = Discussions(connection)
         self.webhooks = Webhooks(connection)

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from orchestrator.domain.records import Device, DeviceState, OAuthClient, OAuthCode
+from orchestrator.domain.sign_in import Device, DeviceState, OAuthClient, OAuthCode
 from orchestrator.store import schema as t
 
 _KEPT = 86400.0  #: seconds that a used code is remembered, so that a second use is recognised

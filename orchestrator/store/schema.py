@@ -93,46 +93,6 @@ sessions = Table(
     Column("agent", String(200), nullable=False, default="", server_default=""),
 )
 
-oauth_clients = Table(
-    "oauth_clients",
-    metadata,
-    Column("id", plain(64), primary_key=True),
-    Column("space_id", ID, nullable=False, unique=True),
-    Column("secret", Text, nullable=False),
-    Column("created_at", Float, nullable=False),
-)
-
-oauth_codes = Table(
-    "oauth_codes",
-    metadata,
-    Column("hash", String(64), primary_key=True),
-    Column("client_id", plain(64), nullable=False),
-    Column("user_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
-    Column("redirect_uri", Text, nullable=False),
-    Column("scope", String(500), nullable=False),
-    Column("nonce", String(500), nullable=False),
-    Column("challenge", String(128), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False, index=True),
-    Column("family", ID, nullable=False, default="", server_default=""),
-)
-
-devices = Table(
-    "devices",
-    metadata,
-    Column("hash", String(64), primary_key=True),
-    Column("user_code", plain(16), nullable=False, unique=True),
-    Column("client_id", plain(64), nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("expires_at", Float, nullable=False, index=True),
-    Column("address", String(45), nullable=False),
-    Column("agent", String(200), nullable=False),
-    Column("polled_at", Float, nullable=False),
-    Column("interval", Float, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("user_id", ID, nullable=False),
-)
-
 spaces = Table(
     "spaces",
     metadata,
@@ -160,6 +120,7 @@ spaces = Table(
     Column("restarts", Integer, nullable=False, default=0),
     Column("goes_first", Boolean, nullable=False, default=False, server_default=false()),
     Column("hardware_until", Float),
+    Column("taken_down", Text, nullable=False, default="", server_default=""),
     Column("hardware_asked", String(40), nullable=False, default="", server_default=""),
     # the sighting
     Column("stage", String(24), nullable=False),
@@ -343,6 +304,8 @@ audit = Table(
     Column("action", String(40), nullable=False),
     Column("target", String(200), nullable=False, index=True),
     Column("detail", JSON, nullable=False),
+    Column("address", String(64), nullable=False, default="", server_default=""),
+    Index("ix_audit_actor", "actor"),
 )
 
 discussions = Table(

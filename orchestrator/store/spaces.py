@@ -18,7 +18,7 @@ from orchestrator.store.values import failures_in, failures_out, image_in, image
 
 _WISH = (
     "revision", "rebuilds", "paused", "deleted", "hardware", "sleep_after", "env_version", "restarts", "goes_first",
-    "hardware_until",
+    "hardware_until", "taken_down",
 )  # fmt: skip
 _SIGHTING = (
     "stage", "reason", "stage_since", "deadline", "route", "address", "instance", "running_revision", "running_hardware",
@@ -67,10 +67,11 @@ class Spaces:
         tag: str = "",
         hardware: str = "",
         running: bool = False,
+        stages: Iterable[str] = (),
         **filters: object,
     ) -> "list[Space]":
         """A page of Spaces; filters are those of `listing.page`. `words`: each is in the name, title, description or tags.
-        `running`: those that serve now."""
+        `running`: those that serve now; `stages`: those in one of them."""
         c = t.spaces.c
         query = _SELECT if sdk is None else _SELECT.where(c.sdk == sdk)
         for word in words:
@@ -81,6 +82,8 @@ class Spaces:
             query = query.where(_holds(c.card["tags"].as_string(), f'"{tag}"'))
         if hardware:
             query = query.where(c.hardware == hardware)
+        if stages:
+            query = query.where(c.stage.in_(list(stages)))
         if running:
             query = query.where(c.stage.startswith(Stage.RUNNING.value))
         return [_space(row) for row in self._db.execute(page(query, t.spaces, **filters)).mappings()]
@@ -92,6 +95,11 @@ class Spaces:
         """How many there are in each stage that any is in."""
         query = sa.select(t.spaces.c.stage, sa.func.count()).group_by(t.spaces.c.stage)
         return {stage: number for stage, number in self._db.execute(query)}
+
+    def by_owner(self) -> dict[str, int]:
+        """How many each owner has, by the owner's id."""
+        query = sa.select(t.spaces.c.owner_id, sa.func.count()).where(t.spaces.c.deleted.is_(False))
+        return {owner: number for owner, number in self._db.execute(query.group_by(t.spaces.c.owner_id))}
 
     def ids(self) -> "set[str]":
         return set(self._db.execute(sa.select(t.spaces.c.id)).scalars())

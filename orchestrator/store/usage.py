@@ -50,6 +50,11 @@ class Usage:
                 query = query.where(column == wanted)
         return [UsageSum(**row) for row in self._db.execute(query).mappings()]
 
+    def runs(self, space_id: str, since: float, before: float) -> list[tuple[float, float]]:
+        """When a Space had hardware: (from, until) of each run, oldest first."""
+        query = sa.select(_C.begin, _C.until).where(_C.space_id == space_id, _C.until > since, _C.begin < before)
+        return [tuple(row) for row in self._db.execute(query.order_by(_C.begin))]
+
     def owners_running(self, flavors: Iterable[str]) -> list[tuple[str, str]]:
         """(Space, owner) of what runs on one of these flavours now."""
         query = sa.select(_C.space_id, _C.owner_id).where(_C.running, _C.hardware.in_(list(flavors))).distinct()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.console import Console
-from web.docs import grouped, kind_of
+from web.api_docs import grouped, kind_of
 from web.routes import create_router
 
 
@@ -13,7 +13,7 @@ def test_the_page_names_every_call_and_nothing_from_elsewhere(tmp_path):
     console = Console(tmp_path)
     console.app = create_app(replace(console.parts), (create_router(console.parts),))
     with console.listening(), console.client(None) as client:
-        page = client.get("/docs").text
+        page = client.get("/docs/api").text
         document = client.get("/openapi.json").json()
     for path in document["paths"]:
         assert path in page

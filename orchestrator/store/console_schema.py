@@ -1,0 +1,36 @@
+"""The tables of what the console alone shows: notices to everybody, and what gateways counted of visits."""
+
+from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table, Text
+
+from orchestrator.store.schema import ID, metadata, plain
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("name", plain(24), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("tone", String(8), nullable=False),
+    Column("actor", String(96), nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("space_id", ID, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("pages", Integer, nullable=False),
+    Column("errors", Integer, nullable=False),
+    Column("slow", JSON, nullable=False),
+    Index("ix_visits_hour", "hour"),
+)
+
+visitors = Table(
+    "visitors",
+    metadata,
+    Column("space_id", ID, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("sketch", String(600), nullable=False),
+    Index("ix_visitors_day", "day"),
+)

@@ -1,0 +1,71 @@
+"""What became of a Space, for its owners: visits, visitors, failures, how long answers took, how long it ran."""
+
+import time
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from orchestrator.domain.space import Role
+from orchestrator.domain.visits import quantile
+from web.charts import columns, lines
+from web.page import Console
+from web.session import Visit
+from web.space import header
+
+SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days", "90": "90 days"}
+
+
+def routes(console: Console) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    visits = console.parts.visits
+
+    @router.get("/spaces/{owner}/{name}/analytics")
+    def analytics(
+        request: Request, owner: str, name: str, days: str = "7", visit: Visit = Depends(console.member)
+    ) -> Response:
+        space = console.space(visit, owner, name, Role.WRITE)
+        days = days if days in SPANS else "7"
+        bars, whole = visits.of_space(visit.caller, space, int(days))
+        names = [time.strftime("%H:%M" if days == "1" else "%-d %b", time.gmtime(bar.at)) for bar in bars]
+        every = max(1, len(bars) // 8)
+        unit = "hour" if days == "1" else "day"
+        slow = [(quantile(bar.counted.slow, 0.5), quantile(bar.counted.slow, 0.95)) for bar in bars]
+        charts = [
+            ("Page views", columns(_of(names, [bar.counted.pages for bar in bars]), f"page views by {unit}", 0, every)),
+            (
+                "Visitors",
+                columns(_of(names, [bar.visitors or 0 for bar in bars]), "visitors by day", 0, every)
+                if days != "1"
+                else "",
+            ),
+            ("Requests", columns(_of(names, [bar.counted.requests for bar in bars]), f"requests by {unit}", 0, every)),
+            (
+                "Failed answers",
+                columns(_of(names, [bar.counted.errors for bar in bars]), f"failures by {unit}", 0, every, bad=True),
+            ),
+            (
+                "Milliseconds to the end of an answer",
+                lines(
+                    [("half of them", _ms(slow, 0)), ("95 %", _ms(slow, 1))], names, f"time to answer by {unit}", every
+                ),
+            ),
+            ("Minutes up", columns(_of(names, [bar.up / 60 for bar in bars]), f"minutes up by {unit}", 0, every)),
+        ]
+        values = header(console, visit, space, "analytics") | {
+            "charts": [(words, drawn) for words, drawn in charts if drawn],
+            "whole": whole,
+            "median": quantile(whole.counted.slow, 0.5),
+            "slowest": quantile(whole.counted.slow, 0.95),
+            "days": days,
+            "spans": SPANS,
+        }
+        return console.show(request, visit, "space/analytics.html", **values)
+
+    return router
+
+
+def _of(names: list[str], values: list[float]) -> list[tuple[str, float]]:
+    return list(zip(names, values, strict=True))
+
+
+def _ms(slow: list[tuple[float | None, float | None]], which: int) -> list[float | None]:
+    return [None if pair[which] is None else pair[which] * 1000 for pair in slow]

@@ -1,0 +1,176 @@
+"""The settings of a Space: its card, environment, hardware, sleep, visibility, history, and what stops, moves or ends it."""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from orchestrator.domain.records import Space
+from orchestrator.domain.space import Role, Visibility
+from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
+from web import front_matter, hardware
+from web.page import Console, go
+from web.session import Visit
+from web.space import header
+
+SLEEPS = (300, 900, 3600, 6 * 3600, 86400, 172800, 7 * 86400, -1)
+Form = dict[str, str]
+
+
+def routes(console: Console) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+    spaces, environment = console.parts.spaces, console.parts.environment
+
+    def settings_page(
+        request: Request, visit: Visit, space: Space, status: int = 200, typed: Form | None = None, **said: str
+    ) -> Response:
+        oversight = console.parts.oversight
+        values = header(console, visit, space, "settings") | {
+            "secrets": environment.all(visit.caller, space, True),
+            "variables": environment.all(visit.caller, space, False),
+            "builds": spaces.builds(space, 12),
+            "deeds": oversight.of_space(space, 12),
+            "card": front_matter.of_space(console, space, typed),
+            "sleeps": _sleeps(space),
+            "sleep_now": -1 if space.wish.sleep_after is None else int(space.wish.sleep_after),
+            "can_own": console.may_own(visit, space),
+            **hardware.of_space(console, visit, space),
+            "error": "",
+            "section": "",
+        }
+        return console.show(request, visit, "space/settings.html", status=status, **values | said)
+
+    @router.get("/spaces/{owner}/{name}/settings")
+    def settings(request: Request, owner: str, name: str, visit: Visit = Depends(console.member)) -> Response:
+        return settings_page(request, visit, console.space(visit, owner, name, Role.WRITE))
+
+    @router.post("/spaces/{owner}/{name}/settings/card/check")
+    def check(
+        owner: str, name: str, form: Form = Depends(console.form), visit: Visit = Depends(console.member)
+    ) -> Response:
+        """What would become of the form, while it is typed: the block, or what is wrong with which field."""
+        space = console.space(visit, owner, name, Role.WRITE)
+        return JSONResponse(front_matter.check(console, space, form), headers={"Cache-Control": "no-store"})
+
+    @router.post("/spaces/{owner}/{name}/settings/{action}")
+    def act(
+        request: Request,
+        owner: str,
+        name: str,
+        action: str,
+        form: Form = Depends(console.form),
+        visit: Visit = Depends(console.member),
+    ) -> Response:
+        if action not in ACTIONS:
+            raise NotFound("ACTION", "There is no such action.")
+        space = console.space(visit, owner, name, Role.WRITE)
+        do, section, back = ACTIONS[action]
+        try:
+            done = do(console, visit, space, form)
+        except (Invalid, Conflict, Forbidden) as error:
+            if error.code in ("FORBIDDEN", "TOKEN_READ_ONLY"):
+                raise
+            return settings_page(
+                request, visit, space, 422, form if action == "card" else None, error=error.message, section=section
+            )
+        if action == "delete":
+            return go("/?done=deleted")
+        if action == "move":
+            moved = spaces.get(space.id) or space
+            return go(f"/{moved.path}/settings?done={done}#move")
+        return go(f"/{space.path}{back}?done={done}{f'#{section}' if section else ''}")
+
+    return router
+
+
+def _sleeps(space: Space) -> list[int]:
+    now = space.wish.sleep_after
+    return list(SLEEPS) if now is None or int(now) in SLEEPS else sorted({*SLEEPS[:-1], int(now)}) + [-1]
+
+
+# each: the change, and the word for `?done=`
+
+
+def _put(secret: bool) -> Callable[[Console, Visit, Space, Form], str]:
+    def put(console: Console, visit: Visit, space: Space, form: Form) -> str:
+        key, value = form.get("key", "").strip(), form.get("value", "").replace("\r\n", "\n")
+        console.parts.environment.put(visit.caller, space, key, value, secret, form.get("description", "").strip())
+        return "secret" if secret else "variable"
+
+    return put
+
+
+def _unset(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    console.parts.environment.remove(visit.caller, space, form.get("key", ""), form.get("kind") == "secret")
+    return "unset"
+
+
+def _sleep(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    try:
+        seconds = float(form.get("seconds", ""))
+    except ValueError:
+        raise Invalid("SLEEP_TIME", "Choose a sleep time from the list.") from None
+    console.parts.spaces.set_sleep(visit.caller, space, seconds)
+    return "sleep"
+
+
+def _visibility(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    try:
+        wanted = Visibility(form.get("visibility", ""))
+    except ValueError:
+        raise Invalid("VISIBILITY", "Choose public, protected or private.") from None
+    console.parts.spaces.set_visibility(visit.caller, space, wanted)
+    return "visibility"
+
+
+def _pause(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    console.parts.spaces.pause(visit.caller, space)
+    return "paused"
+
+
+def _restart(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    console.parts.spaces.restart(visit.caller, space)
+    return "restarted"
+
+
+def _rebuild(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    console.parts.spaces.restart(visit.caller, space, factory=True)
+    return "rebuilding"
+
+
+def _rollback(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    console.parts.spaces.rollback(visit.caller, space, form.get("build", ""))
+    return "rolledback"
+
+
+def _move(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    owner, name = form.get("owner", "").strip() or space.owner, form.get("name", "").strip() or space.name
+    console.parts.moves.move(visit.caller, space, owner, name)
+    return "moved"
+
+
+def _delete(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    typed = form.get("confirm", "").strip()
+    if typed != space.full_name:
+        raise Invalid("CONFIRM", f"To delete it, type {space.full_name} exactly; you typed {typed[:60]!r}.")
+    console.parts.spaces.delete(visit.caller, space)
+    return "deleted"
+
+
+#: action -> (what it does, section of the settings page, tab to land on)
+ACTIONS: dict[str, tuple[Callable[[Console, Visit, Space, Form], str], str, str]] = {
+    "card": (front_matter.save, "card", "/settings"),
+    "secret": (_put(True), "environment", "/settings"),
+    "variable": (_put(False), "environment", "/settings"),
+    "unset": (_unset, "environment", "/settings"),
+    "sleep": (_sleep, "sleep", "/settings"),
+    "hardware": (hardware.choose, "hardware", "/settings"),
+    "withdraw": (hardware.withdraw, "hardware", "/settings"),
+    "visibility": (_visibility, "visibility", "/settings"),
+    "pause": (_pause, "", ""),
+    "restart": (_restart, "", ""),
+    "rebuild": (_rebuild, "", ""),
+    "rollback": (_rollback, "", ""),
+    "move": (_move, "move", "/settings"),
+    "delete": (_delete, "delete", ""),
+}
