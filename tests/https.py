@@ -37,6 +37,8 @@ http {{
 }}
 """
 
+APPS = "apps.localhost"  #: domain of the Spaces that the certificate is for
+
 
 class Https:
     """`port` is known before it runs, because a Podium must be told its public URL; `ca` is what clients must trust."""
@@ -71,7 +73,7 @@ class Https:
 
 
 def _certificates(home: Path) -> None:
-    """An authority, and a certificate of it for localhost and its names."""
+    """An authority, and a certificate of it for the console and the Spaces."""
     now = datetime.datetime.now(datetime.UTC)
 
     def made(subject: str, key, issuer: str, signer, *extensions) -> x509.Certificate:
@@ -90,7 +92,8 @@ def _certificates(home: Path) -> None:
         "Tests", authority, "Tests", authority, (x509.BasicConstraints(True, 0), True), (usage, True),
         (x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), False),
     )  # fmt: skip
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName("*.localhost")])
+    # OpenSSL takes no wildcard directly below a top-level domain.
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName(f"*.{APPS}")])
     known = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key())
     own = made("localhost", server, "Tests", authority, (names, False), (known, False))
     pem = serialization.Encoding.PEM

@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 
 from orchestrator.domain.sign_in import Device, DeviceState, OAuthClient, OAuthCode
-from orchestrator.store import schema as t
+from orchestrator.store import oauth_schema as t
+from orchestrator.store.schema import tokens
 
 _KEPT = 86400.0  #: seconds that a used code is remembered, so that a second use is recognised
 
@@ -76,8 +77,8 @@ class OAuth:
 
     def spend_refresh(self, token_id: str, before: str, successor: str) -> bool:
         """Note what token a refresh token gave; False when it gave another one than `before` meanwhile."""
-        c = t.tokens.c
-        query = sa.update(t.tokens).where(c.id == token_id, c.refreshed_as == before, c.revoked_at.is_(None))
+        c = tokens.c
+        query = sa.update(tokens).where(c.id == token_id, c.refreshed_as == before, c.revoked_at.is_(None))
         return bool(self._db.execute(query.values(refreshed_as=successor)).rowcount)
 
 

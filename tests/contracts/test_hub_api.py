@@ -177,7 +177,7 @@ def test_every_mistake_has_the_error_that_the_client_knows(client, console):
             "stale": upload(b"x", "x", parent_commit="0" * 40),
             "front matter": upload(b"---\\nsdk: gradioo\\n---\\n", "README.md"),
             "too large": upload(b"x" * 65_000_000, "big"),
-            "pull request": upload(b"x", "x", create_pr=True),
+            "pull request": refused(api.upload_file, path_or_fileobj=b"x", path_in_repo="x", revision="refs/pr/9", **repo),
             "expand": refused(api.space_info, "ada/wrong", expand=["nope"]),
             "stranger": refused(stranger.pause_space, "ada/wrong"),
             "bob": refused(bob.pause_space, "ada/wrong"),
@@ -185,7 +185,7 @@ def test_every_mistake_has_the_error_that_the_client_knows(client, console):
             "token": refused(HfApi(token="hf_" + "x" * 30).whoami),
             "hardware": refused(api.request_space_hardware, "ada/wrong", "h100"),
             "secret": refused(api.add_space_secret, "ada/wrong", "A-B", "v"),
-            "branch": refused(api.create_branch, branch="b", **repo),
+            "branch": refused(api.create_branch, branch="main", **repo),
             "exists": [api.repo_exists(i, repo_type="space") for i in ("ada/wrong", "ada/none")]
                       + [api.repo_exists("gpt2"), api.revision_exists(revision="none", **repo)],
         }}
@@ -201,7 +201,7 @@ def test_every_mistake_has_the_error_that_the_client_knows(client, console):
         "stale": ["HfHubHTTPError", 412],
         "front matter": ["ValueError", None],
         "too large": ["HfHubHTTPError", 413],
-        "pull request": ["BadRequestError", 400],
+        "pull request": ["RevisionNotFoundError", 404],
         "expand": ["BadRequestError", 400],
         "stranger": ["HfHubHTTPError", 401],
         "bob": ["HfHubHTTPError", 403],
@@ -209,7 +209,7 @@ def test_every_mistake_has_the_error_that_the_client_knows(client, console):
         "token": ["HfHubHTTPError", 401],
         "hardware": ["BadRequestError", 400],
         "secret": ["BadRequestError", 400],
-        "branch": ["BadRequestError", 400],
+        "branch": ["HfHubHTTPError", 409],
     }
     assert "README.md:2: unknown sdk 'gradioo', did you mean 'gradio'?" in told["front matter"][2]
     assert "60 MB: big (62 MB)" in told["too large"][2]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.https import Https
+from tests.https import APPS, Https
 from tests.podium import Podium
 
 README = "---\ntitle: {title}\nsdk: {sdk}\n{more}---\n"
@@ -56,7 +56,7 @@ def https(tmp_path_factory):
 @pytest.fixture(scope="module")
 def podium(https, tmp_path_factory):
     """One that is reached by https only, and whose apps find it there too."""
-    settings = {"public_url": https.url, "trusted_proxies": "1", "app_hub": "1"}
+    settings = {"public_url": https.url, "apps_domain": APPS, "trusted_proxies": "1", "app_hub": "1"}
     podium = Podium(tmp_path_factory.mktemp("signing"), **settings)
     try:
         podium.start()

@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from orchestrator.store import engine
+from orchestrator.store import engine  # imports every table
 from orchestrator.store.schema import metadata
 
 VERSIONS = Path(engine.__file__).parent / "migrations" / "versions"
