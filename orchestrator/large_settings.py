@@ -4,9 +4,9 @@ from pathlib import Path
 
 from orchestrator import adapters
 from orchestrator.ports import Repos, Store
-from orchestrator.services.grants import Grants
 from orchestrator.services.large_care import LargeCare
 from orchestrator.services.large_files import LargeFiles, LargeLimits
+from orchestrator.services.links import SignedLinks
 from orchestrator.services.signing import Signing
 from orchestrator.services.xet import Xet
 from orchestrator.settings import Settings
@@ -25,7 +25,7 @@ class Large:
     def __init__(self, settings: Settings, data: Path, store: Store, repos: Repos, signing: Signing) -> None:
         self.files = large_files(settings, store, repos)
         self.xet = Xet(data / "xet", self.files)
-        self.grants = Grants(signing.derived("grants"))
+        self.links = SignedLinks(signing.derived("grants"))
         #: As `api.parts.Parts` names them.
-        self.parts = {"large": self.files, "grants": self.grants, "xet": self.xet}
+        self.parts = {"large": self.files, "links": self.links, "xet": self.xet}
         self.care = LargeCare(store, self.files.objects, repos, self.xet)

@@ -32,10 +32,10 @@ from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.git_access import GitAccess
-from orchestrator.services.grants import Grants
 from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
+from orchestrator.services.links import SignedLinks
 from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
@@ -99,7 +99,7 @@ class Console:
                 signing=signing,
                 allotment=allotment,
                 large=self.large,
-                grants=Grants(signing.derived("grants")),
+                links=SignedLinks(signing.derived("grants")),
                 xet=Xet(data / "xet", self.large),
                 hosted=hosted,
                 gates=Gates(self.store),

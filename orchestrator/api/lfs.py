@@ -21,8 +21,8 @@ from orchestrator.domain.large import check_oid, check_size
 from orchestrator.domain.repo import RepoKind
 from orchestrator.errors import CallerError, Invalid, Moved, NotFound, TooLarge, TooMany, Unauthorized
 from orchestrator.services.git_access import GitAccess
-from orchestrator.services.grants import Grants
 from orchestrator.services.large_files import LargeFiles
+from orchestrator.services.links import SignedLinks
 
 MEDIA = "application/vnd.git-lfs+json"
 BATCH = 1000  #: objects in one question
@@ -35,7 +35,7 @@ _PARTS = 1000  #: parts of one object at most; of larger ones the parts are larg
 def router(access: GitAccess, parts: Parts) -> APIRouter:
     """What git-lfs and the Hub's clients ask of each kind of repo, with and without `.git`."""
     routes = APIRouter(include_in_schema=False)
-    lfs = _Lfs(access, parts.large, parts.grants)
+    lfs = _Lfs(access, parts.large, parts.links)
     for kind in RepoKind:
         at = f"/{kind.prefix}{{owner}}/{{name}}/info/lfs"
         routes.add_api_route(f"{at}/objects/batch", _told(lfs.batch, kind), methods=["POST"])
@@ -55,8 +55,8 @@ async def _no_locks() -> Response:
 
 
 class _Lfs:
-    def __init__(self, access: GitAccess, large: LargeFiles, grants: Grants) -> None:
-        self._access, self._large, self._grants = access, large, grants
+    def __init__(self, access: GitAccess, large: LargeFiles, links: SignedLinks) -> None:
+        self._access, self._large, self._links = access, large, links
 
     # ------------------------------------------------------------------------------------------------ questions
 
@@ -116,7 +116,7 @@ class _Lfs:
         found = have.get(oid)
         if found is None or found.size != size:
             return {"oid": oid, "size": size, "error": {"code": 404, "message": "this repository has no such object"}}
-        ticket = self._grants.sign("lfs-get", LINK_SECONDS, repo=repo.id, oid=oid, size=size)
+        ticket = self._links.sign("lfs-get", LINK_SECONDS, repo=repo.id, oid=oid, size=size)
         action = {"href": f"{base}/api/lfs/{oid}?sign={ticket}", "expires_in": int(LINK_SECONDS)}
         return {"oid": oid, "size": size, "authenticated": True, "actions": {"download": action}}
 
@@ -132,7 +132,7 @@ class _Lfs:
             self._large.check_room(repo.id, size)
         except TooLarge as error:
             return answer | {"error": {"code": 422, "message": f"{error.code}: {error.message}"}}
-        sign = lambda **more: self._grants.sign("lfs-put", LINK_SECONDS, repo=repo.id, oid=oid, size=size, **more)  # noqa: E731
+        sign = lambda **more: self._links.sign("lfs-put", LINK_SECONDS, repo=repo.id, oid=oid, size=size, **more)  # noqa: E731
         href = f"{base}/api/lfs/{oid}?sign={sign()}"
         upload: dict[str, Any] = {"href": href, "expires_in": int(LINK_SECONDS)}
         if in_parts and size > CHUNK:
@@ -204,7 +204,7 @@ class _Lfs:
         return StreamingResponse(chunks, status, headers)
 
     def _signed(self, request: Request, act: str, oid: str) -> dict:
-        told = self._grants.read(request.query_params.get("sign", ""), act)
+        told = self._links.read(request.query_params.get("sign", ""), act)
         if told.get("oid") != oid:
             raise NotFound("LFS_OBJECT", "this address was signed for another object; ask for a new one")
         return told

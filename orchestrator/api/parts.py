@@ -15,10 +15,10 @@ from orchestrator.services.devices import Devices
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
-from orchestrator.services.grants import Grants
 from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
+from orchestrator.services.links import SignedLinks
 from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
@@ -53,7 +53,7 @@ class Parts:
     gates: Gates
     likes: Likes
     large: LargeFiles
-    grants: Grants
+    links: SignedLinks
     xet: Xet
     moves: Moves
     duplicates: Duplicates

@@ -38,7 +38,7 @@ def read_token(space: OpenRepoDep, parts: PartsDep, base: BaseDep):
 
 def _token(parts, base: str, repo_id: str, act: str) -> Response:
     url = f"{base}/api/xet/{repo_id}/{parts.xet.epoch(repo_id)}"
-    token, ends = parts.grants.sign(act, TOKEN_SECONDS, repo=repo_id), parts.grants.ends(TOKEN_SECONDS)
+    token, ends = parts.links.sign(act, TOKEN_SECONDS, repo=repo_id), parts.links.ends(TOKEN_SECONDS)
     headers = {"X-Xet-Cas-Url": url, "X-Xet-Access-Token": token, "X-Xet-Token-Expiration": str(ends)}
     return JSONResponse(
         {"accessToken": token, "exp": ends, "casUrl": url}, headers=headers | {"Cache-Control": "no-store"}
@@ -51,7 +51,7 @@ cas = APIRouter(include_in_schema=False)
 def may(parts, repo_id: str, authorization: str, *acts: str) -> None:
     """Raises Unauthorized, so that clients ask for a new token, and Forbidden for one of another repo."""
     try:
-        told = parts.grants.read(authorization.removeprefix("Bearer ").strip(), *acts)
+        told = parts.links.read(authorization.removeprefix("Bearer ").strip(), *acts)
     except Forbidden as error:
         raise Unauthorized(error.code, error.message) from None
     if told.get("repo") != repo_id:

@@ -68,7 +68,7 @@ def reconstruction(
     start, end, status = span(request, found.size, {"ETag": oid})
     if status == 416:
         return Response(status_code=416)
-    ticket = parts.grants.sign("xet-get", TOKEN_SECONDS, repo=repo_id, oid=oid, size=found.size)
+    ticket = parts.links.sign("xet-get", TOKEN_SECONDS, repo=repo_id, oid=oid, size=found.size)
     return terms_of(oid, found.size, start, end, lambda number: f"{base}/api/xet/pieces/{oid}/{number}?sign={ticket}")
 
 
@@ -81,7 +81,7 @@ def piece(
     sign: Annotated[str, Query(max_length=2000)] = "",
 ):
     """Bytes of a virtual xorb."""
-    told = parts.grants.read(sign, "xet-get")
+    told = parts.links.read(sign, "xet-get")
     base = number * XORB
     if told["oid"] != oid or base >= told["size"]:
         raise NotFound("XET_UNKNOWN", "There is no such xorb here.")

@@ -11,7 +11,7 @@ from orchestrator.domain.large import Attributes, Pointer, attributes_for, is_bi
 from orchestrator.errors import Forbidden, Invalid
 from orchestrator.ports import Change
 from orchestrator.services.attributes import mode_of, with_attributes
-from orchestrator.services.grants import Grants
+from orchestrator.services.links import SignedLinks
 
 OID = "ab" * 32
 
@@ -106,22 +106,22 @@ def test_attributes_follow_the_large_files_of_a_commit() -> None:
     assert b"/new.xyz filter=lfs" in last.content
 
 
-# ------------------------------------------------------------------------------------------------------------- grants
+# ------------------------------------------------------------------------------------------------------------- links
 
 
 def test_a_grant_speaks_for_what_it_was_signed_for_and_ends() -> None:
     now = [1000.0]
-    grants = Grants(b"k" * 32, lambda: now[0])
-    given = grants.sign("put", 60, repo="r")
-    assert grants.read(given, "put")["repo"] == "r"
-    for forged in (given[:-4] + "AAAA", "", "a.b.c", Grants(b"x" * 32).sign("put", 60)):
+    links = SignedLinks(b"k" * 32, lambda: now[0])
+    given = links.sign("put", 60, repo="r")
+    assert links.read(given, "put")["repo"] == "r"
+    for forged in (given[:-4] + "AAAA", "", "a.b.c", SignedLinks(b"x" * 32).sign("put", 60)):
         with pytest.raises(Forbidden, match="signed"):
-            grants.read(forged, "put")
+            links.read(forged, "put")
     with pytest.raises(Forbidden, match="signed"):
-        grants.read(given, "get")
+        links.read(given, "get")
     now[0] = 1060.0
     with pytest.raises(Forbidden) as expired:
-        grants.read(given, "put")
+        links.read(given, "put")
     assert expired.value.code == "LINK_EXPIRED"
 
 

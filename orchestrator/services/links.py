@@ -1,4 +1,4 @@
-"""Signed permissions that speak for themselves and end soon: links to upload and download large objects, and the tokens of Xet.
+"""Signed links that speak for themselves and end soon: links to upload and download large objects, and the tokens of Xet.
 Whoever holds one may do exactly what it says, with no other credential (git-lfs, docs/api/basic-transfers.md)."""
 
 import time
@@ -11,7 +11,7 @@ from orchestrator.errors import Forbidden
 _ALGORITHM = "HS256"
 
 
-class Grants:
+class SignedLinks:
     """`key`: 32 bytes or more that only control planes know."""
 
     def __init__(self, key: bytes, clock: Callable[[], float] = time.time) -> None:
