@@ -5,13 +5,14 @@ environments are made once; `own_podium` is one per module for tests that kill p
 Tests in `DRIVEN` drive a dozen processes, engines and clusters on a machine that others may keep busy: one that
 fails is tried once more, and the summary names it (`rerun`), so that it is seen.
 
-With `-n 2 --dist loadgroup` the files are shared out between two processes; those that use the one engine or cluster of
+With `-n 2 --no-loadscope-reorder` the files are shared out between two processes; those that use the one engine or cluster of
 this machine stay together, one after the other."""
 
 import shutil
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import servers
 from tests.podium import Podium
@@ -23,16 +24,23 @@ _SHARED = {_HERE / name for name in ("chart", *(f"{kind}/test_{one}.py" for kind
            (*_ENGINES, "docker", "cluster_faults", "cluster_input")))}  # fmt: skip
 
 
-def _in(paths: set[Path], item: pytest.Item) -> bool:
-    return not paths.isdisjoint((item.path, *item.path.parents))
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        item.add_marker(pytest.mark.xdist_group("engines" if _in(_SHARED, item) else str(item.path)))
-        if _in(DRIVEN, item):
+        if not DRIVEN.isdisjoint((item.path, *item.path.parents)):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+class _ByFile(LoadScopeScheduling):
+    """One file, one process; and one process for all files of `_SHARED`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.partition("::")[0])
+        shared = {path.relative_to(_HERE.parent) for path in _SHARED}
+        return "engines" if not shared.isdisjoint((file, *file.parents)) else str(file)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return _ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
