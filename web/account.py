@@ -78,6 +78,11 @@ def routes(console: Console) -> APIRouter:
         people.end_browser(visit.caller, form.get("id", ""))
         return go("/settings?done=browser#browsers")
 
+    @router.post("/settings/browsers/end")
+    def sign_out_elsewhere(form: Form = Depends(console.form), visit: Visit = Depends(console.member)) -> Response:
+        accounts.sign_out_everywhere(visit.caller.user, keep=visit.session)
+        return go("/settings?done=everywhere#browsers")
+
     # organisations
 
     def org_of(visit: Visit, name: str) -> Owner:

@@ -1,4 +1,4 @@
-"""Access tokens and browser sessions of the one who is signed in: make, see once, revoke, sign out elsewhere."""
+"""Access tokens of the one who is signed in: make, see once, revoke."""
 
 import time
 
@@ -29,7 +29,6 @@ def routes(console: Console) -> APIRouter:
         values = {
             "tokens": sorted(accounts.tokens(user), key=lambda t: -t.created_at),
             "owners": [user, *(org for org, _ in accounts.orgs_of(user))],
-            "sessions": accounts.sessions(user),
             "boxes": BOXES,
             "spans": SPANS,
         }
@@ -74,13 +73,6 @@ def routes(console: Console) -> APIRouter:
     def revoke(form: dict[str, str] = Depends(console.form), visit: Visit = Depends(console.member)) -> Response:
         accounts.revoke_token(visit.caller.user, form.get("id", ""), visit.caller.name, keep=visit.session)
         return go("/settings/tokens?done=revoked")
-
-    @router.post("/settings/sessions/end")
-    def sign_out_elsewhere(
-        form: dict[str, str] = Depends(console.form), visit: Visit = Depends(console.member)
-    ) -> Response:
-        accounts.sign_out_everywhere(visit.caller.user, keep=visit.session)
-        return go("/settings/tokens?done=everywhere")
 
     return router
 

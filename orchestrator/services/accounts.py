@@ -131,11 +131,6 @@ class Accounts(Tokens):
             tx.accounts.add_session(session)
         return secret
 
-    def sessions(self, user: Owner) -> list[Session]:
-        """The browsers in which the user is signed in, newest first."""
-        with self._store.read() as tx:
-            return tx.accounts.sessions_of(user.id, self._clock())
-
     def sign_out_everywhere(self, user: Owner, keep: str = "") -> None:
         """End the user's browser sessions, but not the one whose secret is `keep`, and unused sign-in links."""
         with self._store.write() as tx:

@@ -234,6 +234,9 @@ def test_profile_password_and_browsers(console, ada):
     which = re.search(r'name="id" value="([0-9a-f]{16})"', page)[1]
     assert ada.post("/settings/browsers", "/settings", id=which).status_code == 303
     assert other.get("/settings").status_code == 303  # to the sign-in page
+    third = signed_in(console, "ada", console.token)
+    assert ada.post("/settings/browsers/end", "/settings").status_code == 303
+    assert (third.get("/settings").status_code, ada.get("/settings").status_code) == (303, 200)
     assert ada.post("/settings/password", "/settings", old="wrong", new="longenough").status_code == 422
     assert ada.post("/settings/password", "/settings", old=console.token, new="short").status_code == 422
     assert ada.post("/settings/password", "/settings", old=console.token, new="longenough").status_code == 303
