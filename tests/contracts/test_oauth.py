@@ -225,7 +225,7 @@ def test_a_code_with_another_redirect_is_lost(http, app, ada):
 
 def test_a_code_gets_old(console, http, app, ada):
     code = app.agree(ada)[1]["code"]
-    from orchestrator.store import schema as t
+    from orchestrator.store import oauth_schema as t
 
     with console.store.engine.begin() as connection:
         connection.execute(t.oauth_codes.update().values(expires_at=1.0))
@@ -556,7 +556,7 @@ def test_wrong_device_codes_and_clients(http, app):
 
 
 def test_an_old_device_code_has_expired(console, http, bob):
-    from orchestrator.store import schema as t
+    from orchestrator.store import oauth_schema as t
 
     device = begin(http)
     with console.store.engine.begin() as connection:
