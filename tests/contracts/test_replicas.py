@@ -228,7 +228,7 @@ class Heads(MemoryRepos):
 def test_what_main_was_pushed_to_is_followed_forwards_by_all(house, database):
     heads = Heads()
     stores = [Store(database) for _ in range(3)]
-    planes = [Intents(store, heads, LocalBell(), lambda readme: Card()) for store in stores]
+    planes = [Intents(store, heads, LocalBell(), lambda readme, kind: Card()) for store in stores]
     done, went = threading.Event(), []
 
     def watch():
