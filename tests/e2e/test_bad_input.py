@@ -102,6 +102,17 @@ def test_requirements_that_no_index_has(author, row):
     check_files(author, row)
 
 
+@pytest.mark.parametrize("path", files.POINTERS)
+def test_a_pointer_to_what_nobody_uploaded_is_refused(author, path):
+    row = files.Files(
+        38, f"a pointer as {path}", {"README.md": "---\nsdk: gradio\n---\n", path: files.POINTER}, "LFS_MISSING"
+    )
+    head = author.space.api("GET").json()["sha"]
+    said = author.push(author.commit(row), check=False)
+    assert re.search(rf"LFS_MISSING: the LFS objects of {re.escape(path)} were not uploaded .*git lfs push", said), said
+    assert author.space.api("GET").json()["sha"] == head
+
+
 def check_files(author: Author, row: files.Files) -> None:
     commit = author.commit(row)
     said = re.sub(r"[ \t]*\r?\n|\x1b\[K", "\n", author.push(commit))

@@ -44,9 +44,7 @@ def fm(d4: int, body: str | bytes, code: str, line: int, says: str, **more: str 
 def req(d4: int, text: str | bytes, code: str, line: int, says: str, **more: str | bytes | None) -> Files:
     files = {"README.md": "---\nsdk: gradio\n---\n", "requirements.txt": text, **more}
     where = f"requirements.txt:{line}" if line else "requirements.txt"
-    return Files(
-        d4, f"{text[:40]!r}", files, code, where, says, "BUILD_ERROR", alone=not more and code != "LFS_POINTER"
-    )
+    return Files(d4, f"{text[:40]!r}", files, code, where, says, "BUILD_ERROR", alone=not more)
 
 
 def apt(text: str | bytes, line: int, says: str, code: str = "PACKAGES") -> Files:
@@ -59,10 +57,10 @@ def apt(text: str | bytes, line: int, says: str, code: str = "PACKAGES") -> File
         f"packages.txt:{line}" if line else "packages.txt",
         says,
         "BUILD_ERROR",
-        alone=code != "LFS_POINTER",
     )
 
 
+#: Of an object that nobody uploaded.
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 99999999\n"
 STATIC = {"README.md": "---\nsdk: static\n---\n", "app.py": None}
 NOTHING = {"README.md": "# Only words\n", "app.py": None, "index.html": None}
@@ -78,7 +76,6 @@ FRONT_MATTER = [
     Files(41, "README is a link", {"README.md": None}, "FILE_KIND", "README.md", "symbolic link", links={"README.md": "index.html"}),
     Files(41, "README in UTF-16", {"README.md": "---\nsdk: static\n---\n".encode("utf-16")}, "README_ENCODING", "README.md", "UTF-8"),
     Files(41, "README in latin-1", card(b"title: caf\xe9\nsdk: static"), "README_ENCODING", "README.md:2", "UTF-8"),
-    Files(41, "README is a pointer", {"README.md": POINTER}, "LFS_POINTER", "README.md", "LFS"),
     Files(41, "Readme.md", {"README.md": None, "Readme.md": "---\nsdk: static\n---\n", "app.py": None}, "", says=r"Readme\.md.*README\.md"),
     fm(43, "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]", "YAML_UNSAFE", 2, "aliases"),
     fm(43, "<<: *x", "YAML_UNSAFE", 2, "aliases"),
@@ -138,7 +135,6 @@ FRONT_MATTER = [
     )],
     Files(47, "a folder", card("sdk: gradio\napp_file: src.py", **{"src__py/x": "1"}) | {"src.py/x": "1"}, "APP_FILE", "README.md:3", "folder", "NO_APP_FILE"),
     Files(47, "a link", card("sdk: gradio\napp_file: link.py"), "APP_FILE", "README.md:3", "link", "NO_APP_FILE", links={"link.py": "app.py"}),
-    Files(47, "an LFS pointer", card("sdk: gradio") | {"app.py": POINTER}, "LFS_POINTER", "app.py", "LFS", "BUILD_ERROR"),
     Files(47, "none for gradio", card("sdk: gradio") | {"app.py": None}, "APP_FILE", "", r"app\.py", "NO_APP_FILE"),
     Files(47, "none for streamlit", card("sdk: streamlit") | {"app.py": None}, "APP_FILE", "", r"app\.py", "NO_APP_FILE"),
     Files(47, "none for static", card("sdk: static") | {"index.html": None}, "APP_FILE", "", r"index\.html", "NO_APP_FILE"),
@@ -239,7 +235,6 @@ REQUIREMENTS = [
     req(67, b"\xef\xbb\xbfnumpy\r\npandas\r\nx=>1\r\n", "REQ_SYNTAX", 3, r"'x=>1'"),
     req(67, "# " + "x" * 2_000_000 + "\n", "TOO_LARGE", 0, "2000003 bytes; at most 1048576"),
     req(67, "a\n" * 6000, "TOO_LARGE", 5002, "more than 5000"),
-    req(67, POINTER, "LFS_POINTER", 0, "LFS"),
     req(67, b"PK\x03\x04\0\0\0\0", "REQ_ENCODING", 0, "UTF"),
     Files(67, "a folder", {"README.md": "---\nsdk: gradio\n---\n", "requirements.txt/x": "1"}, "FILE_KIND", "requirements.txt", "folder", "BUILD_ERROR"),
     Files(67, "a link", {"README.md": "---\nsdk: gradio\n---\n"}, "FILE_KIND", "requirements.txt", "link", "BUILD_ERROR", links={"requirements.txt": "app.py"}),
@@ -268,7 +263,6 @@ REQUIREMENTS = [
     apt("x" * 5000 + "!\n", 1, "not a Debian"),
     apt("ffmpeg\n".encode("utf-16"), 0, "UTF-8", "REQ_ENCODING"),
     apt(b"ffmp\xe9g\n", 1, "UTF-8", "REQ_ENCODING"),
-    apt(POINTER, 0, "LFS", "LFS_POINTER"),
     apt("x" * 2_000_000, 0, "2000000 bytes", "TOO_LARGE"),
 ]  # fmt: skip
 
@@ -289,8 +283,10 @@ NAMES = [
     Files(20, "twins by case", STATIC | {"A.txt": "1", "a.txt": "2"}, "", says="A.txt.*a.txt.*differ only"),
     Files(20, "twins by form", STATIC | {"caf\u00e9": "1", "cafe\u0301": "2"}, "", says="differ only"),
     Files(38, "a broken pointer is text", STATIC | {"x.bin": POINTER.replace("\n", "\r\n") + "more: 1\n"}, "", says=""),
-    Files(38, "a pointer is pointed out", STATIC | {"x.bin": POINTER}, "", says=r"x\.bin.*LFS"),
 ]  # fmt: skip
+
+#: Files that are such a pointer: the push is refused (row 38).
+POINTERS = ("README.md", "app.py", "requirements.txt", "packages.txt", "x.bin")
 
 #: These ask the package index, as every build of an environment does.
 ONLINE = [
