@@ -103,7 +103,6 @@ BODIES = [
     Call(82, "half a pair as content", "POST", COMMIT, ndjson(HEAD, put("a", "\ud800")), code="COMMIT_CONTENT"),
     Call(82, "an LFS file", "POST", COMMIT, ndjson(HEAD, {"key": "lfsFile", "value": {"path": "a", "algo": "sha256", "oid": "0" * 64}}), code="LFS_MISSING"),
     Call(82, "a deletion of nothing", "POST", COMMIT, ndjson(HEAD, {"key": "deletedFile", "value": {"path": "nope"}}), 404, "EntryNotFound"),
-    Call(82, "a pull request", "POST", f"{COMMIT}?create_pr=1", ndjson(HEAD, put("a")), code="NOT_SUPPORTED"),
     Call(82, "a branch that is none", "POST", f"{S}/commit/nope", ndjson(HEAD, put("a")), 404, "RevisionNotFound"),
     Call(82, "a tag", "POST", f"{S}/commit/refs%2Ftags%2Fx", ndjson(HEAD, put("a")), code="REF"),
     Call(82, "a negative size", "POST", f"{S}/preupload/main", {"json": {"files": [{"path": "a", "size": -1}]}}),
@@ -111,7 +110,7 @@ BODIES = [
     *[Call(82, f"path {p!r}", "POST", COMMIT, ndjson(HEAD, put(p)), code="PATH.*|FILE_PATH|COMMIT_.*", says="")
       for p in ("../x", "/etc/passwd", ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x", "a\x00b", "a\u202eb", "x" * 5000, "a/" * 3000 + "b", ".g\u200cit/x", ".", "a/.", "\ud800")],
     *[Call(83, f"name {n[:12]!r}", "POST", CREATE, make(name=n), code="NAME|INVALID", says="letter|reserved|NUL")
-      for n in ("", ".", "..", "a/b", "-x", "x-", "a--b", "a" * 300, "🚀", "dеmo", "a\x00b", "a%00b", "api", "x.git", "a b", "../../etc", "_x", "a..b", "x.ipynb", "x.", "\u202eab", "a\nb", "<b>", "{{7*7}}", "a;id", "ａ", ".git")],
+      for n in ("", ".", "..", "a/b", "-x", "x-", "a--b", "a" * 300, "🚀", "dеmo", "a\x00b", "a%00b", "api", "x.git", "a b", "../../etc", "a..b", "x.ipynb", "x.", "\u202eab", "a\nb", "<b>", "{{7*7}}", "a;id", "ａ", ".git")],
     *[Call(85, f"organisation {n!r}", "POST", CREATE, make(name="x", organization=n), 403, "NAMESPACE")
       for n in ("../x", "..", "../../etc", "a/b", "nobody", "stranger", "%2e%2e")],
     Call(86, "no such Space", "GET", "/api/spaces/nobody/none", {}, 404, "RepoNotFound"),
