@@ -13,6 +13,9 @@ D4 = (
 )
 
 ELSEWHERE = {
+    34: ("needs two owners of objects", "tests/contracts/test_large_api.py", "test_a_hash_alone_opens_nothing"),
+    35: ("needs a look at what is left", "tests/contracts/test_large_api.py", "test_bad_uploads_leave_nothing"),
+    95: ("needs addresses of all sorts", "tests/unit/test_webhooks.py", "test_what_is_no_url_for_a_webhook"),
     8: ("needs a small repo limit", "tests/contracts/test_git_http.py", "test_a_full_repo"),
     73: ("needs a short time limit", "tests/unit/test_builder_explain.py", "test_limits"),
     74: ("needs a small memory limit", "tests/unit/test_builder_explain.py", "test_limits"),
@@ -28,13 +31,9 @@ ELSEWHERE = {
 }  # fmt: skip
 
 NOT_HERE = {
-    34: "Git LFS storage is a later issue: pointers are refused where their content is needed",
-    35: "no LFS uploads",
-    37: "no LFS batch API: its address answers 404",
     70: "no Dockerfiles: sdk docker is refused with a sentence",
     71: "no base images",
     76: "no images: the size of a revision's files is limited instead",
     77: "no Dockerfile that could want a secret",
     88: "no idempotency keys in the API of the Hub",
-    95: "no webhooks",
 }
