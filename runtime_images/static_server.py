@@ -6,7 +6,7 @@ GET and HEAD; index.html of a directory; 404.html of the root if it is there; ET
 keep-alive. Never a listing, a dot file, or a file that a link leads to outside of the root. Every answer may be read by
 other origins, as files of static Spaces always could.
 
-What SPACE_VARIABLES holds as JSON is written into each HTML page as `window.huggingface.variables`, as on Hugging Face."""
+What SPACE_VARIABLES holds as JSON comes first in the head of each page that has one, as `window.huggingface.variables`."""
 
 import argparse
 import json
@@ -18,6 +18,7 @@ import socket
 import stat
 import time
 import zlib
+from contextlib import suppress
 from email.utils import formatdate, parsedate_to_datetime
 from urllib.parse import quote, unquote_to_bytes
 
@@ -25,6 +26,7 @@ HEAD_LIMIT = 32 * 1024
 IDLE = 75.0  #: seconds that a connection may do nothing
 CONNECTIONS = 512
 CHUNK = 1024 * 1024
+HEAD = re.compile(rb"<head(?:\s[^>]*)?>", re.I)
 PAGE_LIMIT = 8 * 1024 * 1024  #: bytes of a page into which variables are written
 
 TYPES = {
@@ -117,9 +119,7 @@ class Answer:
 def plain(status: int, **fields: str) -> Answer:
     body = f"{status} {REASONS[status]}\n".encode()
     given = {name.replace("_", "-"): value for name, value in fields.items()}
-    return Answer(
-        status, {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body)), **given}, body
-    )
+    return Answer(status, {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))} | given, body)
 
 
 def answer(site: Site, method: str, target: str, fields: "dict[str, str]") -> Answer:
@@ -137,10 +137,7 @@ def answer(site: Site, method: str, target: str, fields: "dict[str, str]") -> An
         return plain(301, Location=where + query + rest)
     if kind == "file":
         return file_answer(where, fields, 200, site.script)
-    own = os.path.join(site.root, "404.html")
-    if os.path.isfile(own) and os.path.realpath(own) == own:
-        return file_answer(own, {}, 404, site.script)
-    return plain(404)
+    return file_answer(os.path.join(site.root, "404.html"), {}, 404, site.script)
 
 
 def variables_script(given: str) -> bytes:
@@ -149,12 +146,6 @@ def variables_script(given: str) -> bytes:
         return b""
     text = json.dumps(json.loads(given)).replace("<", "\\u003c")  # no text can end the element; the rest is ASCII
     return f"<script>window.huggingface={{variables:{text}}};</script>".encode()
-
-
-def with_script(page: bytes, script: bytes) -> bytes:
-    """The page with the element first in its head; a page without one is left as its author wrote it."""
-    found = re.search(rb"<head(?:\s[^>]*)?>", page, re.I)
-    return page[: found.end()] + script + page[found.end() :] if found else page
 
 
 def file_answer(path: str, fields: "dict[str, str]", status: int, script: bytes = b"") -> Answer:
@@ -175,7 +166,7 @@ def file_answer(path: str, fields: "dict[str, str]", status: int, script: bytes 
         return Answer(304, given)
     if script:
         with os.fdopen(descriptor, "rb") as file:
-            page = with_script(file.read(), script)
+            page = HEAD.sub(lambda head: head[0] + script, file.read(), count=1)
         return Answer(status, given | {"Content-Type": kind, "Content-Length": str(len(page))}, page)
     first, last = 0, about.st_size - 1
     if status == 200 and "range" in fields and fields.get("if-range", tag) in (tag, given["Last-Modified"]):
@@ -285,8 +276,9 @@ class Connection:
             os.close(self.answer.file)
         self.answer = None
 
-    def close(self) -> None:
+    def close(self, selector: selectors.BaseSelector) -> None:
         self._drop()
+        selector.unregister(self.socket)
         self.socket.close()
 
 
@@ -319,16 +311,13 @@ def serve(listener: socket.socket, site: Site) -> None:
                 continue
             connection = key.data
             if not connection.step():
-                selector.unregister(connection.socket)
-                connection.close()
+                connection.close(selector)
             elif connection.events() != key.events:
                 selector.modify(connection.socket, connection.events(), connection)
         if time.monotonic() - swept > 5.0:
             swept = time.monotonic()
-            old = [k.data for k in selector.get_map().values() if k.data and swept - k.data.since > IDLE]
-            for connection in old:
-                selector.unregister(connection.socket)
-                connection.close()
+            for old in [k.data for k in selector.get_map().values() if k.data and swept - k.data.since > IDLE]:
+                old.close(selector)
 
 
 def accept(listener: socket.socket, selector: selectors.BaseSelector, site: Site) -> None:
@@ -353,10 +342,8 @@ def main() -> None:
     given = options.parse_args()
     listener = socket.create_server((given.host, given.port), backlog=128)
     print(f"serving {os.path.realpath(given.root)} on port {given.port}", flush=True)
-    try:
+    with suppress(KeyboardInterrupt):
         serve(listener, Site(given.root, given.index, variables_script(os.environ.get("SPACE_VARIABLES", ""))))
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 OURS = ("orchestrator", "builder", "runtime_images", "web")
 LINES = 350
 #: One file on purpose, standard library only: it is copied into images and started by path.
-WHOLE = {"runtime_images/launcher.py", "runtime_images/static_server.py"}
+WHOLE = {"runtime_images/launcher.py"}
 TOP_LEVEL = {
     "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "constraints.txt", "orchestrator", "builder",
     "runtime_images", "web", "helm", "tests", ".ci", ".gitignore", ".gitattributes", ".dockerignore", ".editorconfig",

@@ -52,6 +52,23 @@ def test_another_file_may_answer_for_the_root(tmp_path):
     assert site.find("/sub/") == ("file", str(tmp_path / "sub" / "index.html"))
 
 
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        ("<!doctype html><HEAD lang='de'><title>x", "<!doctype html><HEAD lang='de'>{script}<title>x"),
+        ("<head></head><head></head>", "<head>{script}</head><head></head>"),
+        ("<header>no head</header>", "<header>no head</header>"),
+        ("version 1", "version 1"),
+    ],
+)
+def test_variables_come_first_in_the_head(tmp_path, page, shown):
+    (tmp_path / "index.html").write_text(page)
+    script = static_server.variables_script('{"A": "</script>\\\\1"}')
+    made = static_server.answer(static_server.Site(str(tmp_path), script=script), "GET", "/", {})
+    assert made.body == shown.replace("{script}", script.decode()).encode()
+    assert made.fields["Content-Length"] == str(len(made.body)) and b"</script>\\" not in made.body
+
+
 class Site:
     def __init__(self, root: Path, port: int, process: subprocess.Popen) -> None:
         self.root, self.port, self.process = root, port, process
