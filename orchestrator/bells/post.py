@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from orchestrator.domain.events import Answer, is_public
+from orchestrator.domain.events import Answer
+from orchestrator.domain.internet import is_public
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0

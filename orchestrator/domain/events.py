@@ -1,7 +1,6 @@
 """What happens to repos, as webhooks tell it (the Hub's webhook payload, version 3). An event carries all that is told about its
 repo, because the repo may be gone when it is told. Pure."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -185,22 +184,3 @@ def check_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or parts.username is not None or parts.fragment:
         raise Invalid("WEBHOOK_URL", "url must begin with https:// or http:// and have no user name and no fragment")
     return url
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is somebody's on the internet: not this machine, not a private network, no link-local or
-    metadata address, nor one of these in the clothes of IPv6."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")

@@ -65,8 +65,27 @@ class Session:
     agent: str = ""  #: and what the browser called itself
 
 
+class _Placed:
+    """What every repo is named by, whatever its kind."""
+
+    __slots__ = ()
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        """Where its page, its files and its git remote are, below the console's URL."""
+        return self.kind.prefix + self.full_name
+
+    @property
+    def private(self) -> bool:
+        return self.visibility is Visibility.PRIVATE
+
+
 @dataclass(frozen=True, slots=True)
-class Space:
+class Space(_Placed):
     """A Space: its repo, its wish, and the last sighting of it."""
 
     id: str
@@ -115,25 +134,12 @@ class Space:
         return RepoKind.SPACE
 
     @property
-    def full_name(self) -> str:
-        return f"{self.owner}/{self.name}"
-
-    @property
-    def path(self) -> str:
-        """Where its page and its git remote are, below the console's URL."""
-        return self.kind.prefix + self.full_name
-
-    @property
-    def private(self) -> bool:
-        return self.visibility is Visibility.PRIVATE
-
-    @property
     def code_private(self) -> bool:
         return self.visibility is not Visibility.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
-class Repo:
+class Repo(_Placed):
     """A model or a dataset: files that nothing is built of. Reads like a Space wherever only files matter."""
 
     id: str
@@ -151,19 +157,6 @@ class Repo:
     deleted: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.owner}/{self.name}"
-
-    @property
-    def path(self) -> str:
-        """Where its files and its git remote are, below the console's URL."""
-        return self.kind.prefix + self.full_name
-
-    @property
-    def private(self) -> bool:
-        return self.visibility is Visibility.PRIVATE
 
     @property
     def code_private(self) -> bool:

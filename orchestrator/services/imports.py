@@ -1,13 +1,13 @@
-"""Bringing a repo from elsewhere: the history of a public git repo becomes the first history of a Space. Owns which addresses
-Podium speaks with on a stranger's word: those of the public internet, looked up once."""
+"""Bringing a repo from elsewhere: the history of a public git repo becomes the first history of a Space. Only hosts
+of the public internet are asked, their names looked up once."""
 
-import ipaddress
 import re
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.internet import is_public
 from orchestrator.domain.push import ZERO, RefUpdate
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
@@ -26,13 +26,6 @@ def addresses_of(host: str, port: int) -> list[str]:
         return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError):
         return []
-
-
-def is_public(address: str) -> bool:
-    """Whether it is of the public internet: not of this machine, its network, the cluster, or a cloud's metadata."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None)
-    return found.is_global and not found.is_multicast and (mapped is None or is_public(str(mapped)))
 
 
 class Imports:
