@@ -43,6 +43,28 @@ def pytest_xdist_make_scheduler(config, log):
     return _ByFile(config, log)
 
 
+class _AtOnce:
+    """Says what failed when it fails: a run of an hour that is ended from outside never comes to its summary."""
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report):
+        if report.outcome in ("failed", "rerun"):
+            crash = getattr(report.longrepr, "reprcrash", None)
+            reason = (crash.message if crash else str(report.longrepr)).strip().partition("\n")[0]
+            self.terminal.ensure_newline()
+            self.terminal.line(
+                f"{report.outcome} after {report.duration:.0f} s: {report.nodeid} ({report.when}): {reason}"
+            )
+
+
+def pytest_sessionstart(session):
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(_AtOnce(terminal))
+
+
 @pytest.fixture(scope="session")
 def podium(tmp_path_factory):
     yield from _running(Podium(tmp_path_factory.mktemp("podium")))
