@@ -19,6 +19,7 @@ from orchestrator.repos import inspect as inspecting
 from orchestrator.repos import pointers as pointing
 from orchestrator.repos.known import Known
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed
+from orchestrator.repos.reader import Reader
 
 _ID = re.compile(r"[0-9a-f]{8,64}")
 _HEX = re.compile(r"[0-9a-f]{7,40}")
@@ -38,6 +39,7 @@ class GitRepos:
         self._known = Known()
         root.mkdir(parents=True, exist_ok=True)
         self.git = Git(root / ".podium", push_limit)
+        self._reader = Reader(self.git)
         #: An empty repo: what a push to a Space that does not exist yet is shown.
         self.blank = str(root / ".podium" / "blank.git")
         self._make(Path(self.blank))
@@ -54,6 +56,7 @@ class GitRepos:
             path.rename(doomed)
         except FileNotFoundError:
             return
+        self._reader.forget(str(path))
         shutil.rmtree(doomed, ignore_errors=True)
 
     def git_dir(self, repo_id: str) -> str:
@@ -101,14 +104,12 @@ class GitRepos:
                 tried.insert(0, revision)
             if _HEX.fullmatch(revision):
                 tried.append(revision)
-        asked = "".join(f"{name}^{{commit}}\n" for name in tried).encode("utf-8", "replace")
-        out = self.git.run(self.git_dir(repo_id), "cat-file", "--batch-check", stdin=asked) if asked else b""
-        for line in out.decode("utf-8", "replace").splitlines():
-            oid, _, rest = line.partition(" ")
-            if rest.startswith("commit ") and len(oid) == 40:
-                if oid == revision:
-                    self._known.put([((repo_id, oid), True)])
-                return oid
+        for name in tried:
+            found = self._reader.info(self.git_dir(repo_id), f"{name}^{{commit}}".encode("utf-8", "replace"))
+            if found and found[1] == "commit":
+                if found[0] == revision:
+                    self._known.put([((repo_id, revision), True)])
+                return found[0]
         raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(revision, 100)}")
 
     def refs(self, repo_id: str) -> dict[str, str]:
@@ -160,7 +161,11 @@ class GitRepos:
         raise _no_entry()
 
     def blob(self, repo_id: str, oid: str) -> Iterator[bytes]:
-        with self.git.pipe(self.git_dir(repo_id), ("cat-file", "blob", _commit(oid))) as out:
+        small = self._reader.blob(self.git_dir(repo_id), _commit(oid).encode())
+        if small is not None:
+            yield small
+            return
+        with self.git.pipe(self.git_dir(repo_id), ("cat-file", "blob", oid)) as out:
             while chunk := out.read(_CHUNK):
                 yield chunk
 
@@ -168,6 +173,9 @@ class GitRepos:
         where = f"{_commit(commit)}:{path.strip('/')}"
         if "\x00" in path or self._type(repo_id, where) != "blob":
             return None
+        small = self._reader.blob(self.git_dir(repo_id), os.fsencode(where))
+        if small is not None:
+            return small[:limit]
         with self.git.pipe(self.git_dir(repo_id), ("cat-file", "blob", where)) as out:
             return out.read(limit)
 
@@ -202,9 +210,8 @@ class GitRepos:
         if b"\n" in asked:
             out = self.git.run(self.git_dir(repo_id), "cat-file", "-t", "--end-of-options", asked, ok=(0, 128))
             return out.decode().strip()
-        line = self.git.run(self.git_dir(repo_id), "cat-file", "--batch-check=%(objecttype)", stdin=asked + b"\n")
-        word = line.decode("utf-8", "replace").strip()
-        return word if word in ("blob", "tree", "commit", "tag") else ""
+        found = self._reader.info(self.git_dir(repo_id), asked)
+        return found[1] if found else ""
 
     # ---------------------------------------------------------------------------------------------------- writing
 
