@@ -85,8 +85,8 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
         redoc_url=None,
     )
     app.state.parts = parts
-    for router in (*extra_routers, *_ROUTERS):
-        app.include_router(router)
+    for router in (files.bytes_router, *extra_routers, *_ROUTERS):
+        app.router.routes.extend(router.routes)  # include_router adds nothing here, and would match every request twice
     document.install(app)
     problems.install(app, page)
     app.add_middleware(Envelope, page=page)

@@ -19,11 +19,14 @@ from orchestrator.domain.tree import TreeEntry
 from orchestrator.errors import Invalid, NotFound
 
 router = APIRouter(tags=["files"])
+#: The bytes of files. Apart, to be asked first: clients fetch them by the thousand, and each route that is asked before costs.
+bytes_router = APIRouter(tags=["files"])
 REPO = "/api/{kind}/{owner}/{name}"
 Revision = Annotated[Segment, Path(max_length=500)]
 FilePath = Annotated[Segment, Path(max_length=5000)]
 _PAGE = 1000
 _PATHS = 2000
+_WHOLE = 1024**2  #: bytes of a file that is answered at once; each piece of a stream is a hop to a thread and back
 #: Types that a browser shows without running anything; all else is plain text or a download.
 _SHOWN = re.compile(r"image/(png|jpeg|gif|webp|avif|bmp)|audio/[\w.+-]+|video/[\w.+-]+|application/json")
 _TEXT = re.compile(r"text/.*|application/(javascript|x-sh|x-python|xml|x-yaml|toml)|image/svg\+xml|.*\+(xml|json)")
@@ -164,10 +167,14 @@ def commits(
     return [views.commit(one, formatted) for one in found[:limit]]
 
 
-@router.head("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False)
-@router.get("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN])
-@router.head("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False)
-@router.get("/{kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN])
+@bytes_router.head(
+    "/{kind:kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False
+)
+@bytes_router.get("/{kind:kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN])
+@bytes_router.head(
+    "/{kind:kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False
+)
+@bytes_router.get("/{kind:kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN])
 def resolve(
     request: Request,
     space: RepoDep,
@@ -203,7 +210,10 @@ def resolve(
         return Response(status_code=status, headers=headers)
     if large:
         return StreamingResponse(parts.large.read(space.id, large.oid, start, end), status, headers)
-    return StreamingResponse(_slice(parts.repos.blob(space.id, entry.oid), start, end), status, headers)
+    pieces = _slice(parts.repos.blob(space.id, entry.oid), start, end)
+    if entry.size <= _WHOLE:
+        return Response(b"".join(pieces), status, headers)
+    return StreamingResponse(pieces, status, headers)
 
 
 def _missing(error: Exception | None, commit: str, path: str) -> NotFound:

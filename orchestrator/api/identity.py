@@ -60,14 +60,23 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def signed_in(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
+async def _signed_in(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
     """A caller who is somebody. Raises Unauthorized."""
     if caller.user is None:
         raise Unauthorized("AUTH_REQUIRED", "Sign in first: this needs an access token.")
     return caller
 
 
-PartsDep = Annotated[Parts, Depends(parts_of)]
+async def _parts(request: Request) -> Parts:
+    return parts_of(request)
+
+
+async def _base(request: Request) -> str:
+    return base_url(request)
+
+
+# What only looks at the request is asked on the loop: a hop to a thread and back would cost more than the look.
+PartsDep = Annotated[Parts, Depends(_parts)]
+BaseDep = Annotated[str, Depends(_base)]
 CallerDep = Annotated[Caller, Depends(caller_of)]
-SignedInDep = Annotated[Caller, Depends(signed_in)]
-BaseDep = Annotated[str, Depends(base_url)]
+SignedInDep = Annotated[Caller, Depends(_signed_in)]

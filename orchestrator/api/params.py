@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlencode
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.domain.caller import require
@@ -111,7 +112,16 @@ def changeable(owner: Owner, name: Name, caller: CallerDep, parts: PartsDep) -> 
     return parts.spaces.find(caller, owner, name, Role.WRITE)
 
 
-def kind_of(kind: Annotated[str, Path(max_length=40)]) -> RepoKind:
+class _Kind(StringConvertor):
+    """`{kind:kind}`: a path segment that is `models`, `datasets` or `spaces`, for routes that stand before others."""
+
+    regex = "|".join(PLURALS)
+
+
+register_url_convertor("kind", _Kind())
+
+
+async def kind_of(kind: Annotated[str, Path(max_length=40)]) -> RepoKind:
     """Raises NotFound for what is no kind."""
     if kind not in PLURALS:
         raise repo_not_found()

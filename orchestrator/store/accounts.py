@@ -7,6 +7,16 @@ from orchestrator.domain.space import Role
 from orchestrator.store import schema as t
 from orchestrator.store.upsert import upsert
 
+# What each request asks, written once: building a statement takes longer than SQLite takes to answer it.
+_OWNER = sa.select(t.owners).where(t.owners.c.id == sa.bindparam("id"))
+_TOKEN = sa.select(t.tokens).where(t.tokens.c.hash == sa.bindparam("hash"))
+_ORGS = (
+    sa.select(t.owners, t.members.c.role)
+    .join(t.members, t.members.c.org_id == t.owners.c.id)
+    .where(t.members.c.user_id == sa.bindparam("user_id"))
+    .order_by(t.owners.c.name_lower)
+)
+
 
 class Accounts:
     def __init__(self, connection: sa.Connection) -> None:
@@ -18,10 +28,12 @@ class Accounts:
         self._db.execute(sa.insert(t.owners).values(**_columns(owner), name_lower=owner.name.lower()))
 
     def owner(self, owner_id: str) -> Owner | None:
-        return self._owner(t.owners.c.id == owner_id)
+        row = self._db.execute(_OWNER, {"id": owner_id}).mappings().first()
+        return _owner(row) if row else None
 
     def owner_named(self, name: str) -> Owner | None:
-        return self._owner(t.owners.c.name_lower == name.lower())
+        row = self._db.execute(sa.select(t.owners).where(t.owners.c.name_lower == name.lower())).mappings().first()
+        return _owner(row) if row else None
 
     def update_owner(self, owner_id: str, **values: object) -> None:
         self._db.execute(sa.update(t.owners).where(t.owners.c.id == owner_id).values(**values))
@@ -31,10 +43,6 @@ class Accounts:
         if kind:
             query = query.where(t.owners.c.kind == kind)
         return [_owner(row) for row in self._db.execute(query).mappings()]
-
-    def _owner(self, condition: sa.ColumnElement) -> Owner | None:
-        row = self._db.execute(sa.select(t.owners).where(condition)).mappings().first()
-        return _owner(row) if row else None
 
     # memberships
 
@@ -51,13 +59,8 @@ class Accounts:
         return Role(role) if role else Role.NONE
 
     def orgs_of(self, user_id: str) -> list[tuple[Owner, Role]]:
-        query = (
-            sa.select(t.owners, t.members.c.role)
-            .join(t.members, t.members.c.org_id == t.owners.c.id)
-            .where(t.members.c.user_id == user_id)
-            .order_by(t.owners.c.name_lower)
-        )
-        return [(_owner(row), Role(row["role"])) for row in self._db.execute(query).mappings()]
+        rows = self._db.execute(_ORGS, {"user_id": user_id}).mappings()
+        return [(_owner(row), Role(row["role"])) for row in rows]
 
     def members(self, org_id: str) -> list[tuple[Owner, Role]]:
         query = (
@@ -79,7 +82,7 @@ class Accounts:
         self._db.execute(sa.insert(t.tokens).values(**_columns(token)))
 
     def token_by_hash(self, digest: str) -> Token | None:
-        row = self._db.execute(sa.select(t.tokens).where(t.tokens.c.hash == digest)).mappings().first()
+        row = self._db.execute(_TOKEN, {"hash": digest}).mappings().first()
         return Token(**row) if row else None
 
     def token(self, token_id: str) -> Token | None:

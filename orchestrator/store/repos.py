@@ -12,6 +12,12 @@ from orchestrator.store.repo_schema import former_names, repos
 from orchestrator.store.upsert import upsert
 
 _SELECT = sa.select(repos, t.owners.c.name.label("owner")).join(t.owners, t.owners.c.id == repos.c.owner_id)
+_FIND = _SELECT.where(  # written once: each request asks it
+    repos.c.kind == sa.bindparam("kind"),
+    t.owners.c.name_lower == sa.bindparam("owner"),
+    repos.c.name_lower == sa.bindparam("name"),
+    repos.c.deleted.is_(False),
+)
 
 
 class Repos:
@@ -27,16 +33,14 @@ class Repos:
             raise Conflict("RepoExists", f"{repo.full_name} exists already") from error
 
     def get(self, repo_id: str) -> Repo | None:
-        return self._one(repos.c.id == repo_id)
+        row = self._db.execute(_SELECT.where(repos.c.id == repo_id)).mappings().first()
+        return _repo(row) if row else None
 
     def find(self, kind: RepoKind, owner: str, name: str) -> Repo | None:
         """By name, whatever its case; one that is being deleted is not found."""
-        return self._one(
-            repos.c.kind == kind.value,
-            t.owners.c.name_lower == owner.lower(),
-            repos.c.name_lower == name.lower(),
-            repos.c.deleted.is_(False),
-        )
+        named = {"kind": kind.value, "owner": owner.lower(), "name": name.lower()}
+        row = self._db.execute(_FIND, named).mappings().first()
+        return _repo(row) if row else None
 
     def list(self, kind: RepoKind, *, gated: bool | None = None, **filters: object) -> "list[Repo]":
         """A page of those of a kind; filters are those of `listing.page`."""
@@ -87,10 +91,6 @@ class Repos:
 
     def forget_names(self, repo_id: str) -> None:
         self._db.execute(sa.delete(former_names).where(former_names.c.repo_id == repo_id))
-
-    def _one(self, *conditions: sa.ColumnElement) -> Repo | None:
-        row = self._db.execute(_SELECT.where(*conditions)).mappings().first()
-        return _repo(row) if row else None
 
 
 def _repo(row: sa.RowMapping) -> Repo:

@@ -25,6 +25,14 @@ _SIGHTING = (
     "queued_at",
 )  # fmt: skip
 _SELECT = sa.select(t.spaces, t.owners.c.name.label("owner")).join(t.owners, t.owners.c.id == t.spaces.c.owner_id)
+# Written once, because most requests ask them.
+_GET = _SELECT.where(t.spaces.c.id == sa.bindparam("id"))
+_FIND = _SELECT.where(
+    t.owners.c.name_lower == sa.bindparam("owner"),
+    t.spaces.c.name_lower == sa.bindparam("name"),
+    t.spaces.c.deleted.is_(False),
+)
+_BY_LABEL = _SELECT.where(t.spaces.c.label == sa.bindparam("label"))
 
 
 class Spaces:
@@ -45,16 +53,14 @@ class Spaces:
         self._changed[space.id] = None
 
     def get(self, space_id: str) -> Space | None:
-        return self._one(t.spaces.c.id == space_id)
+        return self._one(_GET, id=space_id)
 
     def find(self, owner: str, name: str) -> Space | None:
         """By name, whatever its case; one that is being deleted is not found."""
-        return self._one(
-            t.owners.c.name_lower == owner.lower(), t.spaces.c.name_lower == name.lower(), t.spaces.c.deleted.is_(False)
-        )
+        return self._one(_FIND, owner=owner.lower(), name=name.lower())
 
     def by_label(self, label: str) -> Space | None:
-        return self._one(t.spaces.c.label == label)
+        return self._one(_BY_LABEL, label=label)
 
     def labels_taken(self, label: str) -> bool:
         return bool(self._db.execute(sa.select(t.spaces.c.id).where(t.spaces.c.label == label)).first())
@@ -229,8 +235,8 @@ class Spaces:
             self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(route_seq=number))
         self._changed, self._forgotten = {}, False
 
-    def _one(self, *conditions: sa.ColumnElement) -> Space | None:
-        row = self._db.execute(_SELECT.where(*conditions)).mappings().first()
+    def _one(self, query: sa.Select, **values: str) -> Space | None:
+        row = self._db.execute(query, values).mappings().first()
         return _space(row) if row else None
 
 
