@@ -35,6 +35,7 @@ _STAGES = {
 }
 
 
+_PLAIN = ("Content-Type: text/plain; charset=utf-8", "Cache-Control: no-store", "X-Content-Type-Options: nosniff")
 _UNSAFE = re.compile(r"[^\x20-\x7e]+")
 #: Stable words for programs, by status, where the answer has none of its own.
 _CODES = {
@@ -107,7 +108,7 @@ def notice(
     code: str = "",
     **more: object,
 ) -> None:
-    """One sentence with a stable `code`, as a page or as JSON, whichever the sender reads."""
+    """One sentence with a stable `code`, as a page, plain text or JSON, whichever the sender reads."""
     code = code or _CODES.get(status, "REFUSED")
     said = f"{title}: {text}" if text else title
     fields = (*fields, f"X-Error-Code: {code}", f"X-Error-Message: {_UNSAFE.sub(' ', said)[:500].strip()}")
@@ -115,6 +116,8 @@ def notice(
         embed = request.route is not None and request.route.embed
         body, own = page(gate, "notice", embed, title=title, text=text, detail=detail)
         reply(gate, request, status, body, own + list(fields))
+    elif request.from_git:
+        reply(gate, request, status, f"{said}\n".encode(), [*_PLAIN, *fields])
     else:
         problem(gate, request, status, {"error": said, "code": code, **more}, fields)
 

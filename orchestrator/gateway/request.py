@@ -91,6 +91,11 @@ class Request:
         return b"text/html" in noted.get(b"accept", b"") and noted.get(b"sec-fetch-mode", b"navigate") == b"navigate"
 
     @property
+    def from_git(self) -> bool:
+        """Will git read the answer? Of an error it shows plain text, and nothing else."""
+        return self.path.endswith((b"/info/refs", b"/git-upload-pack", b"/git-receive-pack"))
+
+    @property
     def replayable(self) -> bool:
         """May it be sent again when a connection broke before any answer?"""
         return self.length == 0 and self.complete and self.method in IDEMPOTENT and not self.upgrade

@@ -935,6 +935,9 @@ def test_apps_are_served_while_the_control_plane_is_away_and_through_a_restart(t
         away = world.get("", "/")
         assert away.status == 503 and away.headers["Retry-After"] and "restarting" in away.json["error"]
         assert b"restarting" in world.page("", "/").body
+        address = f"http://localhost:{world.gateway.port}/spaces/acme/demo"
+        clone = subprocess.run(["git", "ls-remote", address], capture_output=True, text=True, timeout=60)
+        assert clone.returncode and "remote: The control plane is restarting" in clone.stderr
         with world.open(b"GET /held HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n") as visitor:
             del world.control.routes["acme-private"]
             world.control.start()
