@@ -136,6 +136,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.reconciler import Reconciler
     from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
+    from orchestrator.services.shares import Shares
     from orchestrator.services.spaces import Spaces
     from orchestrator.services.vault import Vault
     from orchestrator.services.visits import Visits
@@ -220,6 +221,7 @@ def control(settings: Settings) -> Control:
         devices=Devices(store),
         community=community,
         imports=Imports(community.refs, pushes, settings.repo_limit),
+        shares=Shares(store, belfry),
     )
     access = GitAccess(store, people, spaces.create_for_push)
     git_routes = (

@@ -43,6 +43,7 @@ from orchestrator.services.people import People
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
+from orchestrator.services.shares import Shares
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
 from orchestrator.services.vault import Vault
@@ -123,6 +124,7 @@ class Console:
                     public_url=self.url,
                 ),  # fmt: skip
                 imports=Imports(GitRefs(repos), pushes, 200 * MB),
+                shares=Shares(self.store, bell),
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
                 visits=Visits(self.store),

@@ -45,6 +45,7 @@ DONE = {
     "committed": "Committed. What runs follows by itself.",
     "moved": "Moved. This is its page now.",
     "deleted": "The Space is gone.",
+    "unshared": "That link lets nobody in any more.",
     "revoked": "The token works no more.",
     "notice": "Done. Everybody sees it now.",
     "takendown": "Taken down. Its people read why.",

@@ -121,6 +121,16 @@ def ago(moment: float | None, now: float | None = None) -> str:
     return time.strftime("%-d %b %Y", time.gmtime(moment))
 
 
+def until(moment: float, now: float | None = None) -> str:
+    """`5 min`, `3 h`, `2 days`: what is left."""
+    left = max(0.0, moment - (time.time() if now is None else now))
+    if left < 3600:
+        return f"{max(1, round(left / 60))} min"
+    if left < 2 * 86400:
+        return f"{round(left / 3600)} h"
+    return f"{round(left / 86400)} days"
+
+
 def moment(value: float | None) -> str:
     """For `<time datetime>`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(value or 0))
@@ -175,6 +185,7 @@ FILTERS: dict[str, Any] = {
     "seconds": seconds,
     "ago": ago,
     "moment": moment,
+    "until": until,
     "day": day,
     "day_only": day_only,
     "count": count,

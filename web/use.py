@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Space
+from orchestrator.domain.share import LIFETIMES
 from web.app_schema import Endpoint, code, fetch, of_gradio, of_openapi
 from web.page import Console, go
 from web.session import Visit
@@ -34,6 +35,9 @@ def routes(console: Console) -> APIRouter:
             "qr": qr(page),
             "serving": space.route is RouteState.OPEN,
             "endpoints": [(one, code(one, url, space.private)) for one in endpoints],
+            "links": console.parts.shares.of(space) if space.private and console.may_own(visit, space) else (),
+            "can_share": space.private and console.may_own(visit, space),
+            "lifetimes": LIFETIMES,
             "embeds": not space.card.get("disable_embedding") and not space.private,
         }
         return console.show(request, visit, "space/use.html", **values)

@@ -26,6 +26,7 @@ from orchestrator.services.people import People
 from orchestrator.services.pushes import Pushes
 from orchestrator.services.repos import Repositories
 from orchestrator.services.routes import RouteFeed
+from orchestrator.services.shares import Shares
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
 from orchestrator.services.visits import Visits
@@ -72,6 +73,7 @@ class Parts:
     devices: Devices = field(kw_only=True)
     community: Community = field(kw_only=True)
     imports: Imports = field(kw_only=True)
+    shares: Shares = field(kw_only=True)
 
     @property
     def session_cookie(self) -> str:

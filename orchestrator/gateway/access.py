@@ -145,9 +145,11 @@ class Access:
         """A link works once (per gateway, best effort)."""
         self._spent.keep(claims["jti"], claims["exp"])
 
-    def cookie(self, route: Route, host: str) -> str:
-        """The Set-Cookie value that lets a visitor in for four hours."""
-        claims = {"aud": host, "space": route.space, "epoch": route.epoch, "exp": int(time.time()) + COOKIE_LIFE}
+    def cookie(self, route: Route, host: str, until: object = None) -> str:
+        """The Set-Cookie value that lets a visitor in for four hours, or `until` (seconds since the epoch) if that is sooner."""
+        ends = int(time.time()) + COOKIE_LIFE
+        ends = min(ends, until) if isinstance(until, int) else ends
+        claims = {"aud": host, "space": route.space, "epoch": route.epoch, "exp": ends}
         return f"{self.cookie_name.decode()}={jwt.encode(claims, self._cookie_key, 'HS256')}{self._attributes}"
 
     def token_allows(self, token: str, route: Route) -> bool | None:

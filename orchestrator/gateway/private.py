@@ -58,7 +58,8 @@ def exchange(gate: object, request: Request, route: Route) -> list[str]:
     ]  # fmt: skip
     if request.signed:
         gate.access.spend(request.signed)
-        fields.append(f"Set-Cookie: {gate.access.cookie(route, _host(gate, route))}")
+        until = request.signed.get("until")
+        fields.append(f"Set-Cookie: {gate.access.cookie(route, _host(gate, route), until)}")
     return fields
 
 

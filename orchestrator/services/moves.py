@@ -72,6 +72,7 @@ class Moves:
                     f"give it {self._hardware.default.name} before you give it away",
                 )
             self._hardware.check_new(tx, owner)
+            tx.shares.forget(space.id)  # who is let in is the new owner's to say
 
         def taken(label: str) -> bool:
             return label != space.label and tx.spaces.labels_taken(label)

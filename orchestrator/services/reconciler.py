@@ -256,7 +256,16 @@ class Reconciler:
         self._runtime.forget_space(space.id)
         self._repos.remove(space.id)
         with self._store.write() as tx:
-            for rows in (tx.builds, tx.secrets, tx.pushes, tx.hardware, tx.interest, tx.discussions, tx.spaces):
+            for rows in (
+                tx.builds,
+                tx.secrets,
+                tx.pushes,
+                tx.hardware,
+                tx.interest,
+                tx.discussions,
+                tx.shares,
+                tx.spaces,
+            ):
                 rows.forget(space.id)
             tx.repos.forget_names(space.id)
         self._bell.ring("routes")

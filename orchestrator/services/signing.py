@@ -54,8 +54,9 @@ class Signing:
         )
         return hmac.new(raw, f"podium {purpose}".encode(), hashlib.sha256).digest()
 
-    def ticket(self, space: Space, host: str, user: str) -> str:
-        """A JWT that lets `user` into `space` at `host` (without port), usable within a minute."""
+    def ticket(self, space: Space, host: str, user: str, until: float | None = None) -> str:
+        """A JWT that lets `user` into `space` at `host` (without port), usable within a minute; what the gateway makes of it
+        ends at `until`, seconds since the epoch, at the latest."""
         claims = {
             "aud": host,
             "space": space.id,
@@ -64,6 +65,8 @@ class Signing:
             "exp": int(time.time()) + TICKET_SECONDS,
             "jti": secrets.token_urlsafe(9),
         }
+        if until is not None:
+            claims["until"] = int(until)
         return jwt.encode(claims, self._private, algorithm="EdDSA", headers={"kid": "1"})
 
 

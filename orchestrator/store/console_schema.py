@@ -1,4 +1,4 @@
-"""The tables of what the console alone shows: notices to everybody, and what gateways counted of visits."""
+"""The tables of what the console alone shows: notices to everybody, what gateways counted of visits, links to private apps."""
 
 from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table, Text
 
@@ -33,4 +33,19 @@ visitors = Table(
     Column("day", Integer, primary_key=True),
     Column("sketch", String(600), nullable=False),
     Index("ix_visitors_day", "day"),
+)
+
+share_links = Table(
+    "share_links",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("space_id", ID, nullable=False),
+    Column("hash", plain(64), nullable=False),
+    Column("note", String(200), nullable=False),
+    Column("actor", String(96), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("uses", Integer, nullable=False, default=0),
+    Index("ix_share_links_hash", "hash", unique=True),
+    Index("ix_share_links_space", "space_id"),
 )

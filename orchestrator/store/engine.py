@@ -26,6 +26,7 @@ from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.repos import Repos
 from orchestrator.store.secrets import Secrets
+from orchestrator.store.shares import Shares
 from orchestrator.store.spaces import Spaces
 from orchestrator.store.sqlite import Sqlite
 from orchestrator.store.usage import Usage
@@ -33,7 +34,7 @@ from orchestrator.store.visits import Visits
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0010"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0011"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -54,6 +55,7 @@ class Tx:
         self.hardware = Hardware(connection)
         self.usage = Usage(connection)
         self.notices = Notices(connection)
+        self.shares = Shares(connection)
         self.visits = Visits(connection)
         self.oauth = OAuth(connection)
         self.discussions = Discussions(connection)

@@ -832,6 +832,18 @@ def sign(world: World, **claims: object) -> str:
     return world.control.sign("acme-secret.localhost", "id-acme-secret", **claims)
 
 
+def test_a_guest_stays_no_longer_than_the_link(world, secret):
+    until = int(time.time()) + 3
+    answer = world.page(secret, f"/?__sign={sign(world, until=until)}")
+    cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    assert world.get(secret, Cookie=cookie).status == 200
+    eventually(lambda: world.get(secret, Cookie=cookie).status == 404, 15)
+    assert time.time() >= until
+    lasting = world.page(secret, f"/?__sign={sign(world, until=until + 10**6)}").headers["Set-Cookie"].partition(";")[0]
+    claims = jwt.decode(lasting.partition("=")[2], options={"verify_signature": False})
+    assert claims["exp"] <= time.time() + 4 * 3600
+
+
 def test_a_signed_link_becomes_a_cookie_once(world, secret):
     link = f"//evil.org/x?a=1&__sign={sign(world)}&b=2"
     answer = world.page(secret, link)
