@@ -274,12 +274,9 @@ class GitRepos:
         may run beside pushes and reads."""
         top = self._path(repo_id)
         before = time.time() - _STALE
-        for folder, _, names in os.walk(top / "refs"):
-            for name in names:
-                if name.endswith(".lock"):
-                    _remove_old(Path(folder, name), before)
         for pattern in (
             "*.lock",
+            "refs/**/*.lock",
             "objects/tmp_objdir-*",
             "objects/incoming-*",
             "objects/pack/tmp_*",
