@@ -4,6 +4,7 @@ comes back is decided in `services/identities.py`.
 The button is a link and not a form: a browser holds every redirect after a form to `form-action`, and nobody knows to how many
 hosts a provider sends people on its way."""
 
+import logging
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,6 +17,7 @@ from orchestrator.services.identities import JOURNEY_SECONDS
 from web.page import Console, go
 from web.session import Visit, safe_next
 
+log = logging.getLogger(__name__)
 Form = dict[str, str]
 _BACK = "/settings?done={}#identities"
 _QUIET = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
@@ -29,6 +31,7 @@ def routes(console: Console) -> APIRouter:
     def failed(request: Request, visit: Visit, error: CallerError | ProviderAway) -> Response:
         """Why nobody was signed in, as a page, for the provider's own page is no place to go back to."""
         code, status = ("PROVIDER_AWAY", 503) if isinstance(error, ProviderAway) else (error.code, status_of(error))
+        log.info("sign-in with %s ended as %s", identities.name, code)
         again = "/settings#identities" if visit.caller.user else "/login"
         values = {"code": code, "message": str(error), "again": again, "provider": identities.name}
         response = console.show(request, visit, "provider_failed.html", status=status, **values)

@@ -42,7 +42,7 @@ class Fetch:
         self._context: ssl.SSLContext | None = None
 
     def __call__(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: str = "") -> Answer:
-        """Raises ProviderAway, also for a status of 300 or 500 and above."""
+        """Raises ProviderAway, also for redirects, for 429 and for 500 and above."""
         host = urlsplit(url).netloc
         try:
             answer = _run(self._ask(method, url, dict(headers or {}), body))
@@ -52,7 +52,7 @@ class Fetch:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             log.warning("sign-in: no answer from %s: %s: %s", host, type(error).__name__, str(error)[:200])
             raise ProviderAway("Your provider cannot be reached; try again in a moment.") from None
-        if answer.status >= 500 or 300 <= answer.status < 400:
+        if answer.status >= 500 or answer.status == 429 or 300 <= answer.status < 400:
             log.warning("sign-in: %s answered %d", host, answer.status)
             raise ProviderAway(f"Your provider answered with status {answer.status}; try again in a moment.")
         return answer
