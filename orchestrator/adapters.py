@@ -137,6 +137,20 @@ def webhook(settings: Settings) -> tuple[Callable[[dict], None], tuple]:
     return hook.tell, (hook,)
 
 
+def provider_trouble(settings: Settings) -> str:
+    """Empty when the provider answers as PODIUM_OIDC_ISSUER says, else why not. Takes some seconds at most."""
+    from orchestrator.errors import PodiumError
+
+    try:
+        oidc_settings.check(settings)
+        one = provider(settings)
+        if one is not None:
+            one.says_who()
+    except PodiumError as error:
+        return str(error)
+    return ""
+
+
 def provider(settings: Settings) -> "Provider | None":
     """With whom people may sign in. Nothing is asked yet: a provider that is away must not keep Podium from starting."""
     told = oidc_settings.registered(settings)

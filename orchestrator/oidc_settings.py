@@ -45,6 +45,12 @@ def registered(settings: Settings) -> Registered | None:
     return Registered(issuer, client, _secret(settings), back, " ".join(scopes), name)
 
 
+def check(settings: Settings) -> None:
+    """Nothing, or Invalid `SETTING`."""
+    registered(settings)
+    rules(settings)
+
+
 def rules(settings: Settings) -> Rules:
     """Raises Invalid `SETTING`."""
     for variable, value in (

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from orchestrator.api.app import create_app
+from orchestrator.cli import checks
 from orchestrator.domain.identity import Rules, names, parse_groups
 from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid
@@ -579,6 +580,15 @@ def test_the_secret_is_in_no_text(tmp_path):
     assert "hush" not in repr(settings) + repr(registered(settings))
     with pytest.raises(Invalid, match="PODIUM_PASSWORD_SIGN_IN"):
         rules(Settings(data=tmp_path, password_sign_in=0))
+
+
+def test_the_doctor_asks_the_provider(liar, tmp_path):
+    known = {"data": tmp_path, "oidc_issuer": liar.url, "oidc_client_id": "podium"}
+    assert checks.sign_in(Settings(data=tmp_path)).state == checks.sign_in(Settings(**known)).state == "ok"
+    liar.document = {"issuer": "https://other.example"}
+    found = checks.sign_in(Settings(**known))
+    assert found.state == "bad" and "https://other.example" in found.found
+    assert checks.sign_in(Settings(**known, oidc_accounts=2)).state == "bad"
 
 
 @pytest.mark.parametrize(("url", "safe"), [
