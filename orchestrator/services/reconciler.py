@@ -20,7 +20,7 @@ from orchestrator.domain.events import of_repo
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
-from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Seen
+from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Image, Seen
 from orchestrator.domain.stage import Stage
 from orchestrator.domain.streams import build_stream
 from orchestrator.errors import PodiumError, Unavailable
@@ -217,12 +217,19 @@ class Reconciler:
     def _see(self, space: Space, hardware: Hardware) -> Seen:
         instances = tuple(self._runtime.list(space.id))
         build = self._queue.look(space)
-        if build and build.image and not instances and not self._builds.exists(build.image):
+        if build and build.image and not instances and self._is_lost(build.image):
             self._queue.lost(build.key)
             build = replace(build, state=BuildState.LOST, image=None)
         denied = "" if space.wish.deleted or space.wish.paused_because else self._allotment.quotas.denied(space)
         room = self._allotment.capacity.room(space, hardware) if build and build.image and not denied else None
         return Seen(build, instances, space.last_activity, space.failures, room, space.queued_at, denied)
+
+    def _is_lost(self, image: Image) -> bool:
+        """A registry that is away says nothing of the image, and a node may have it: whoever launches it is told the rest."""
+        try:
+            return not self._builds.exists(image)
+        except Unavailable:
+            return False
 
     def _launch(self, space: Space, build: BuildSeen | None, key: str, hardware: Hardware) -> Failures | None:
         assert build is not None and build.image is not None

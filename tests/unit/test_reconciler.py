@@ -258,6 +258,18 @@ def test_a_lost_image_is_built_again(house):
     assert house.settle().stage is Stage.RUNNING and len(house.builds.orders) == 2
 
 
+def test_a_space_wakes_while_nobody_can_say_whether_its_image_is_there(house):
+    house.push("1")
+    house.settle()
+    house.runtime.instances.clear()
+
+    def away(image):
+        raise Unavailable("the registry does not answer")
+
+    house.builds.exists = away
+    assert house.settle().stage is Stage.RUNNING and len(house.builds.orders) == 1
+
+
 def test_a_lost_lease_writes_nothing(house):
     house.push("1")
     house.settle()
