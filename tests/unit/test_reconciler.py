@@ -267,7 +267,8 @@ def test_a_space_wakes_while_nobody_can_say_whether_its_image_is_there(house):
         raise Unavailable("the registry does not answer")
 
     house.builds.exists = away
-    assert house.settle().stage is Stage.RUNNING and len(house.builds.orders) == 1
+    house.settle()
+    assert len(house.runtime.instances) == 1 and len(house.builds.orders) == 1
 
 
 def test_a_lost_lease_writes_nothing(house):
