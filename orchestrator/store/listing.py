@@ -1,6 +1,7 @@
 """One page of a table of repos: who may see them, what they are called, in which order. For Spaces, models and datasets alike."""
 
 import time
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
@@ -43,6 +44,16 @@ def page(
         value = after[0] if sort in ("created_at", "last_modified") else int(after[0])
         query = query.where((column < value) | ((column == value) & (table.c.id < after[1])))
     return query
+
+
+def matching(table: sa.Table, words: Iterable[str], keys: Iterable[str]) -> list[sa.ColumnElement[bool]]:
+    """Conditions: each of the words is in the name, or in what the card says under one of the keys."""
+    name = t.owners.c.name_lower + "/" + table.c.name_lower
+    said = [table.c.card[key].as_string() for key in keys]
+    return [
+        sa.or_(name.contains(word.lower(), autoescape=True), *(text.icontains(word, autoescape=True) for text in said))
+        for word in words
+    ]
 
 
 def trend(table: sa.Table) -> sa.ScalarSelect:

@@ -1,0 +1,111 @@
+"""The page of a model or a dataset: its card, what is known of it, how programs read it, and its gate."""
+
+import re
+from dataclasses import dataclass
+
+from fastapi import Depends, Request, Response
+
+from orchestrator.api.cardtags import tags, texts
+from orchestrator.domain.records import AnyRepo
+from orchestrator.domain.repo import PLAIN, RepoKind
+from web import gate
+from web.addresses import RepoPages
+from web.files import readme_of
+from web.page import Console
+from web.repo import header
+from web.session import Visit
+from web.shapes import plain
+
+_TAGS = 40
+_USERS = 12
+_WORD = re.compile(r"[a-z0-9-]{1,60}")
+#: library_name of a model's card -> what reads it
+_LIBRARIES = {
+    "transformers": "from transformers import AutoModel, AutoTokenizer\n\n"
+    'tokenizer = AutoTokenizer.from_pretrained("{name}")\nmodel = AutoModel.from_pretrained("{name}")',
+    "diffusers": 'from diffusers import DiffusionPipeline\n\npipe = DiffusionPipeline.from_pretrained("{name}")',
+    "sentence-transformers": 'from sentence_transformers import SentenceTransformer\n\nmodel = SentenceTransformer("{name}")',
+    "peft": 'from peft import AutoPeftModel\n\nmodel = AutoPeftModel.from_pretrained("{name}")',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Lines to copy."""
+
+    title: str
+    text: str
+
+
+def routes(console: Console) -> RepoPages:
+    router = RepoPages(PLAIN)
+    parts = console.parts
+
+    @router.get("")
+    def page(request: Request, visit: Visit = Depends(console.visit)) -> Response:
+        repo = console.repo(visit, request)
+        commit = parts.repos.head(repo.id)
+        entries = parts.repos.tree(repo.id, commit, "") if commit else []
+        entries = [entry for entry in entries if entry.type == "file"]
+        values = header(console, visit, repo, "app") | {
+            "commit": commit or "",
+            "card": readme_of(console, repo, commit, "main", entries) if commit else None,
+            "ways": ways(repo, parts.public_url, sample([entry.path for entry in entries])),
+            "tags": [plain(tag, 60) for tag in tags(repo, repo.card)[:_TAGS]],
+            "license": plain(", ".join(texts(repo.card.get("license"))), 80),
+            "spaces": users(visit, repo),
+            "gate": gate.of(console, visit, repo),
+        }
+        return console.show(request, visit, "repo/card.html", **values)
+
+    def users(visit: Visit, repo: AnyRepo) -> list[AnyRepo]:
+        """Spaces whose cards name this repo."""
+        key = repo.kind.plural
+        found = parts.hosted.list(visit.caller, RepoKind.SPACE, limit=1000)
+        return [space for space in found if repo.full_name in texts(space.card.get(key))][:_USERS]
+
+    return router
+
+
+def sample(paths: list[str]) -> str:
+    """A file to show a download with: what says what the repo is, else the first that is not about the repo itself. Pure."""
+    said = [path for path in paths if path != ".gitattributes"]
+    chosen = [path for path in said if path == "config.json"] or [path for path in said if path.lower() != "readme.md"]
+    fit = [path for path in chosen + said if re.fullmatch(r"[\w.-]{1,80}", path, re.ASCII)]
+    return fit[0] if fit else "README.md"
+
+
+def ways(repo: AnyRepo, endpoint: str, file: str) -> list[Way]:
+    """How programs read the repo. Pure."""
+    dataset, name = repo.kind is RepoKind.DATASET, repo.full_name
+    told = []
+    if dataset:
+        told.append(Way("Datasets", f'from datasets import load_dataset\n\nds = load_dataset("{name}")'))
+    else:
+        told += [Way(library.capitalize(), text) for library, text in _of_library(repo)]
+    more = ', repo_type="dataset"' if dataset else ""
+    hub = f'from huggingface_hub import hf_hub_download\n\npath = hf_hub_download("{name}", "{file}"{more})'
+    return [
+        Way("First, once", f"export HF_ENDPOINT={endpoint}{_token(repo)}"),
+        *told,
+        Way("One file in Python", hub),
+        Way("All files", f"hf download {name}{' --repo-type dataset' if dataset else ''}"),
+        Way("Git", f"git clone {endpoint}/{repo.path}"),
+    ]
+
+
+def _token(repo: AnyRepo) -> str:
+    return "\nexport HF_TOKEN=<your token>" if repo.private or repo.gated else ""
+
+
+def _of_library(repo: AnyRepo) -> list[tuple[str, str]]:
+    library = next((one for one in texts(repo.card.get("library_name")) if one in _LIBRARIES), "")
+    if not library:
+        return []
+    text = _LIBRARIES[library].replace("{name}", repo.full_name)
+    task = next(iter(texts(repo.card.get("pipeline_tag"))), "")
+    if library == "transformers" and _WORD.fullmatch(task):
+        text = (
+            f'from transformers import pipeline\n\npipe = pipeline("{task}", model="{repo.full_name}")\n\n# or\n{text}'
+        )
+    return [(library, text)]
