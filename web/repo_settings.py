@@ -8,7 +8,8 @@ from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.repo import PLAIN
 from orchestrator.domain.space import Role, Visibility
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
-from orchestrator.services.gates import ACCEPTED, GATES, PENDING, REJECTED
+from orchestrator.services.gates import ACCEPTED, PENDING, REJECTED
+from orchestrator.services.repos import GATES
 from web.addresses import RepoPages
 from web.page import Console, go
 from web.repo import header
