@@ -51,7 +51,7 @@ def routes(console: Console) -> RepoPages:
             "commit": commit or "",
             "card": readme_of(console, repo, commit, "main", entries) if commit else None,
             "ways": ways(repo, parts.public_url, sample([entry.path for entry in entries])),
-            "tags": [plain(tag, 60) for tag in tags(repo, repo.card)[:_TAGS]],
+            "tags": [plain(tag, 60) for tag in tags(repo, repo.card)[:_TAGS] if not tag.startswith("license:")],
             "license": plain(", ".join(texts(repo.card.get("license"))), 80),
             "spaces": users(visit, repo),
             "gate": gate.of(console, visit, repo),
@@ -105,7 +105,5 @@ def _of_library(repo: AnyRepo) -> list[tuple[str, str]]:
     text = _LIBRARIES[library].replace("{name}", repo.full_name)
     task = next(iter(texts(repo.card.get("pipeline_tag"))), "")
     if library == "transformers" and _WORD.fullmatch(task):
-        text = (
-            f'from transformers import pipeline\n\npipe = pipeline("{task}", model="{repo.full_name}")\n\n# or\n{text}'
-        )
+        text = f'from transformers import pipeline\n\npipe = pipeline("{task}", model="{repo.full_name}")'
     return [(library, text)]

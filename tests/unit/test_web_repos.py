@@ -150,7 +150,11 @@ def test_private_repos_do_not_exist_for_strangers(console, ada, bob, stranger, r
 
 def test_what_a_stranger_wrote_runs_nowhere(console, ada, repo):  # noqa: F811
     name = EVIL.replace("/", "")
-    readme = f'---\nlicense: "{EVIL}"\ntags: ["{EVIL}"]\npipeline_tag: "{EVIL}"\nextra_gated_heading: "{EVIL}"\nlibrary_name: transformers\n---\n{EVIL}\n[x](javascript:alert(1))<img src=x onerror=alert(1)>'
+    head = "".join(
+        f'{key}: "{EVIL}"\n' for key in ("license", "pipeline_tag", "extra_gated_heading", "extra_gated_prompt")
+    )
+    body = f"{EVIL}\n[x](javascript:alert(1))<img src=x onerror=alert(1)>"
+    readme = f'---\n{head}tags: ["{EVIL}"]\nlibrary_name: transformers\n---\n{body}'
     files = {"README.md": readme.encode(), f"{name}.html": EVIL.encode()}
     for kind in (MODEL, DATASET):
         one = repo(kind, files=files, message=EVIL, gated="manual")
