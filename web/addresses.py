@@ -13,7 +13,8 @@ from orchestrator.domain.space import RESERVED_NAMES
 
 #: First steps that are not names of owners: the pages are matched before the API.
 NOT_OWNERS = sorted(
-    RESERVED_NAMES | {"metrics", "openapi\\.json", "favicon\\.ico", "robots\\.txt", "device", "embed\\.js"}
+    RESERVED_NAMES
+    | {"avatars", "metrics", "v1", "openapi\\.json", "favicon\\.ico", "robots\\.txt", "device", "embed\\.js"}
 )
 
 

@@ -8,14 +8,17 @@ from fastapi import Depends, Request, Response
 from orchestrator.api.cardtags import tags, texts
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.repo import PLAIN, RepoKind
+from orchestrator.errors import Invalid
+from orchestrator.services.gates import ACCEPTED
 from web import gate
 from web.addresses import RepoPages
 from web.files import readme_of
-from web.page import Console
+from web.page import Console, go
 from web.repo import header
 from web.session import Visit
 from web.shapes import plain
 
+Form = dict[str, str]
 _TAGS = 40
 _USERS = 12
 _WORD = re.compile(r"[a-z0-9-]{1,60}")
@@ -41,9 +44,7 @@ def routes(console: Console) -> RepoPages:
     router = RepoPages(PLAIN)
     parts = console.parts
 
-    @router.get("")
-    def page(request: Request, visit: Visit = Depends(console.visit)) -> Response:
-        repo = console.repo(visit, request)
+    def page(request: Request, visit: Visit, repo: AnyRepo, error: str = "", typed: Form | None = None) -> Response:
         commit = parts.repos.head(repo.id)
         entries = parts.repos.tree(repo.id, commit, "") if commit else []
         entries = [entry for entry in entries if entry.type == "file"]
@@ -55,14 +56,37 @@ def routes(console: Console) -> RepoPages:
             "license": plain(", ".join(texts(repo.card.get("license"))), 80),
             "spaces": users(visit, repo),
             "gate": gate.of(console, visit, repo),
+            "error": error,
+            "typed": typed or {},
         }
-        return console.show(request, visit, "repo/card.html", **values)
+        return console.show(request, visit, "repo/card.html", status=422 if error else 200, **values)
+
+    @router.get("")
+    def shown(request: Request, visit: Visit = Depends(console.visit)) -> Response:
+        return page(request, visit, console.repo(visit, request))
+
+    @router.post("/access/ask")
+    def ask(request: Request, form: Form = Depends(console.form), visit: Visit = Depends(console.member)) -> Response:
+        repo = console.repo(visit, request)
+        door = gate.of(console, visit, repo)
+        try:
+            made = parts.gates.ask(visit.caller, repo, gate.answers(form, door.fields) if door else {})
+        except Invalid as error:
+            return page(request, visit, repo, error.message, form)
+        return go(f"/{repo.path}?done={'letin' if made.status == ACCEPTED else 'waiting'}")
+
+    @router.post("/access/withdraw")
+    def withdraw(
+        request: Request, form: Form = Depends(console.form), visit: Visit = Depends(console.member)
+    ) -> Response:
+        repo = console.repo(visit, request)
+        parts.gates.withdraw(visit.caller, repo)
+        return go(f"/{repo.path}?done=withdrawn")
 
     def users(visit: Visit, repo: AnyRepo) -> list[AnyRepo]:
         """Spaces whose cards name this repo."""
-        key = repo.kind.plural
-        found = parts.hosted.list(visit.caller, RepoKind.SPACE, limit=1000)
-        return [space for space in found if repo.full_name in texts(space.card.get(key))][:_USERS]
+        found = parts.hosted.list(visit.caller, RepoKind.SPACE, words=[repo.full_name], limit=10 * _USERS)
+        return [space for space in found if repo.full_name in texts(space.card.get(repo.kind.plural))][:_USERS]
 
     return router
 

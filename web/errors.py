@@ -54,7 +54,7 @@ def renderer(console: Console) -> Renderer:
         head = _HEADS.get(status, "That did not work")
         here = quote(safe_next(_path(request)), safe="/")
         home = base(request) if code == "GatedRepo" else ""
-        head = "Ask for access first" if home else head
+        head = "Its files are behind a gate" if home else head
         values = {"home": home, "status_code": status, "code": code, "head": head, "message": message, "here": here}
         return console.show(request, visit, "error.html", status=status, **values)
 

@@ -148,6 +148,8 @@ def _pointer(data: bytes) -> dict[str, str]:
 def place(request: Request) -> tuple[str, str]:
     """(revision, path) behind the tab."""
     steps = below(request)[1:]
+    if steps[:2] in (["refs", "pr"], ["refs", "convert"]):  # also where the slashes of a ref were not encoded
+        steps[:3] = ["/".join(steps[:3])]
     path = "/".join(steps[1:]).strip("/")
     if any(ord(c) < 32 or ord(c) == 127 for c in path) or ".." in path.split("/"):
         raise NotFound("EntryNotFound", "There is no such file in this revision.")

@@ -4,17 +4,12 @@ decides does so on the settings page."""
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Depends, Request, Response
-
 from orchestrator.api.cardtags import texts
 from orchestrator.domain.caller import role_in
 from orchestrator.domain.records import AnyRepo
-from orchestrator.domain.repo import PLAIN
 from orchestrator.domain.space import Role
-from orchestrator.errors import Invalid, NotFound
-from orchestrator.services.gates import ACCEPTED
-from web.addresses import RepoPages
-from web.page import Console, go
+from orchestrator.errors import Invalid
+from web.page import Console
 from web.session import Visit
 from web.shapes import plain
 
@@ -86,26 +81,3 @@ def answers(form: dict[str, str], asked: tuple[Field, ...]) -> dict[str, Any]:
             raise Invalid("ANSWERS", f"Answer “{field.words}”; it is asked of everybody who wants to be let in.")
         told[field.words] = True if field.kind == "checkbox" else text
     return told
-
-
-def routes(console: Console) -> RepoPages:
-    router = RepoPages(PLAIN)
-
-    @router.post("/access/{action}")
-    def act(
-        request: Request,
-        action: str,
-        form: dict[str, str] = Depends(console.form),
-        visit: Visit = Depends(console.member),
-    ) -> Response:
-        repo = console.repo(visit, request)
-        if action == "ask":
-            known = of(console, visit, repo)
-            made = console.parts.gates.ask(visit.caller, repo, answers(form, known.fields) if known else {})
-            return go(f"/{repo.path}?done={'letin' if made.status == ACCEPTED else 'waiting'}")
-        if action == "withdraw":
-            console.parts.gates.withdraw(visit.caller, repo)
-            return go(f"/{repo.path}?done=withdrawn")
-        raise NotFound("ACTION", "There is no such action.")
-
-    return router

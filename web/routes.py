@@ -22,7 +22,6 @@ from web import (
     explore,
     files,
     first_run,
-    gate,
     hardware,
     history,
     likes,
@@ -55,7 +54,7 @@ def create_router(parts: "Parts") -> APIRouter:
     of_admins = (admin, audit, people)
     of_all = (first_run, account, api_docs, docs, explore, catalog, new, sign_in, oauth, tokens, hardware)
     of_repos = (files, history, edit, community, likes)
-    of_files = (card, gate, repo_settings)
+    of_files = (card, repo_settings)
     of_spaces = (logs, live, use, shares, badge, analytics, settings, space)
     for pages in (*of_admins, *of_all, *of_repos, *of_spaces, *of_files, owners):  # the last: its address is any word
         router.include_router(pages.routes(console))

@@ -33,6 +33,8 @@ _FIND = _SELECT.where(
     t.spaces.c.deleted.is_(False),
 )
 _BY_LABEL = _SELECT.where(t.spaces.c.label == sa.bindparam("label"))
+#: Keys of a card that are searched.
+_SAID = ("title", "short_description", "tags", "models", "datasets")
 
 
 class Spaces:
@@ -76,11 +78,11 @@ class Spaces:
         stages: Iterable[str] = (),
         **filters: object,
     ) -> "list[Space]":
-        """A page of Spaces; filters are those of `listing.page`. `words`: each is in the name, title, description or tags.
+        """A page of Spaces; filters are those of `listing.page`. `words`: each is in the name or in the card.
         `running`: those that serve now; `stages`: those in one of them."""
         c = t.spaces.c
         query = _SELECT if sdk is None else _SELECT.where(c.sdk == sdk)
-        query = query.where(*matching(t.spaces, words, ("title", "short_description", "tags")))
+        query = query.where(*matching(t.spaces, words, _SAID))
         if tag:
             query = query.where(c.card["tags"].as_string().icontains(f'"{tag}"', autoescape=True))
         if hardware:

@@ -7,11 +7,12 @@ from urllib.parse import quote
 import pytest
 
 from orchestrator.domain.repo import RepoKind
-from orchestrator.domain.space import MAIN, RESERVED_NAMES, Visibility
+from orchestrator.domain.space import MAIN, Visibility
 from orchestrator.domain.tree import Change
 from tests.unit.test_web_files import send, text_of
-from tests.unit.test_web_pages import EVIL, ada, bob, console, stranger  # noqa: F401
+from tests.unit.test_web_pages import EVIL, ada, bob, console, make, stranger  # noqa: F401
 from web import card, gate
+from web.addresses import NOT_OWNERS
 
 MODEL, DATASET = RepoKind.MODEL, RepoKind.DATASET
 CARD = b"""---
@@ -114,8 +115,9 @@ def test_the_pages_of_a_repo(console, ada, stranger, repo, kind):  # noqa: F811
     assert "default-src 'none'" in page.headers["content-security-policy"]
     for tab in ("blob/main/none", "tree/main/none", f"commit/{'0' * 40}", "tree/none", "discussions/9", "logs", "use"):
         assert stranger.get(f"{base}/{tab}").status_code == 404, tab
-    said = "from_pretrained" if kind is MODEL else "load_dataset"
-    assert (said in page.text) == (kind is DATASET) and "pipeline(" in page.text or kind is DATASET
+    assert ("load_dataset(" if kind is DATASET else "pipeline(") in page.text
+    proposed = stranger.get(f"{base}/tree/refs/pr/1"), stranger.get(f"{base}/tree/refs%2Fpr%2F1")
+    assert [answer.status_code for answer in proposed] == [404, 404], "there is none so far"
 
 
 @pytest.mark.parametrize("kind", [MODEL, DATASET])
@@ -128,7 +130,7 @@ def test_the_links_that_clients_print_lead_to_pages(console, repo, stranger, kin
     made = api.upload_file(path_or_fileobj=b"x", path_in_repo="up.txt", repo_id=one.full_name, repo_type=kind.value)
     asked = {"path_or_fileobj": b"y", "path_in_repo": "up.txt", "repo_id": one.full_name, "repo_type": kind.value}
     proposed = api.upload_file(**asked, create_pr=True)
-    printed = [str(url), str(made), made.commit_url, proposed.pr_url, proposed.commit_url]
+    printed = [str(url), str(made), made.commit_url, str(proposed), proposed.pr_url, proposed.commit_url]
     for address in printed:
         path = address.partition("://")[2].partition("/")[2]
         assert stranger.get(f"/{path}").status_code == 200, address
@@ -172,7 +174,7 @@ def test_what_a_stranger_wrote_runs_nowhere(console, ada, repo):  # noqa: F811
         for page in [base + tab for tab in tabs] + [f"/{kind.plural}", "/ada"]:
             answer = ada.get(page)
             assert answer.status_code == 200, page
-            assert "<script>alert" not in answer.text and "javascript:alert" not in answer.text, page
+            assert "<script>alert" not in answer.text and 'href="javascript' not in answer.text, page
             assert "onerror" not in re.sub("&[a-z#0-9]+;", "", answer.text) or "<img src=x onerror" not in answer.text
         raw = ada.get(f"{base}/resolve/main/{quote(name)}.html")
         assert (
@@ -183,9 +185,7 @@ def test_what_a_stranger_wrote_runs_nowhere(console, ada, repo):  # noqa: F811
 def test_paths_of_the_console_are_no_models(console, stranger):  # noqa: F811
     taken = {path.split("/")[1] for path in _paths(console.app.router.routes)}
     words = {word for word in taken if word and "{" not in word and "." not in word}
-    assert words - RESERVED_NAMES <= {"device", "metrics"}, (
-        "an owner of this name would have no pages, or ours would be theirs"
-    )
+    assert words <= set(NOT_OWNERS), "an owner of this name would have no pages, or ours would be theirs"
     for path in (
         "/settings/tokens",
         "/docs/start",
@@ -229,6 +229,15 @@ def test_files_are_changed_and_proposed(console, ada, bob, repo, kind):  # noqa:
         for form in ("like", "access/ask", "settings/delete", "discussions"):
             assert ada.http.post(f"{base}/{form}", data={"proof": proof, "want": "1"}).status_code == 403, form
     assert bob.get(f"{base}/settings").status_code == 403
+
+
+def test_spaces_that_use_a_repo_are_named(console, owner, ada, stranger, repo, make):  # noqa: F811
+    one = repo(MODEL)
+    card = f"---\nsdk: gradio\nmodels: [{one.full_name}]\n---\n"
+    public, hidden = (make(v, {"README.md": card.encode()}) for v in (Visibility.PUBLIC, Visibility.PRIVATE))
+    page = stranger.get(f"/{one.path}").text
+    assert f'href="/{public.path}"' in page and hidden.full_name not in page
+    assert hidden.full_name in ada.get(f"/{one.path}").text
 
 
 def test_likes_count(console, bob, stranger, repo):  # noqa: F811
