@@ -9,13 +9,10 @@ from fastapi import APIRouter, Request
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from orchestrator.domain.repo import RepoKind
-from orchestrator.domain.space import RESERVED_NAMES
+from orchestrator.domain.space import RESERVED_OWNERS
 
 #: First steps that are not names of owners: the pages are matched before the API.
-NOT_OWNERS = sorted(
-    RESERVED_NAMES
-    | {"avatars", "metrics", "v1", "openapi\\.json", "favicon\\.ico", "robots\\.txt", "device", "embed\\.js"}
-)
+NOT_OWNERS = sorted(RESERVED_OWNERS | {"openapi\\.json", "favicon\\.ico", "robots\\.txt", "embed\\.js"})
 
 
 class _OwnerConvertor(StringConvertor):

@@ -47,9 +47,10 @@ def routes(console: Console) -> RepoPages:
     def page(request: Request, visit: Visit, repo: AnyRepo, error: str = "", typed: Form | None = None) -> Response:
         commit = parts.repos.head(repo.id)
         entries = parts.repos.tree(repo.id, commit, "") if commit else []
+        filled = any(entry.path != ".gitattributes" for entry in entries)
         entries = [entry for entry in entries if entry.type == "file"]
         values = header(console, visit, repo, "app") | {
-            "commit": commit or "",
+            "filled": filled,
             "card": readme_of(console, repo, commit, "main", entries) if commit else None,
             "ways": ways(repo, parts.public_url, sample([entry.path for entry in entries])),
             "tags": [plain(tag, 60) for tag in tags(repo, repo.card)[:_TAGS] if not tag.startswith("license:")],

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 #: what happened, in one sentence, by the word in `?done=`: a redirect carries the word only
 DONE = {
     "created": "Your Space is there. Push something to it.",
+    "made": "It is there. Put files into it.",
     "paused": "Paused. Nobody but you can start it again.",
     "restarted": "Restarting with a fresh copy of the files.",
     "rebuilding": "Building again from nothing.",

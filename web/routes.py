@@ -28,6 +28,7 @@ from web import (
     live,
     logs,
     new,
+    new_repo,
     oauth,
     owners,
     people,
@@ -52,7 +53,7 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     of_admins = (admin, audit, people)
-    of_all = (first_run, account, api_docs, docs, explore, catalog, new, sign_in, oauth, tokens, hardware)
+    of_all = (first_run, account, api_docs, docs, explore, catalog, new, new_repo, sign_in, oauth, tokens, hardware)
     of_repos = (files, history, edit, community, likes)
     of_files = (card, repo_settings)
     of_spaces = (logs, live, use, shares, badge, analytics, settings, space)

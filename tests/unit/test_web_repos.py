@@ -9,6 +9,7 @@ import pytest
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Visibility
 from orchestrator.domain.tree import Change
+from orchestrator.errors import Invalid
 from tests.unit.test_web_files import send, text_of
 from tests.unit.test_web_pages import EVIL, ada, bob, console, make, stranger  # noqa: F401
 from web import card, gate
@@ -195,6 +196,8 @@ def test_paths_of_the_console_are_no_models(console, stranger):  # noqa: F811
         "/models/ada/x",
     ):
         assert "RepoNotFound" not in stranger.get(path).text or path == "/models/ada/x", path
+    with pytest.raises(Invalid):
+        console.parts.accounts.add_user("Avatars")
     assert stranger.get("/avatars/ada.svg").headers["content-type"].startswith("image/svg")
 
 
@@ -238,6 +241,21 @@ def test_spaces_that_use_a_repo_are_named(console, owner, ada, stranger, repo, m
     page = stranger.get(f"/{one.path}").text
     assert f'href="/{public.path}"' in page and hidden.full_name not in page
     assert hidden.full_name in ada.get(f"/{one.path}").text
+
+
+@pytest.mark.parametrize("kind", [MODEL, DATASET])
+def test_a_repo_is_made_in_the_browser(console, ada, bob, stranger, kind):  # noqa: F811
+    on = f"/new/{kind}"
+    assert stranger.get(on).headers["location"].startswith("/login")
+    made = ada.post(on, on, owner="acme", name=f"fresh-{kind}", visibility="private")
+    page = f"/{kind.prefix}acme/fresh-{kind}"
+    assert made.headers["location"] == f"{page}?done=made"
+    assert "No files yet" in ada.get(page).text and bob.get(page).status_code == 404
+    for name, owner in ((f"fresh-{kind}", "acme"), ("a/b", "ada"), ("", "ada"), ("x", "bob")):
+        again = ada.post(on, on, owner=owner, name=name)
+        assert again.status_code == 422 and 'role="alert"' in again.text, name
+    assert ada.http.post(on, data={"owner": "ada", "name": "unproved"}).status_code == 403
+    assert ada.get(page.replace(f"acme/fresh-{kind}", "ada/unproved")).status_code == 404
 
 
 def test_likes_count(console, bob, stranger, repo):  # noqa: F811
