@@ -9,7 +9,7 @@ from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Visibility
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.listing import matching, page
+from orchestrator.store.listing import listed, matching
 from orchestrator.store.repo_schema import former_names, repos
 from orchestrator.store.upsert import upsert
 
@@ -49,11 +49,11 @@ class Repos:
     def list(
         self, kind: RepoKind, *, gated: bool | None = None, words: Iterable[str] = (), **filters: object
     ) -> "list[Repo]":
-        """A page of those of a kind; filters are those of `listing.page`. `words`: each is in the name or in the card."""
+        """A page of those of a kind; filters are those of `listing.listed`. `words`: each is in the name or in the card."""
         query = _SELECT.where(repos.c.kind == kind.value, *matching(repos, words, _SAID))
         if gated is not None:
             query = query.where(repos.c.gated != "" if gated else repos.c.gated == "")
-        return [_repo(row) for row in self._db.execute(page(query, repos, **filters)).mappings()]
+        return [_repo(row) for row in listed(self._db, query, repos, **filters)]
 
     def ids(self) -> "set[str]":
         return set(self._db.execute(sa.select(repos.c.id)).scalars())
