@@ -32,6 +32,7 @@ from web import (
     oauth,
     owners,
     people,
+    provider,
     repo_settings,
     settings,
     shares,
@@ -53,11 +54,20 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     of_admins = (admin, audit, people)
-    of_all = (first_run, account, api_docs, docs, explore, catalog, new, new_repo, sign_in, oauth, tokens, hardware)
+    of_lists = (explore, catalog, new, new_repo)
+    of_all = (first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, hardware)
     of_repos = (files, history, edit, community, likes)
     of_files = (card, repo_settings)
     of_spaces = (logs, live, use, shares, badge, analytics, settings, space)
-    for pages in (*of_admins, *of_all, *of_repos, *of_spaces, *of_files, owners):  # the last: its address is any word
+    for pages in (
+        *of_admins,
+        *of_all,
+        *of_lists,
+        *of_repos,
+        *of_spaces,
+        *of_files,
+        owners,
+    ):  # the last: its address is any word
         router.include_router(pages.routes(console))
     return router
 
