@@ -8,8 +8,8 @@ from orchestrator.domain.space import Role
 from orchestrator.domain.visits import quantile
 from web.charts import columns, lines
 from web.page import Console
+from web.repo import header
 from web.session import Visit
-from web.space import header
 
 SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days", "90": "90 days"}
 

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from fastapi import Request, Response
 
+from web.addresses import home as base
 from web.page import Console, go
 from web.session import safe_next
 
@@ -49,10 +50,12 @@ def renderer(console: Console) -> Renderer:
             query = f"?{request.url.query}" if request.url.query else ""
             return go(f"/login?next={quote(safe_next(_path(request) + query), safe='/')}")
         if code == "RepoNotFound":
-            message = "There is no such Space, or it is not shown to you."
+            message = "There is nothing of this name, or it is not shown to you."
         head = _HEADS.get(status, "That did not work")
         here = quote(safe_next(_path(request)), safe="/")
-        values = {"status_code": status, "code": code, "head": head, "message": message, "here": here}
+        home = base(request) if code == "GatedRepo" else ""
+        head = "Its files are behind a gate" if home else head
+        values = {"home": home, "status_code": status, "code": code, "head": head, "message": message, "here": here}
         return console.show(request, visit, "error.html", status=status, **values)
 
     return render

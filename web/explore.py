@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse
 
 from orchestrator.api.cardtags import texts
 from orchestrator.domain.caller import STRANGER, Caller, role_on
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo, Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.services.spaces import SDKS
 from web.page import Console
@@ -105,20 +106,21 @@ def routes(console: Console) -> APIRouter:
     return router
 
 
-def look(console: Console, caller: Caller, want: Wanted, owner: str | None = None) -> tuple[list[Space], str]:
-    """One page of Spaces, and where the next one begins ("": this was the last)."""
+def look(
+    console: Console, caller: Caller, want: Wanted, owner: str | None = None, kind: RepoKind = RepoKind.SPACE
+) -> tuple[list[AnyRepo], str]:
+    """One page of repos of a kind, and where the next one begins ("": this was the last)."""
     owner = caller.name if want.mine and caller.user else owner
-    found = console.parts.spaces.list(
+    runs = {"sdk": want.sdk or None, "tag": want.tag, "hardware": want.hardware, "running": bool(want.running)}
+    found = console.parts.hosted.list(
         caller,
+        kind,
         owner=owner,
         words=want.q.split()[:6],
-        sdk=want.sdk or None,
-        tag=want.tag,
-        hardware=want.hardware,
-        running=bool(want.running),
         sort=want.sort,
         limit=PAGE + 1,
         after=place(want.after),
+        **(runs if kind.runs else {}),
     )
     shown = found[:PAGE]
     if len(found) <= PAGE:
@@ -128,15 +130,15 @@ def look(console: Console, caller: Caller, want: Wanted, owner: str | None = Non
     return shown, mark(last, want.sort, trend)
 
 
-def mark(space: Space, sort: str, trend: int = 0) -> str:
+def mark(repo: AnyRepo, sort: str, trend: int = 0) -> str:
     """Where the next page begins: after this one."""
     values = {
-        "created_at": space.created_at,
-        "last_modified": space.updated_at,
-        "likes": space.likes,
+        "created_at": repo.created_at,
+        "last_modified": repo.updated_at,
+        "likes": repo.likes,
         "trending": trend,
     }
-    return f"{float(values[sort])!r}~{space.id}"
+    return f"{float(values[sort])!r}~{repo.id}"
 
 
 def place(after: str) -> tuple[float, str] | None:

@@ -16,8 +16,8 @@ from orchestrator.domain.streams import build_stream, run_stream
 from orchestrator.errors import CallerError, NotFound
 from orchestrator.ports import LogLine, Logs
 from web.page import Console
+from web.repo import header
 from web.session import Visit
-from web.space import header
 from web.story import wanted_build, where
 
 BATCH = 1000  #: lines of one event

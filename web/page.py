@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from orchestrator.api.identity import address_of
 from orchestrator.domain.caller import STRANGER, Caller, role_on
-from orchestrator.domain.records import Space
+from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Unauthorized
+from web.addresses import named
 from web.assets import Assets
 from web.markdown import comment, paragraph
 from web.session import Cookies, Visit, read_form
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 #: what happened, in one sentence, by the word in `?done=`: a redirect carries the word only
 DONE = {
     "created": "Your Space is there. Push something to it.",
+    "made": "It is there. Put files into it.",
     "paused": "Paused. Nobody but you can start it again.",
     "restarted": "Restarting with a fresh copy of the files.",
     "rebuilding": "Building again from nothing.",
@@ -43,8 +45,15 @@ DONE = {
     "quota": "Quota saved.",
     "noquota": "Quota removed.",
     "committed": "Committed. What runs follows by itself.",
+    "stored": "Committed.",
     "moved": "Moved. This is its page now.",
     "deleted": "The Space is gone.",
+    "gone": "It is gone.",
+    "letin": "You are in. Its files are yours to read.",
+    "waiting": "Asked. Its people decide; the answer is shown here.",
+    "gate": "Gate saved.",
+    "decided": "Decided. Whoever asked sees it on the page.",
+    "talk": "Saved.",
     "unshared": "That link lets nobody in any more.",
     "revoked": "The token works no more.",
     "notice": "Done. Everybody sees it now.",
@@ -109,6 +118,16 @@ class Console:
     def space(self, visit: Visit, owner: str, name: str, needed: Role = Role.READ, code: bool = False) -> Space:
         return self.parts.spaces.find(visit.caller, owner, name, needed, code)
 
+    def repo(
+        self, visit: Visit, request: Request, needed: Role = Role.READ, *, code: bool = True, gate: bool = False
+    ) -> AnyRepo:
+        """The repo whose page is asked for, of any kind. `code`: its files rather than its app; `gate`: for those past its gate.
+        Raises as `lookup.find`, and `check_gate`."""
+        found = self.parts.hosted.find(visit.caller, *named(request), needed, code)
+        if gate:
+            self.parts.gates.check(visit.caller, found)
+        return found
+
     def frame_url(self, caller: Caller, space: Space) -> str:
         """The app's own URL, with a ticket when it is private."""
         url = self.parts.app_url(space.label)
@@ -153,11 +172,11 @@ class Console:
             self.cookies.remember_key(response, visit.key)
         return response
 
-    def may_change(self, visit: Visit, space: Space) -> bool:
-        return role_on(visit.caller, space) >= Role.WRITE
+    def may_change(self, visit: Visit, repo: AnyRepo) -> bool:
+        return role_on(visit.caller, repo) >= Role.WRITE
 
-    def may_own(self, visit: Visit, space: Space) -> bool:
-        return role_on(visit.caller, space) >= Role.ADMIN
+    def may_own(self, visit: Visit, repo: AnyRepo) -> bool:
+        return role_on(visit.caller, repo) >= Role.ADMIN
 
 
 def security_headers(nonce: str, frames: str, forms: str) -> dict[str, str]:

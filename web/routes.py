@@ -13,6 +13,8 @@ from web import (
     api_docs,
     audit,
     badge,
+    card,
+    catalog,
     community,
     docs,
     edit,
@@ -22,13 +24,16 @@ from web import (
     first_run,
     hardware,
     history,
+    likes,
     live,
     logs,
     new,
+    new_repo,
     oauth,
     owners,
     people,
     provider,
+    repo_settings,
     settings,
     shares,
     sign_in,
@@ -49,9 +54,20 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     of_admins = (admin, audit, people)
-    of_all = (first_run, account, api_docs, docs, explore, new, sign_in, provider, oauth, tokens, hardware)
-    of_spaces = (logs, live, files, history, edit, community, use, shares, badge, analytics, settings, space)
-    for pages in (*of_admins, *of_all, *of_spaces, owners):  # the last: its address is any word
+    of_lists = (explore, catalog, new, new_repo)
+    of_all = (first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, hardware)
+    of_repos = (files, history, edit, community, likes)
+    of_files = (card, repo_settings)
+    of_spaces = (logs, live, use, shares, badge, analytics, settings, space)
+    for pages in (
+        *of_admins,
+        *of_all,
+        *of_lists,
+        *of_repos,
+        *of_spaces,
+        *of_files,
+        owners,
+    ):  # the last: its address is any word
         router.include_router(pages.routes(console))
     return router
 

@@ -6,15 +6,15 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from orchestrator.domain.records import Space
-from orchestrator.domain.space import Role, Visibility
-from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
+from orchestrator.domain.space import Role
+from orchestrator.errors import Invalid
 from web import front_matter, hardware
-from web.page import Console, go
+from web.page import Console
+from web.repo import header
+from web.repo_settings import Action, Form, delete, move, perform, visibility
 from web.session import Visit
-from web.space import header
 
 SLEEPS = (300, 900, 3600, 6 * 3600, 86400, 172800, 7 * 86400, -1)
-Form = dict[str, str]
 
 
 def routes(console: Console) -> APIRouter:
@@ -61,24 +61,13 @@ def routes(console: Console) -> APIRouter:
         form: Form = Depends(console.form),
         visit: Visit = Depends(console.member),
     ) -> Response:
-        if action not in ACTIONS:
-            raise NotFound("ACTION", "There is no such action.")
         space = console.space(visit, owner, name, Role.WRITE)
-        do, section, back = ACTIONS[action]
-        try:
-            done = do(console, visit, space, form)
-        except (Invalid, Conflict, Forbidden) as error:
-            if error.code in ("FORBIDDEN", "TOKEN_READ_ONLY"):
-                raise
-            return settings_page(
-                request, visit, space, 422, form if action == "card" else None, error=error.message, section=section
-            )
-        if action == "delete":
-            return go("/?done=deleted")
-        if action == "move":
-            moved = spaces.get(space.id) or space
-            return go(f"/{moved.path}/settings?done={done}#move")
-        return go(f"/{space.path}{back}?done={done}{f'#{section}' if section else ''}")
+        typed = form if action == "card" else None
+
+        def refused(message: str, section: str) -> Response:
+            return settings_page(request, visit, space, 422, typed, error=message, section=section)
+
+        return perform(console, visit, space, form, (action, ACTIONS), refused)
 
     return router
 
@@ -114,15 +103,6 @@ def _sleep(console: Console, visit: Visit, space: Space, form: Form) -> str:
     return "sleep"
 
 
-def _visibility(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    try:
-        wanted = Visibility(form.get("visibility", ""))
-    except ValueError:
-        raise Invalid("VISIBILITY", "Choose public, protected or private.") from None
-    console.parts.spaces.set_visibility(visit.caller, space, wanted)
-    return "visibility"
-
-
 def _pause(console: Console, visit: Visit, space: Space, form: Form) -> str:
     console.parts.spaces.pause(visit.caller, space)
     return "paused"
@@ -143,22 +123,7 @@ def _rollback(console: Console, visit: Visit, space: Space, form: Form) -> str:
     return "rolledback"
 
 
-def _move(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    owner, name = form.get("owner", "").strip() or space.owner, form.get("name", "").strip() or space.name
-    console.parts.moves.move(visit.caller, space, owner, name)
-    return "moved"
-
-
-def _delete(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    typed = form.get("confirm", "").strip()
-    if typed != space.full_name:
-        raise Invalid("CONFIRM", f"To delete it, type {space.full_name} exactly; you typed {typed[:60]!r}.")
-    console.parts.spaces.delete(visit.caller, space)
-    return "deleted"
-
-
-#: action -> (what it does, section of the settings page, tab to land on)
-ACTIONS: dict[str, tuple[Callable[[Console, Visit, Space, Form], str], str, str]] = {
+ACTIONS: dict[str, Action] = {
     "card": (front_matter.save, "card", "/settings"),
     "secret": (_put(True), "environment", "/settings"),
     "variable": (_put(False), "environment", "/settings"),
@@ -166,11 +131,11 @@ ACTIONS: dict[str, tuple[Callable[[Console, Visit, Space, Form], str], str, str]
     "sleep": (_sleep, "sleep", "/settings"),
     "hardware": (hardware.choose, "hardware", "/settings"),
     "withdraw": (hardware.withdraw, "hardware", "/settings"),
-    "visibility": (_visibility, "visibility", "/settings"),
+    "visibility": (visibility, "visibility", "/settings"),
     "pause": (_pause, "", ""),
     "restart": (_restart, "", ""),
     "rebuild": (_rebuild, "", ""),
     "rollback": (_rollback, "", ""),
-    "move": (_move, "move", "/settings"),
-    "delete": (_delete, "delete", ""),
+    "move": (move, "move", "/settings"),
+    "delete": (delete, "delete", ""),
 }

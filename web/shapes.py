@@ -6,7 +6,8 @@ import unicodedata
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.domain.records import Space
+from orchestrator.api.cardtags import texts
+from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.stage import Stage
 
@@ -49,8 +50,9 @@ def plain(value: object, limit: int = 200) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def title(space: Space) -> str:
-    return plain(space.card.get("title") or "", 100) or space.name
+def title(repo: AnyRepo) -> str:
+    """What a Space calls itself; of others the name, by which programs ask for them."""
+    return plain(repo.card.get("title") or "", 100) or repo.name if repo.kind.runs else repo.name
 
 
 def emoji(space: Space) -> str:
@@ -69,6 +71,12 @@ def gradient(space: Space) -> str:
 
 def about(space: Space) -> str:
     return plain(space.card.get("short_description") or "", 160)
+
+
+def task(repo: AnyRepo) -> str:
+    """What a model or a dataset is for, as its card says."""
+    found = texts(repo.card.get("pipeline_tag")) + texts(repo.card.get("task_categories"))
+    return plain(found[0], 40) if found else ""
 
 
 def stage_words(stage: Stage) -> str:
@@ -178,6 +186,7 @@ FILTERS: dict[str, Any] = {
     "emoji_of": emoji,
     "gradient": gradient,
     "about": about,
+    "task_of": task,
     "stage_words": stage_words,
     "stage_tone": stage_tone,
     "build_words": build_words,

@@ -5,8 +5,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from orchestrator.domain.space import Role
 from orchestrator.errors import Conflict, Invalid
 from web.page import Console, go
+from web.repo import header
 from web.session import Visit
-from web.space import header
 from web.use import qr
 
 Form = dict[str, str]

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.domain.records import Space
 from web.live import tell
 from web.page import Console
+from web.repo import header
 from web.session import Visit
 
 
@@ -20,18 +20,3 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "space/app.html", frames=console.parts.app_url(space.label), **values)
 
     return router
-
-
-def header(console: Console, visit: Visit, space: Space, tab: str) -> dict[str, object]:
-    """What every tab of a Space shows on top."""
-    url = console.parts.app_url(space.label)
-    return {
-        "space": space,
-        "liked": console.parts.likes.is_liked(visit.caller, space),
-        "tab": tab,
-        "base": f"/{space.path}",
-        "app_url": url,
-        "outside": f"/open?to={url}/" if space.private else url,
-        "can_change": console.may_change(visit, space),
-        "sees_code": not space.code_private or console.may_change(visit, space) or space.private,
-    }

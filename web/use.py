@@ -1,4 +1,4 @@
-"""The Use tab: how to show a Space to others (link, QR code, embedding) and how programs call it. And likes."""
+"""The Use tab: how to show a Space to others (link, QR code, embedding) and how programs call it."""
 
 import io
 import time
@@ -11,9 +11,9 @@ from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Space
 from orchestrator.domain.share import LIFETIMES
 from web.app_schema import Endpoint, code, fetch, of_gradio, of_openapi
-from web.page import Console, go
+from web.page import Console
+from web.repo import header
 from web.session import Visit
-from web.space import header
 
 _KEPT = 60.0  #: seconds that the schema of one running instance is kept
 _MANY = 500
@@ -41,18 +41,6 @@ def routes(console: Console) -> APIRouter:
             "embeds": not space.card.get("disable_embedding") and not space.private,
         }
         return console.show(request, visit, "space/use.html", **values)
-
-    @router.post("/spaces/{owner}/{name}/like")
-    def like(
-        owner: str,
-        name: str,
-        form: dict[str, str] = Depends(console.form),
-        visit: Visit = Depends(console.member),
-    ) -> Response:
-        space = console.space(visit, owner, name)
-        change = console.parts.likes.like if form.get("want") else console.parts.likes.unlike
-        change(visit.caller, space)
-        return go(f"/{space.path}")
 
     @router.get("/embed.js")
     def script(request: Request) -> Response:

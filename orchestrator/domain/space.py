@@ -50,6 +50,8 @@ RESERVED_NAMES = frozenset(
         "search",
     ]
 )
+#: What else is a first step of an address: a repo may be named so, an owner, below whose name models are, may not.
+RESERVED_OWNERS = RESERVED_NAMES | {"avatars", "device", "metrics", "v1"}
 _RESERVED_LABELS = frozenset(
     ["www", "api", "admin", "static", "mail", "autodiscover", "wpad", "localhost", "console", "podium", "hub"]
 )
@@ -77,9 +79,9 @@ class Role(IntEnum):
             raise Invalid("ROLE", f"unknown role {name!r}; write read, write or admin") from None
 
 
-def check_name(name: str, what: str = "name") -> str:
-    """The name itself if it may name an owner or a repo. Raises Invalid `NAME` with the rule in words."""
-    if name.lower() in RESERVED_NAMES:
+def check_name(name: str, what: str = "name", reserved: frozenset[str] = RESERVED_NAMES) -> str:
+    """The name itself if it may name a repo or, with RESERVED_OWNERS, an owner. Raises Invalid `NAME` with the rule in words."""
+    if name.lower() in reserved:
         raise Invalid("NAME", f"{what} {name!r} is reserved; choose another")
     if not _NAME.fullmatch(name) or "--" in name or ".." in name or name.lower().endswith((".git", ".ipynb")):
         shown = name if len(name) <= 100 and name.isprintable() else ascii(name[:100])

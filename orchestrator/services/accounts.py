@@ -15,7 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from orchestrator.domain.caller import STRANGER, Caller, role_in
 from orchestrator.domain.grants import from_json
 from orchestrator.domain.records import AuditRow, Owner, Session
-from orchestrator.domain.space import Role, check_name
+from orchestrator.domain.space import RESERVED_OWNERS, Role, check_name
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorized
 from orchestrator.ports import Store
 from orchestrator.services.tokens import TOKEN_PREFIX, Tokens, digest, new_id
@@ -191,7 +191,7 @@ class Accounts(Tokens):
         """Raises Invalid `NAME`, `PASSWORD`, Conflict `NAME_TAKEN`."""
         owner = Owner(
             new_id(),
-            check_name(name, "user name"),
+            check_name(name, "user name", RESERVED_OWNERS),
             "user",
             fullname or name,
             is_admin=admin,
@@ -202,7 +202,11 @@ class Accounts(Tokens):
 
     def add_org(self, name: str, *, fullname: str = "", actor: str = "cli") -> Owner:
         owner = Owner(
-            new_id(), check_name(name, "organisation name"), "org", fullname or name, created_at=self._clock()
+            new_id(),
+            check_name(name, "organisation name", RESERVED_OWNERS),
+            "org",
+            fullname or name,
+            created_at=self._clock(),
         )
         return self._add(owner, "org.add", actor)
 

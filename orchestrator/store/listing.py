@@ -1,7 +1,7 @@
 """One page of a table of repos: who may see them, what they are called, in which order. For Spaces, models and datasets alike."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
@@ -53,6 +53,16 @@ def listed(
         others = others.where(table.c.id < after[1]) if after else others
         found += _rows(connection, others, limit - len(found))
     return found
+
+
+def matching(table: sa.Table, words: Iterable[str], keys: Iterable[str]) -> list[sa.ColumnElement[bool]]:
+    """Conditions: each of the words is in the name, or in what the card says under one of the keys."""
+    name = t.owners.c.name_lower + "/" + table.c.name_lower
+    said = [table.c.card[key].as_string() for key in keys]
+    return [
+        sa.or_(name.contains(word.lower(), autoescape=True), *(text.icontains(word, autoescape=True) for text in said))
+        for word in words
+    ]
 
 
 def _rows(connection: sa.Connection, query: sa.Select, limit: int) -> Sequence[sa.RowMapping]:

@@ -1,5 +1,7 @@
 """Models and datasets, and the names that repos of any kind had before."""
 
+from collections.abc import Iterable
+
 import sqlalchemy as sa
 
 from orchestrator.domain.records import Repo
@@ -7,7 +9,7 @@ from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Visibility
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.listing import listed
+from orchestrator.store.listing import listed, matching
 from orchestrator.store.repo_schema import former_names, repos
 from orchestrator.store.upsert import upsert
 
@@ -18,6 +20,8 @@ _FIND = _SELECT.where(  # written once: each request asks it
     repos.c.name_lower == sa.bindparam("name"),
     repos.c.deleted.is_(False),
 )
+#: Keys of a card that are searched.
+_SAID = ("pretty_name", "tags", "license", "language", "library_name", "pipeline_tag", "base_model", "task_categories")
 
 
 class Repos:
@@ -42,9 +46,11 @@ class Repos:
         row = self._db.execute(_FIND, named).mappings().first()
         return _repo(row) if row else None
 
-    def list(self, kind: RepoKind, *, gated: bool | None = None, **filters: object) -> "list[Repo]":
-        """A page of those of a kind; filters are those of `listing.listed`."""
-        query = _SELECT.where(repos.c.kind == kind.value)
+    def list(
+        self, kind: RepoKind, *, gated: bool | None = None, words: Iterable[str] = (), **filters: object
+    ) -> "list[Repo]":
+        """A page of those of a kind; filters are those of `listing.listed`. `words`: each is in the name or in the card."""
+        query = _SELECT.where(repos.c.kind == kind.value, *matching(repos, words, _SAID))
         if gated is not None:
             query = query.where(repos.c.gated != "" if gated else repos.c.gated == "")
         return [_repo(row) for row in listed(self._db, query, repos, **filters)]

@@ -13,7 +13,7 @@ from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.listing import listed
+from orchestrator.store.listing import listed, matching
 from orchestrator.store.values import failures_in, failures_out, image_in, image_out
 
 _WISH = (
@@ -33,6 +33,8 @@ _FIND = _SELECT.where(
     t.spaces.c.deleted.is_(False),
 )
 _BY_LABEL = _SELECT.where(t.spaces.c.label == sa.bindparam("label"))
+#: Keys of a card that are searched.
+_SAID = ("title", "short_description", "tags", "models", "datasets")
 
 
 class Spaces:
@@ -76,16 +78,13 @@ class Spaces:
         stages: Iterable[str] = (),
         **filters: object,
     ) -> "list[Space]":
-        """A page of Spaces; filters are those of `listing.listed`. `words`: each is in the name, title, description or tags.
+        """A page of Spaces; filters are those of `listing.listed`. `words`: each is in the name or in the card.
         `running`: those that serve now; `stages`: those in one of them."""
         c = t.spaces.c
         query = _SELECT if sdk is None else _SELECT.where(c.sdk == sdk)
-        for word in words:
-            said = (c.card[name].as_string() for name in ("title", "short_description", "tags"))
-            name = t.owners.c.name_lower + "/" + c.name_lower
-            query = query.where(sa.or_(name.contains(word.lower(), autoescape=True), *(_holds(x, word) for x in said)))
+        query = query.where(*matching(t.spaces, words, _SAID))
         if tag:
-            query = query.where(_holds(c.card["tags"].as_string(), f'"{tag}"'))
+            query = query.where(c.card["tags"].as_string().icontains(f'"{tag}"', autoescape=True))
         if hardware:
             query = query.where(c.hardware == hardware)
         if stages:
@@ -238,10 +237,6 @@ class Spaces:
     def _one(self, query: sa.Select, **values: str) -> Space | None:
         row = self._db.execute(query, values).mappings().first()
         return _space(row) if row else None
-
-
-def _holds(text: sa.ColumnElement[str], word: str) -> sa.ColumnElement[bool]:
-    return text.icontains(word, autoescape=True)
 
 
 def _free(who: str, now: float) -> sa.ColumnElement[bool]:

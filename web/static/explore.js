@@ -1,4 +1,4 @@
-// The list of Spaces: found while typing, more at the bottom without leaving, stages that stay true.
+// The lists of Spaces, models and datasets: found while typing, more at the bottom without leaving, stages that stay true.
 
 import { ready } from "./podium.js";
 
@@ -15,7 +15,7 @@ async function fetchFound(url) {
 async function search() {
   const mine = ++asked;
   const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
-  const url = `/${query.size ? "?" : ""}${query}`;
+  const url = `${form.getAttribute("action")}${query.size ? "?" : ""}${query}`;
   try {
     const fresh = await fetchFound(url);
     if (mine !== asked) return;
@@ -67,7 +67,7 @@ found.addEventListener("click", async (event) => {
 });
 
 async function stages() {
-  const near = [...found.querySelectorAll(".card")].filter((card) => {
+  const near = [...found.querySelectorAll(".card[data-id]")].filter((card) => {
     const box = card.getBoundingClientRect();
     return box.bottom > -400 && box.top < innerHeight + 400;
   });
