@@ -212,8 +212,8 @@ ROWS = [
     ("a file over the limit", "POST", f"{SPACE}/commit/main",
      commit(HEAD, file("big", b64encode(b"x" * 6_000_000).decode(), "base64")), 413, "FILE_TOO_LARGE"),
     ("a line over every limit", "POST", f"{SPACE}/commit/main", commit(HEAD, b"x" * 12_000_000), 413, "FILE_TOO_LARGE"),
-    *[(f"path {p!r}", "POST", f"{SPACE}/commit/main", commit(HEAD, file(p)), 400, None)
-      for p in ("../x", "/etc/passwd", ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x")],
+    *[(f"path {p!r}", "POST", f"{SPACE}/commit/main", commit(HEAD, file(p)), 422, "PATH")
+      for p in ("../x", "..\\x", "/etc/passwd", ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x")],
     ("a deletion of nothing", "POST", f"{SPACE}/commit/main",
      commit(HEAD, {"key": "deletedFile", "value": {"path": "nope"}}), 404, "EntryNotFound"),
     ("a stale parent", "POST", f"{SPACE}/commit/main",
@@ -298,6 +298,14 @@ def test_validation_lists_every_place_and_echoes_no_value(console):
         answer = client.post(f"{SPACE}/secrets", json={"key": 1, "value": {"s3cr3t": 1}, "x": 2})
     assert [d["loc"] for d in answer.json()["details"]] == [["body", "key"], ["body", "value"], ["body", "x"]]
     assert "s3cr3t" not in answer.text
+
+
+def test_an_old_name_in_a_body_leads_nowhere_rather_than_round_in_a_circle(console):
+    with console.client() as client:
+        assert client.post("/api/repos/create", json={"name": "before", "type": "model"}).status_code == 200
+        assert client.post("/api/repos/move", json={"fromRepo": "ada/before", "toRepo": "ada/after"}).status_code == 200
+        answer = client.request("DELETE", "/api/repos/delete", json={"type": "model", "name": "before"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "RepoNotFound") and "ada/after now" in answer.json()["error"]
 
 
 def test_a_wrong_method_is_told_the_right_ones(console):
