@@ -1,8 +1,9 @@
 """Paths of the Hub that this Podium does not serve yet: each says so, and what to do instead. An issue that builds one of them
 removes its line here."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
+from orchestrator.api.params import repo_of
 from orchestrator.errors import Invalid, repo_not_found
 
 router = APIRouter(include_in_schema=False)
@@ -13,6 +14,12 @@ _LATER = (
     (("PUT", "DELETE"), _REPO + "/volumes", "choosing volumes; every Space has its own /data"),
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),
     (("POST",), _REPO + "/replicas", "more than one replica"),
+    (("GET",), _REPO + "/leaderboard", "leaderboards; nobody collects the results of models here"),
+    (
+        ("GET",),
+        _REPO + "/safetensors-metadata/{path:path}",
+        "reading headers here; get_safetensors_metadata reads them itself",
+    ),
 )
 
 
@@ -24,7 +31,7 @@ def _refusal(what: str):
 
 
 for _methods, _path, _what in _LATER:
-    router.add_api_route(_path, _refusal(_what), methods=list(_methods))
+    router.add_api_route(_path, _refusal(_what), methods=list(_methods), dependencies=[Depends(repo_of)])
 
 
 #: What may follow the name of a repo.
