@@ -27,6 +27,7 @@ repos = Table(
     Index("uq_repos_kind_owner_id_name_lower", "kind", "owner_id", "name_lower", unique=True),
     Index("ix_repos_kind_created_at", "kind", "created_at"),
     Index("ix_repos_kind_updated_at", "kind", "updated_at"),
+    Index("ix_repos_kind_likes", "kind", "likes", "id"),
     Index("ix_repos_deleted", "id", sqlite_where=sa.text("deleted"), postgresql_where=sa.text("deleted")),
 )
 

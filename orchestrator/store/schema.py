@@ -147,6 +147,7 @@ spaces = Table(
     Column("fence", Integer, nullable=False, default=0),
     Index("uq_spaces_owner_id_name_lower", "owner_id", "name_lower", unique=True),
     Index("ix_spaces_created_at", "created_at"),
+    Index("ix_spaces_likes", "likes", "id"),
 )
 
 counters = Table(
