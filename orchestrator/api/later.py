@@ -4,7 +4,7 @@ removes its line here."""
 from fastapi import APIRouter, Depends
 
 from orchestrator.api.params import repo_of
-from orchestrator.errors import Invalid, repo_not_found
+from orchestrator.errors import Invalid, NotFound, repo_not_found
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,6 +47,23 @@ def no_owner() -> None:
     raise repo_not_found()
 
 
+#: Whole parts of the Hub that are none of this server's, by their first word below /api.
+_ABSENT = {
+    "buckets": "buckets", "daily_papers": "papers", "jobs": "jobs", "kernels": "kernels; a model repo holds such files too",
+    "papers": "papers", "scheduled-jobs": "jobs",
+}  # fmt: skip
+
+
+def _absence(what: str):
+    def tell() -> None:
+        raise NotFound("NOT_SUPPORTED", f"This Podium has no {what}.")
+
+    return tell
+
+
+for _word, _what in _ABSENT.items():
+    for _rest in ("", "/{rest:path}"):
+        router.add_api_route(f"/api/{_word}{_rest}", _absence(_what), methods=_METHODS)
 for _word in _WORDS:
     for _rest in ("", "/{rest:path}"):
         router.add_api_route(f"/api/{{kind}}/{{name}}/{_word}{_rest}", no_owner, methods=_METHODS)

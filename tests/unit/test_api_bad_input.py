@@ -133,6 +133,8 @@ ROWS = [
     ("one segment", "GET", "/api/spaces/demo", {}, 404, "RepoNotFound"),
     ("a model's info", "GET", "/api/models/ada/demo/tree/main", {}, 404, "RepoNotFound"),
     ("a model", "GET", "/api/models/ada/demo", {}, 404, "RepoNotFound"),
+    *[(f"a whole part: {p}", "POST" if p == "buckets" else "GET", f"/api/{p}{rest}", {}, 404, "NOT_SUPPORTED")
+      for p, rest in (("buckets", "/ada/x"), ("jobs", "/ada"), ("kernels", "/ada/x"), ("daily_papers", "?p=1"))],
     ("a leaderboard of nothing", "GET", "/api/datasets/ada/demo/leaderboard", {}, 404, "RepoNotFound"),
     ("a leaderboard", "GET", f"{SPACE}/leaderboard", {}, 400, "NOT_SUPPORTED"),
     ("headers of all shards", "GET", f"{SPACE}/safetensors-metadata/a/model.safetensors.index.json", {}, 400, "NOT_SUPPORTED"),
