@@ -310,7 +310,8 @@ def test_an_old_name_in_a_body_leads_nowhere_rather_than_round_in_a_circle(conso
         assert client.post("/api/repos/create", json={"name": "before", "type": "model"}).status_code == 200
         assert client.post("/api/repos/move", json={"fromRepo": "ada/before", "toRepo": "ada/after"}).status_code == 200
         answer = client.request("DELETE", "/api/repos/delete", json={"type": "model", "name": "before"})
-    assert (answer.status_code, answer.json()["code"]) == (404, "RepoNotFound") and "ada/after now" in answer.json()["error"]
+    assert (answer.status_code, answer.json()["code"]) == (404, "RepoNotFound")
+    assert "ada/after now" in answer.json()["error"]
 
 
 def test_a_wrong_method_is_told_the_right_ones(console):
