@@ -9,6 +9,7 @@
     |   +-- Stale            somebody else was faster          412
     |   +-- TooLarge         over a limit                      413
     |   +-- Invalid          a field is wrong                  422 (400 on the Hub's own paths)
+    |   |   +-- Unfit        a path that no commit may have    422
     |   +-- TooMany          slow down                         429
     |   +-- Moved            it has another name now           307
     +-- Unavailable          ours: retry later                 503
@@ -59,6 +60,10 @@ class TooLarge(CallerError):
 
 class Invalid(CallerError):
     pass
+
+
+class Unfit(Invalid):
+    """Well said, but nothing that a repo can hold; 422 on the Hub too."""
 
 
 class TooMany(CallerError):

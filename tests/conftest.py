@@ -12,10 +12,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import servers
 from tests.podium import Podium
+
+settings.register_profile("untimed", deadline=None)  # how long an example takes says what else the machine does
+settings.load_profile("untimed")
 
 _HERE = Path(__file__).parent
 _ENGINES = ("image_builds", "kubernetes", "own_images", "registry", "runtime")

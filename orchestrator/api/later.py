@@ -1,9 +1,10 @@
 """Paths of the Hub that this Podium does not serve yet: each says so, and what to do instead. An issue that builds one of them
 removes its line here."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-from orchestrator.errors import Invalid, repo_not_found
+from orchestrator.api.params import repo_of
+from orchestrator.errors import Invalid, NotFound, repo_not_found
 
 router = APIRouter(include_in_schema=False)
 
@@ -13,6 +14,12 @@ _LATER = (
     (("PUT", "DELETE"), _REPO + "/volumes", "choosing volumes; every Space has its own /data"),
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),
     (("POST",), _REPO + "/replicas", "more than one replica"),
+    (("GET",), _REPO + "/leaderboard", "leaderboards; nobody collects the results of models here"),
+    (
+        ("GET",),
+        _REPO + "/safetensors-metadata/{path:path}",
+        "reading headers here; get_safetensors_metadata reads them itself",
+    ),
 )
 
 
@@ -24,7 +31,7 @@ def _refusal(what: str):
 
 
 for _methods, _path, _what in _LATER:
-    router.add_api_route(_path, _refusal(_what), methods=list(_methods))
+    router.add_api_route(_path, _refusal(_what), methods=list(_methods), dependencies=[Depends(repo_of)])
 
 
 #: What may follow the name of a repo.
@@ -40,6 +47,23 @@ def no_owner() -> None:
     raise repo_not_found()
 
 
+#: Whole parts of the Hub that are none of this server's, by their first word below /api.
+_ABSENT = {
+    "buckets": "buckets", "daily_papers": "papers", "jobs": "jobs", "kernels": "kernels; a model repo holds such files too",
+    "papers": "papers", "scheduled-jobs": "jobs",
+}  # fmt: skip
+
+
+def _absence(what: str):
+    def tell() -> None:
+        raise NotFound("NOT_SUPPORTED", f"This Podium has no {what}.")
+
+    return tell
+
+
+for _word, _what in _ABSENT.items():
+    for _rest in ("", "/{rest:path}"):
+        router.add_api_route(f"/api/{_word}{_rest}", _absence(_what), methods=_METHODS)
 for _word in _WORDS:
     for _rest in ("", "/{rest:path}"):
         router.add_api_route(f"/api/{{kind}}/{{name}}/{_word}{_rest}", no_owner, methods=_METHODS)

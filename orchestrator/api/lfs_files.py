@@ -1,4 +1,5 @@
-"""The large files of a repo for whoever looks after its storage: all of them, and taking some out for good (hub-api 2.13)."""
+"""The large files of a repo: all of them and taking some out for good, for whoever looks after its storage; and giving some to
+another repo, for whoever copies them (hub-api 2.13)."""
 
 from typing import Annotated
 
@@ -8,10 +9,13 @@ from pydantic import Field
 from orchestrator.api import views
 from orchestrator.api.files import REPO
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
-from orchestrator.api.params import OpenBody, WritableRepoDep, cursor_of, next_link, read_cursor
+from orchestrator.api.params import OpenBody, OpenRepoDep, WritableRepoDep, cursor_of, next_link, read_cursor
+from orchestrator.api.repos import kind_named, parted
 from orchestrator.domain.large import check_oid
 from orchestrator.domain.space import MAIN
+from orchestrator.errors import CallerError
 from orchestrator.ports import Change, TreeEntry
+from orchestrator.services.ref_access import require_voice
 
 router = APIRouter(tags=["files"])
 _PAGE = 1000
@@ -24,6 +28,20 @@ class Deletions(OpenBody):
 
 class Batch(OpenBody):
     deletions: Deletions
+
+
+class Target(OpenBody):
+    type: str | None = Field(None, max_length=20, description="model, dataset or space; a model without it")
+    name: str = Field(max_length=300, description="owner/name")
+
+
+class Given(OpenBody):
+    sha256: str = Field(max_length=64)
+
+
+class Copies(OpenBody):
+    target: Target
+    files: list[Given] = Field(max_length=_PAGE)
 
 
 @router.get(REPO + "/lfs-files")
@@ -70,6 +88,22 @@ def delete_lfs_files(body: Batch, space: WritableRepoDep, caller: CallerDep, par
         parts.pushes.commit(caller, space, changes, "Delete large files for good", None, ref)
     parts.large.let_go(space.id, doomed)
     return {"success": True}
+
+
+@router.post(REPO + "/lfs-files/duplicate")
+def duplicate_lfs_files(body: Copies, source: OpenRepoDep, caller: CallerDep, parts: PartsDep):
+    """Have another repo own large files of this one, so that a commit there may name them without their being uploaded again.
+    What cannot be given is told file by file."""
+    target = parts.hosted.find(caller, kind_named(body.target.type), *parted(body.target.name))
+    parts.gates.check(caller, target)
+    require_voice(caller, target)
+    failed = []
+    for oid in dict.fromkeys(one.sha256 for one in body.files):
+        try:
+            parts.large.give(source.id, target.id, check_oid(oid))
+        except CallerError as error:
+            failed.append({"sha256": oid, "error": error.message})
+    return {"success": not failed, "failed": failed}
 
 
 def _at_tips(parts, repo_id: str) -> list[tuple[str, TreeEntry]]:

@@ -3,7 +3,7 @@ files that route `/api/{kind}/…`."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from orchestrator.api import repo_views
 from orchestrator.api.expand import expandable
@@ -15,6 +15,10 @@ from orchestrator.domain.repo import PLAIN, RepoKind
 from orchestrator.errors import repo_not_found
 
 router = APIRouter(tags=["repos"])
+Security = Annotated[
+    bool, Query(alias="securityStatus", description="what is known of harmful files: nobody looks for any here")
+]
+_UNSCANNED = {"scansDone": False, "filesWithIssues": []}
 
 
 def _add(kind: RepoKind) -> None:
@@ -27,15 +31,30 @@ def _add(kind: RepoKind) -> None:
     expand = [Depends(expandable(kind))]  # asked first: what cannot be told needs no repo
 
     @router.get(at, dependencies=expand, name=f"{kind}_info")
-    def info(request: Request, repo: RepoDep, caller: CallerDep, parts: PartsDep, blobs: bool = False):
+    def info(
+        request: Request,
+        repo: RepoDep,
+        caller: CallerDep,
+        parts: PartsDep,
+        blobs: bool = False,
+        security: Security = False,
+    ):
         """The repo at the head of main. `expand`: only these keys; `blobs`: with sizes and object ids of files."""
-        return repo_views.repo(shown(parts, caller, repo, None, blobs), True, listed(request, "expand"))
+        told = repo_views.repo(shown(parts, caller, repo, None, blobs), True, listed(request, "expand"))
+        return told | ({"securityRepoStatus": _UNSCANNED} if security else {})
 
     @router.get(f"{at}/revision/{{revision}}", dependencies=expand, name=f"{kind}_info_at")
     def info_at(
-        request: Request, repo: RepoDep, revision: Segment, caller: CallerDep, parts: PartsDep, blobs: bool = False
+        request: Request,
+        repo: RepoDep,
+        revision: Segment,
+        caller: CallerDep,
+        parts: PartsDep,
+        blobs: bool = False,
+        security: Security = False,
     ):
-        return repo_views.repo(shown(parts, caller, repo, revision, blobs), True, listed(request, "expand"))
+        told = repo_views.repo(shown(parts, caller, repo, revision, blobs), True, listed(request, "expand"))
+        return told | ({"securityRepoStatus": _UNSCANNED} if security else {})
 
 
 for _kind in PLAIN:

@@ -28,6 +28,7 @@ _STATUS = (
     (errors.Conflict, 409),
     (errors.Stale, 412),
     (errors.TooLarge, 413),
+    (errors.Unfit, 422),
     (errors.Invalid, 400),
     (errors.TooMany, 429),
     (errors.Moved, 307),
@@ -65,16 +66,23 @@ def of_caller(error: errors.CallerError) -> Response:
 
 
 def moved_to(request: Request, error: errors.Moved) -> str:
-    """The request's address, relative, with the new name in the place of the old one; everything else as it was sent."""
-    raw = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
+    """The request's address, relative, with the new name in the place of the old one; everything else as it was sent. It is the
+    same when the old name stood in the body."""
+    raw, query = _address(request)
     parts, old, new = raw.split("/"), error.old.lower().split("/"), error.new.split("/")
     for at in range(len(parts) - 1):
         owner, name = (unquote(part).lower() for part in parts[at : at + 2])
         if [owner, name.removesuffix(".git")] == old:
             parts[at : at + 2] = [new[0], new[1] + (".git" if name.endswith(".git") else "")]
             break
+    return "/".join(parts) + query
+
+
+def _address(request: Request) -> tuple[str, str]:
+    """Path and query as they were sent."""
+    raw = request.scope.get("raw_path") or request.scope["path"].encode()
     query = request.scope.get("query_string", b"").decode("latin-1")
-    return "/".join(parts) + (f"?{query}" if query else "")
+    return raw.decode("latin-1"), f"?{query}" if query else ""
 
 
 def of_validation(error: RequestValidationError) -> Response:
@@ -134,9 +142,12 @@ def install(app: FastAPI, page: Page | None = None) -> None:
 
     async def caller_error(request: Request, error: errors.CallerError) -> Response:
         if isinstance(error, errors.Moved):
-            answer = of_caller(error)
-            answer.headers["Location"] = moved_to(request, error)
-            return answer
+            there = moved_to(request, error)
+            if there != "".join(_address(request)):
+                answer = of_caller(error)
+                answer.headers["Location"] = there
+                return answer
+            error = errors.NotFound("RepoNotFound", error.message)  # a body names it: going there again would not end
         return told(request, of_caller(error), error.code, error.message)
 
     async def unavailable(request: Request, error: errors.Unavailable) -> Response:

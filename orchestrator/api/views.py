@@ -131,11 +131,13 @@ def setting(one: Setting) -> Json:
 
 
 def entry(one: TreeEntry) -> Json:
-    """A file or folder of a tree; of a large file its own size, and what is known of its object."""
+    """A file or folder of a tree; of a large file its own size, and what is known of its object. `xetHash` is the name by which
+    it is fetched in pieces: clients that find it here ask for no headers of each file."""
     told: Json = {"type": one.type, "oid": one.oid, "size": one.size, "path": one.path}
     if one.large:
         told["size"] = one.large.size
         told["lfs"] = {"oid": one.large.oid, "size": one.large.size, "pointerSize": one.size}
+        told["xetHash"] = one.large.oid
     return told
 
 

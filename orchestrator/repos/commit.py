@@ -147,7 +147,7 @@ class _Import:
     # ------------------------------------------------------------------------------------- the rules between paths
 
     def _judge(self, steps: list[tuple[str, str]]) -> None:
-        """Walk the changes in order: a delete must hit something of its kind, a file must not be a folder too."""
+        """Walk the changes in order: a delete must hit something, one of a folder a folder; a file must not be a folder too."""
         paths = {path for path, _ in steps} | {what[1:] for _, what in steps if what.startswith("<")}
         names = sorted({probe for path in paths for probe in (path, *_above(path))})
         there = self._there(names)
@@ -165,10 +165,10 @@ class _Import:
                     there[above] = "tree"
                 there[path] = "blob"
                 continue
-            if kind != ("tree" if what == "folder" else "blob"):
+            if kind is None or (what == "folder" and kind != "tree"):
                 raise NotFound("EntryNotFound", "A file with this name doesn't exist", path=printable(path))
             there[path] = None
-            if what == "folder":
+            if kind == "tree":  # clients that were given a path without a slash call it a file
                 # '0' follows '/' in the order of characters, so this is the range of everything below.
                 for gone in names[bisect_left(names, path + "/") : bisect_left(names, path + "0")]:
                     there[gone] = None

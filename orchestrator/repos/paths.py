@@ -4,7 +4,7 @@ and a few stricter ones, in words."""
 import re
 
 from orchestrator.domain.push import printable
-from orchestrator.errors import Invalid
+from orchestrator.errors import Unfit
 
 PATH_LIMIT = 4096
 PART_LIMIT = 255
@@ -16,11 +16,13 @@ _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
 def check_path(path: str) -> str:
-    """The path itself. Raises Invalid `PATH` with the part that is wrong."""
+    """The path itself. Raises Unfit `PATH` with the part that is wrong."""
     if not path:
         raise _bad(path, "it is empty")
     if path.startswith("/"):
         raise _bad(path, "it starts with '/'; paths are relative to the repository")
+    if path.startswith("..\\"):
+        raise _bad(path, "it leads outside of the repository on machines where '\\' parts folders")
     if _CONTROL.search(path):
         raise _bad(path, "it has control or direction characters; leave them out")
     if len(path.encode("utf-8")) > PATH_LIMIT or path.count("/") >= DEPTH_LIMIT:
@@ -44,5 +46,5 @@ def _means(part: str, *names: str) -> bool:
     return any(piece.rstrip(". ") in names for piece in pieces)
 
 
-def _bad(path: str, why: str) -> Invalid:
-    return Invalid("PATH", f"the path {printable(path, 100)!r} cannot be used: {why}")
+def _bad(path: str, why: str) -> Unfit:
+    return Unfit("PATH", f"the path {printable(path, 100)!r} cannot be used: {why}")

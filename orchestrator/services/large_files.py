@@ -92,6 +92,17 @@ class LargeFiles:
             for found in tx.objects.of(source_id):
                 tx.objects.own(target_id, found.oid, now)
 
+    def give(self, source_id: str, target_id: str, oid: str) -> None:
+        """A repo into which one file of another is copied owns its object too. Raises NotFound `LFS_OBJECT`, TooLarge."""
+        found = self.owned(source_id, [oid]).get(oid)
+        if found is None:
+            raise NotFound("LFS_OBJECT", f"the repository has no LFS object {printable(oid, 64)}")
+        if self.owned(target_id, [oid]):
+            return
+        self.check_room(target_id, found.size)
+        with self._store.write() as tx:
+            tx.objects.own(target_id, oid, self._clock())
+
     # ----------------------------------------------------------------------------------------------------- storing
 
     def check_room(self, repo_id: str, size: int) -> None:

@@ -207,6 +207,8 @@ def test_likes_count_and_sort(console):
         bob.post("/api/models/ada/liked-2/like")
         assert stranger.post("/api/models/ada/liked-1/like").status_code == 401
         assert ada.get("/api/models/ada/liked-1?expand=likes&expand=trendingScore").json()["likes"] == 2
+        told = ada.get("/api/models/ada/liked-1?securityStatus=true").json()
+        assert told["likes"] == 2 and told["securityRepoStatus"] == {"scansDone": False, "filesWithIssues": []}
         for order in ("likes", "trendingScore"):
             first = stranger.get("/api/models", params={"search": "liked", "sort": order, "limit": 1})
             assert [m["id"] for m in first.json()] == ["ada/liked-1"], order

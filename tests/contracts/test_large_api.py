@@ -79,7 +79,7 @@ def test_up_by_lfs_and_down_by_every_way(ada, console) -> None:
     assert ada.get(url, headers={"if-none-match": f'"{oid}"'}).status_code == 304
     assert b"oid sha256:" + oid.encode() in ada.get(url.replace("resolve", "raw")).content
     (entry,) = ada.post(f"{SPACE}/paths-info/main", json={"paths": ["dir/w é.xyz"]}).json()
-    assert entry["size"] == len(data) and entry["lfs"]["oid"] == oid
+    assert entry["size"] == len(data) and entry["lfs"]["oid"] == entry["xetHash"] == oid
     action = ask(ada, oid, len(data), "download")["actions"]["download"]
     with console.client(None) as stranger:
         assert stranger.get(path_of(action["href"]), headers={"range": "bytes=7-"}).content == data[7:]
@@ -240,3 +240,20 @@ def test_listing_and_deleting_for_good(ada) -> None:
     assert [one["fileOid"] for one in ada.get(f"{at}/lfs-files").json()] == [kept_oid]
     assert ada.get("/spaces/ada/other/resolve/main/gone.bin").status_code == 404
     assert ada.get("/spaces/ada/other/resolve/main/sub/kept.bin").content == kept
+
+
+def test_giving_a_file_to_another_repo(ada, console) -> None:
+    (data, oid), (_, unknown) = fresh(), fresh()
+    upload(ada, data, oid)
+    other = SPACE.replace("demo", "other")
+    assert commit(ada, large("given.bin", oid, len(data)), at=other).json()["code"] == "LFS_MISSING"
+    files = [{"sha256": one, "xetHash": one, "filename": "given.bin"} for one in (oid, unknown, "no hash")]
+    body = {"target": {"type": "space", "name": "ada/other"}, "files": files}
+    failed = ada.post(f"{SPACE}/lfs-files/duplicate", json=body).json()["failed"]
+    assert [one["sha256"] for one in failed] == [unknown, "no hash"] and "LFS object" in failed[0]["error"]
+    assert commit(ada, large("given.bin", oid, len(data)), at=other).status_code == 200
+    assert ada.get("/spaces/ada/other/resolve/main/given.bin").content == data
+    with console.client(None) as stranger:
+        assert stranger.post(f"{SPACE}/lfs-files/duplicate", json=body).status_code == 401
+    body["target"]["name"] = "ada/none"
+    assert ada.post(f"{SPACE}/lfs-files/duplicate", json=body).json()["code"] == "RepoNotFound"

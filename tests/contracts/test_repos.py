@@ -124,10 +124,14 @@ def test_a_commit_changes_deletes_and_moves(repos):
     third = repos.commit(ID, MAIN, [Change("a", None, folder=True), Change("a", b"now a file")], "x", WHO)
     assert sorted(paths(repos, third, recursive=True)) == ["a", "keep"]
     assert [commit.id for commit in repos.log(ID, third)] == [third, second, repos.log(ID, third)[2].id]
+    put(repos, {"dir/1": "1", "dir/sub/2": "2"})
+    last = repos.commit(ID, MAIN, [Change("dir", None), Change("dir", b"now a file")], "no slash was said", WHO)
+    assert sorted(paths(repos, last, recursive=True)) == ["a", "dir", "keep"]
     assert fsck(repos) == ""
 
 
-@pytest.mark.parametrize("changes", [[Change("none", None)], [Change("a", None)], [Change("a/1", None, folder=True)],
+@pytest.mark.parametrize("changes", [[Change("none", None)], [Change("a/1", None, folder=True)],
+                                     [Change("a", None), Change("a/1", None)],
                                      [Change("a/1", None), Change("a/1", None)]])  # fmt: skip
 def test_deleting_what_is_not_there(repos, changes):
     head = put(repos, {"a/1": "1"})

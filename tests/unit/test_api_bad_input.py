@@ -133,6 +133,11 @@ ROWS = [
     ("one segment", "GET", "/api/spaces/demo", {}, 404, "RepoNotFound"),
     ("a model's info", "GET", "/api/models/ada/demo/tree/main", {}, 404, "RepoNotFound"),
     ("a model", "GET", "/api/models/ada/demo", {}, 404, "RepoNotFound"),
+    *[(f"a whole part: {p}", "POST" if p == "buckets" else "GET", f"/api/{p}{rest}", {}, 404, "NOT_SUPPORTED")
+      for p, rest in (("buckets", "/ada/x"), ("jobs", "/ada"), ("kernels", "/ada/x"), ("daily_papers", "?p=1"))],
+    ("a leaderboard of nothing", "GET", "/api/datasets/ada/demo/leaderboard", {}, 404, "RepoNotFound"),
+    ("a leaderboard", "GET", f"{SPACE}/leaderboard", {}, 400, "NOT_SUPPORTED"),
+    ("headers of all shards", "GET", f"{SPACE}/safetensors-metadata/a/model.safetensors.index.json", {}, 400, "NOT_SUPPORTED"),
     ("a file of a model", "HEAD", "/gpt2/resolve/main/config.json", {}, 404, None),
     ("a file of another's model", "GET", "/ada/gpt2/resolve/main/config.json", {}, 404, "RepoNotFound"),
     ("a dataset", "GET", "/api/datasets/squad", {}, 404, "RepoNotFound"),
@@ -212,8 +217,8 @@ ROWS = [
     ("a file over the limit", "POST", f"{SPACE}/commit/main",
      commit(HEAD, file("big", b64encode(b"x" * 6_000_000).decode(), "base64")), 413, "FILE_TOO_LARGE"),
     ("a line over every limit", "POST", f"{SPACE}/commit/main", commit(HEAD, b"x" * 12_000_000), 413, "FILE_TOO_LARGE"),
-    *[(f"path {p!r}", "POST", f"{SPACE}/commit/main", commit(HEAD, file(p)), 400, None)
-      for p in ("../x", "/etc/passwd", ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x")],
+    *[(f"path {p!r}", "POST", f"{SPACE}/commit/main", commit(HEAD, file(p)), 422, "PATH")
+      for p in ("../x", "..\\x", "/etc/passwd", ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x")],
     ("a deletion of nothing", "POST", f"{SPACE}/commit/main",
      commit(HEAD, {"key": "deletedFile", "value": {"path": "nope"}}), 404, "EntryNotFound"),
     ("a stale parent", "POST", f"{SPACE}/commit/main",
@@ -298,6 +303,15 @@ def test_validation_lists_every_place_and_echoes_no_value(console):
         answer = client.post(f"{SPACE}/secrets", json={"key": 1, "value": {"s3cr3t": 1}, "x": 2})
     assert [d["loc"] for d in answer.json()["details"]] == [["body", "key"], ["body", "value"], ["body", "x"]]
     assert "s3cr3t" not in answer.text
+
+
+def test_an_old_name_in_a_body_leads_nowhere_rather_than_round_in_a_circle(console):
+    with console.client() as client:
+        assert client.post("/api/repos/create", json={"name": "before", "type": "model"}).status_code == 200
+        assert client.post("/api/repos/move", json={"fromRepo": "ada/before", "toRepo": "ada/after"}).status_code == 200
+        answer = client.request("DELETE", "/api/repos/delete", json={"type": "model", "name": "before"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "RepoNotFound")
+    assert "ada/after now" in answer.json()["error"]
 
 
 def test_a_wrong_method_is_told_the_right_ones(console):

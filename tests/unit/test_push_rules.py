@@ -120,6 +120,7 @@ BAD = [
     "", "/a", "a//b", "a/", "./a", "a/../b", "..", ".git", ".git/config", "x/.GIT/hooks", "git~1", "GIT~1/x", ".git.", ".git ",
     ".git::$INDEX_ALLOCATION", "a\\.git\\b", ".g\u200cit/config", ".gi\ufefft", "a\nb", "a\0b", "\x1b]0;x", "a\u2028b", "a" * 256,
     "/".join(["d"] * 80), ".gitmodules", "x/.GITMODULES", "gitmod~1", "\ud800",
+    "..\\x", "..\\..\\x",
 ]  # fmt: skip
 
 
