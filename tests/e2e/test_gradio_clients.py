@@ -132,16 +132,15 @@ def test_a_client_uses_it_by_its_name(deployed, nobody):
 
 
 def test_a_private_one_is_there_for_its_people_alone(deployed, owner, nobody):
-    private = "api.update_repo_settings(id, repo_type='space', private={}); result = api.space_info(id).private"
-    assert owner.run(private.format(True), id=deployed.id) is True
+    deployed.api("PUT", "/settings", {"private": True})
     try:
         assert owner.run(USE, id=deployed.id) == used(deployed, "of the first")
-        client = "from gradio_client import Client; result = refused(Client, {}, verbose=False)"
-        assert nobody.run(client.format(repr(deployed.id)))[0] == "RepositoryNotFoundError"
-        refused = nobody.run(client.format(repr(deployed.url)))
-        assert refused[0] in ("ValueError", "AuthenticationError") and "Could not" in refused[2]
+        code = "from gradio_client import Client; result = [refused(Client, src, verbose=False) for src in (id, url)]"
+        by_name, by_url = nobody.run(code, id=deployed.id, url=deployed.url)
     finally:
-        assert owner.run(private.format(False), id=deployed.id) is False
+        deployed.api("PUT", "/settings", {"private": False})
+    assert by_name[0] == "RepositoryNotFoundError"
+    assert by_url[0] in ("ValueError", "AuthenticationError") and "Could not" in by_url[2]
 
 
 def test_a_client_makes_a_copy_of_its_own(podium, deployed, owner):
