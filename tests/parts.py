@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.podium import Podium, _end_with_us
+from tests import processes
+from tests.podium import Podium
 from tests.support import GiveUp, Loopback, eventually, free_port
 
 
@@ -27,7 +28,7 @@ class Part:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_us,
+                preexec_fn=processes.end_with_us,
             )
 
     def said(self) -> str:

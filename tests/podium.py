@@ -1,7 +1,6 @@
 """A real `podium up` in a subprocess with a data directory, a port and users of its own. Owns starting, ending, killing
 parts of it, and seeing that nothing is left behind. Imports nothing of Podium."""
 
-import ctypes
 import os
 import secrets
 import signal
@@ -60,7 +59,7 @@ class Podium:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_us,
+                preexec_fn=processes.end_with_us,
             )
         try:
             eventually(self._ready, timeout, "podium up getting ready")
@@ -137,8 +136,3 @@ class Podium:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
-
-
-def _end_with_us() -> None:
-    """Runs in the child: when the tests die, however they die, `podium up` is asked to end (PR_SET_PDEATHSIG is 1)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)

@@ -1,7 +1,9 @@
 """The processes of this machine as tests ask for them: who belongs to a data directory, who runs a Space. Read only, except
-for `kill`; a process that ends while it is looked at is simply not there."""
+for `kill` and `end_with_us`; a process that ends while it is looked at is simply not there."""
 
+import ctypes
 import os
+import signal
 from collections.abc import Iterable
 
 import psutil
@@ -42,6 +44,11 @@ def kill(victims: Iterable[psutil.Process]) -> None:
         except psutil.NoSuchProcess:
             pass
     psutil.wait_procs(victims, timeout=10)
+
+
+def end_with_us() -> None:
+    """A `preexec_fn`: when the tests die, however they die, the child is asked to end (PR_SET_PDEATHSIG is 1)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def cmdline(process: psutil.Process) -> list[str]:

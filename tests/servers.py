@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import processes
 from tests.support import eventually, free_port
 
 
@@ -39,7 +40,13 @@ class Server:
         log = (self.home / "log").open("ab")
         options = {"user": "nobody", "group": _group("nobody")} if os.geteuid() == 0 else {}
         self.process = subprocess.Popen(
-            self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.home, **options
+            self.command(),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            cwd=self.home,
+            preexec_fn=processes.end_with_us,
+            **options,
         )
         log.close()
         eventually(self.answers, 30, f"{self.name} answering")

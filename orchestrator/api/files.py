@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from orchestrator.api import expanded, views
-from orchestrator.api.identity import BaseDep, PartsDep
-from orchestrator.api.params import OPEN, RepoDep, Segment, cursor_of, listed, next_link, read_cursor
+from orchestrator.api.identity import BaseDep, PartsDep, base_url, caller_of, parts_of
+from orchestrator.api.params import Name, Owner, RepoDep, Segment, cursor_of, kind_named, listed, next_link, read_cursor
 from orchestrator.api.ranges import etags, span
 from orchestrator.domain.space import Visibility
 from orchestrator.domain.tree import TreeEntry
@@ -24,6 +24,7 @@ bytes_router = APIRouter(tags=["files"])
 REPO = "/api/{kind}/{owner}/{name}"
 Revision = Annotated[Segment, Path(max_length=500)]
 FilePath = Annotated[Segment, Path(max_length=5000)]
+_BYTES = "/{{kind:kind}}/{{owner}}/{{name}}/{}/{{revision}}/{{path:path}}"
 _PAGE = 1000
 _PATHS = 2000
 _WHOLE = 1024**2  #: bytes of a file that is answered at once; each piece of a stream is a hop to a thread and back
@@ -167,25 +168,25 @@ def commits(
     return [views.commit(one, formatted) for one in found[:limit]]
 
 
-@bytes_router.head(
-    "/{kind:kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False
-)
-@bytes_router.get("/{kind:kind}/{owner}/{name}/resolve/{revision}/{path:path}", dependencies=[OPEN])
-@bytes_router.head(
-    "/{kind:kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN], include_in_schema=False
-)
-@bytes_router.get("/{kind:kind}/{owner}/{name}/raw/{revision}/{path:path}", dependencies=[OPEN])
+@bytes_router.head(_BYTES.format("resolve"), include_in_schema=False)
+@bytes_router.get(_BYTES.format("resolve"))
+@bytes_router.head(_BYTES.format("raw"), include_in_schema=False)
+@bytes_router.get(_BYTES.format("raw"))
 def resolve(
     request: Request,
-    space: RepoDep,
-    parts: PartsDep,
-    base: BaseDep,
+    kind: Annotated[str, Path(max_length=40)],
+    owner: Owner,
+    name: Name,
     revision: Revision,
     path: FilePath,
     download: bool = False,
 ):
     """The bytes of a file; one byte range may be asked for. Its ETag is the git object id, of a large file its SHA-256. `raw`
     shows what is in git, of a large file its pointer."""
+    # No dependencies: all in one hop to a thread, because these come by the thousand.
+    parts, base, caller = parts_of(request), base_url(request), caller_of(request)
+    space = parts.hosted.find(caller, kind_named(kind), owner, name)
+    parts.gates.check(caller, space)
     commit = parts.repos.resolve(space.id, revision)
     try:
         entry = parts.repos.entry(space.id, commit, inside(path))

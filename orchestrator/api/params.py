@@ -121,11 +121,15 @@ class _Kind(StringConvertor):
 register_url_convertor("kind", _Kind())
 
 
-async def kind_of(kind: Annotated[str, Path(max_length=40)]) -> RepoKind:
+def kind_named(plural: str) -> RepoKind:
     """Raises NotFound for what is no kind."""
-    if kind not in PLURALS:
+    if plural not in PLURALS:
         raise repo_not_found()
-    return PLURALS[kind]
+    return PLURALS[plural]
+
+
+async def kind_of(kind: Annotated[str, Path(max_length=40)]) -> RepoKind:
+    return kind_named(kind)
 
 
 KindDep = Annotated[RepoKind, Depends(kind_of)]
@@ -159,7 +163,6 @@ def voice_repo(repo: Annotated[AnyRepo, Depends(open_repo)], caller: CallerDep) 
 WritableRepoDep = Annotated[AnyRepo, Depends(writable_repo)]
 OpenRepoDep = Annotated[AnyRepo, Depends(open_repo)]
 VoiceRepoDep = Annotated[AnyRepo, Depends(voice_repo)]
-OPEN = Depends(open_repo)  #: for routes that name the repo by themselves
 SpaceDep = Annotated[Space, Depends(space_of)]
 SpaceCodeDep = Annotated[Space, Depends(space_code)]
 ChangeableDep = Annotated[Space, Depends(changeable)]

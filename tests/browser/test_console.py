@@ -1,6 +1,9 @@
 """The console as its people meet it: sign in, watch a Space come alive, use it in its frame, read its log."""
 
+import http.server
 import re
+import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -40,7 +43,7 @@ def test_a_space_comes_alive_before_its_authors_eyes(page, podium, space):
     page.get_by_role("link", name="index.html").first.wait_for()
 
 
-def test_a_private_space_is_shown_in_its_frame(page, podium, space):
+def test_a_private_space_is_shown_in_its_frame_and_by_link(page, chromium, podium, space):
     space.push(expect.APPS / "static_site")
     space.wait("RUNNING")
     answer = podium.request("PUT", f"/api/spaces/{space.id}/settings", {"visibility": "private"}, podium.token)
@@ -50,6 +53,50 @@ def test_a_private_space_is_shown_in_its_frame(page, podium, space):
     sign_in(page, podium)
     page.goto(f"{podium.url}/spaces/{space.id}")
     page.frame_locator("#frame iframe").get_by_text("3 planes: dart, glider, swallow").wait_for(timeout=60_000)
+    page.goto(f"{podium.url}/spaces/{space.id}/use")
+    page.get_by_label("Who gets it").fill("Kim")
+    page.get_by_role("button", name="Make a link").click()
+    link = page.get_by_text(re.compile(r"^http\S+/open/shared\?link=[\w-]+$")).inner_text()
+    guest = chromium.new_context().new_page()  # has no cookie of ours
+    guest.goto(link)
+    guest.get_by_text("3 planes: dart, glider, swallow").wait_for()
+    assert "__sign" not in guest.url and guest.goto(f"{podium.url}/spaces/{space.id}").status == 404
+    with other_site(f'<iframe src="{link}"></iframe>') as address:
+        visitor = chromium.new_context().new_page()
+        visitor.goto(address)
+        visitor.frame_locator("iframe").get_by_text("3 planes: dart, glider, swallow").wait_for()
+    page.goto(f"{podium.url}/spaces/{space.id}/use")
+    page.get_by_text("Kim").wait_for()
+    page.get_by_role("button", name="End the link Kim").click()
+    page.get_by_text("lets nobody in any more").wait_for()
+    assert guest.goto(link).status == 404
+    eventually(lambda: guest.goto(space.url).status == 404, 20)
+    guest.context.close()
+    visitor.context.close()
+
+
+@contextmanager
+def other_site(body: str):
+    """A page on a site of its own, by address."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_broken_push_keeps_the_frame_and_says_so(page, podium, space):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -65,6 +66,17 @@ def render(values: dict, *words: str) -> list[dict]:
 @pytest.fixture(scope="module", params=SHAPES)
 def objects(request) -> list[dict]:
     return render(SHAPES[request.param], *NEW)
+
+
+#: Kinds that a cluster learns from others: their schemas are not Kubernetes' own.
+_OF_OTHERS = ("gateway.networking.k8s.io/", "monitoring.coreos.com/")
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.35", "1.37"])
+def test_kubernetes_knows_each_field(objects, version):
+    for one in objects:
+        if not one["apiVersion"].startswith(_OF_OTHERS):
+            kubernetes_validate.validate(one, version, strict=True)
 
 
 def of(objects: list[dict], kind: str, name: str = "") -> list[dict]:

@@ -3,6 +3,9 @@
 import base64
 import json
 
+import kubernetes_validate
+import pytest
+
 from orchestrator.domain.hardware import Hardware, Toleration
 from orchestrator.domain.seen import Image
 from orchestrator.ports import LaunchSpec
@@ -171,3 +174,16 @@ def test_what_goes_with_the_deployment_and_what_does_not():
         },
     }  # fmt: skip
     assert "storageClassName" not in manifests.volume("me", "abc", Options(storage="20Gi"))["spec"]
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.37"])
+@pytest.mark.parametrize("hardware", [CPU, GPU])
+def test_kubernetes_knows_each_field(hardware, version):
+    options = Options(storage="20Gi", storage_class="fast", storage_mode="ReadWriteMany")
+    given = spec(hardware)
+    for one in (
+        deployment(given, options), manifests.secret("s-abc-1-env", "me", given, 7.0), manifests.volume("me", "abc", options)
+    ):  # fmt: skip
+        kubernetes_validate.validate(one, version, strict=True)
+        with pytest.raises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate(one | {"specs": {}}, version, strict=True)
