@@ -220,7 +220,8 @@ class Repos(Protocol):
     ) -> str:
         """One commit on top of `ref`, durable on return; returns its id. `before_update(old, new)` runs after the objects are
         durable and before the ref moves (it writes the push intent). Without `parent` a ref that moved meanwhile is taken as it
-        is then, and `before_update` asked again. Raises Stale when `parent` is not the ref's value, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
+        is then, and `before_update` asked again. Raises Stale when `parent` is not the ref's value or a first commit was not the
+        first, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
 
     def duplicate(
         self,

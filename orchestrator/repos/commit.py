@@ -42,7 +42,7 @@ def commit(
     if len(message.encode("utf-8", "replace")) > MESSAGE_LIMIT:
         raise Invalid("COMMIT_TOO_LARGE", f"the message is longer than {MESSAGE_LIMIT} bytes; shorten it")
     steps: list[_Step] | None = None
-    for _ in range(1 if parent else _ROUNDS):
+    for _ in range(1 if parent or old is None else _ROUNDS):  # a first commit comes after nothing
         if old is None and ref != MAIN:
             raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(ref, 100)}")
         scratch = f"refs/podium/commit-{secrets.token_hex(8)}"

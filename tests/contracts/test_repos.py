@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -207,6 +208,12 @@ def test_who_named_no_parent_comes_after_who_was_faster(repos):
     assert git(repos, "for-each-ref", "refs/podium") == "" and fsck(repos) == ""
 
 
+def test_a_first_commit_comes_after_nothing(repos):
+    with pytest.raises(Stale):
+        put(repos, {"a": "template"}, before_update=lambda old, new: put(repos, {"a": "faster"}))
+    assert repos.read(ID, repos.head(ID), "a", 9) == b"faster"
+
+
 def test_what_who_was_faster_made_impossible_is_refused(repos):
     put(repos, {"a/deep": "1"})
     with pytest.raises(NotFound):
@@ -235,6 +242,17 @@ def test_of_many_commits_at_once_each_lands(repos):
     assert len(found) == 9 and {commit.id for commit in found} >= set(landed) and len(set(landed)) == 8
     assert paths(repos, repos.head(ID)) == ["a", *(f"f{n}" for n in range(8))]
     assert git(repos, "for-each-ref", "refs/podium") == ""
+
+
+def test_a_ref_that_another_git_holds_for_a_moment_is_waited_for(repos):
+    first = put(repos, {"a": "0"})
+    lock = Path(repos.git_dir(ID), "refs/heads/main.lock")
+
+    def hold(old, new):
+        lock.touch()
+        threading.Timer(0.5, lock.unlink).start()
+
+    assert put(repos, {"a": "1"}, parent=first, before_update=hold) == repos.head(ID) != first
 
 
 def test_messages_and_authors_of_strangers_are_only_data(repos):
