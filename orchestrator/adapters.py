@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator import image_settings
+from orchestrator import image_settings, oidc_settings
 from orchestrator.services.bell import LocalBell
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from orchestrator.ports import Bell, Builds, Logs, Objects, Runtime
+    from orchestrator.ports_provider import Provider
     from orchestrator.store.engine import Store
 
 _CLOSED = ("apps", "keys", "logs", "objects", "repos", "run", "tmp", "uploads", "xet")
@@ -134,3 +135,30 @@ def webhook(settings: Settings) -> tuple[Callable[[dict], None], tuple]:
 
     hook = Webhook(settings.hardware_webhook)
     return hook.tell, (hook,)
+
+
+def provider_trouble(settings: Settings) -> str:
+    """Empty when the provider answers as PODIUM_OIDC_ISSUER says, else why not. Takes some seconds at most."""
+    from orchestrator.errors import PodiumError
+
+    try:
+        oidc_settings.check(settings)
+        one = provider(settings)
+        if one is not None:
+            one.says_who()
+    except PodiumError as error:
+        return str(error)
+    return ""
+
+
+def provider(settings: Settings) -> "Provider | None":
+    """With whom people may sign in. Nothing is asked yet: a provider that is away must not keep Podium from starting."""
+    told = oidc_settings.registered(settings)
+    if told is None:
+        return None
+    from orchestrator.providers.fetch import Fetch
+    from orchestrator.providers.openid import OpenID
+
+    return OpenID(
+        told.issuer, told.client_id, told.secret, told.back, told.scopes, told.name, Fetch(settings.ca_bundle)
+    )

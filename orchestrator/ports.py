@@ -321,8 +321,8 @@ class Store(Protocol):
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
     The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.objects`, `.discussions`, `.webhooks`, `.oauth`) and their methods are those of the files of the same names in `store/`,
-    on the values of the domain."""
+    `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`) and their methods are those of the files of the same
+    names in `store/`, on the values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

@@ -141,8 +141,26 @@ class Settings:
     keep_builds: int = _setting(5, "good builds of a Space kept for rollback")
     index_url: str = _setting("", "package index for builds; empty: what uv uses by itself")
     extra_index_url: str = _setting("", "more package indexes for builds, separated by spaces")
-    ca_bundle: str = _setting("", "file of CA certificates for builds behind a company proxy; empty: the system's")
+    ca_bundle: str = _setting(
+        "", "file of CA certificates for builds and sign-in behind a company proxy; empty: the system's"
+    )
     session_days: int = _setting(30, "days until a console session ends")
+    password_sign_in: int = _setting(1, "0: nobody signs in with a password, only with the provider or a sign-in link")
+    oidc_issuer: str = _setting("", "URL of the OpenID Connect provider with which people may sign in; empty: none")
+    oidc_client_id: str = _setting("", "what that provider calls this Podium")
+    oidc_client_secret: str = field(
+        default="", repr=False, metadata={"doc": "what it knows Podium by; better in a file"}
+    )
+    oidc_client_secret_file: str = _setting("", "file with that secret; neither: a public client, PKCE alone")
+    oidc_scopes: str = _setting("openid profile email", "what is asked of the provider, separated by spaces")
+    oidc_name: str = _setting("", "the provider's name on the button; empty: its host")
+    oidc_user_claim: str = _setting("preferred_username", "claim that a new user's name is made of")
+    oidc_accounts: int = _setting(1, "0: only those who linked their account may come in by the provider; 1: all")
+    oidc_domains: str = _setting("", "domains of verified e-mail addresses that may come in, by spaces; empty: all")
+    oidc_groups_claim: str = _setting("groups", "claim with the groups of PODIUM_OIDC_GROUPS")
+    oidc_groups: str = _setting(
+        "", "who is what, at each sign-in: GROUP=admin; GROUP=ORGANISATION:write; empty: nobody"
+    )
     rate_limit: int = _setting(
         100, "requests per second and address that one Space answers; bursts of four times that; 0: no limit"
     )

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator import __version__
-from orchestrator.adapters import bell, compiler, data_directory, logs, open_store, runtime, webhook
+from orchestrator import __version__, oidc_settings
+from orchestrator.adapters import bell, compiler, data_directory, logs, open_store, provider, runtime, webhook
 from orchestrator.catalogue import flavors
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.errors import Invalid
@@ -125,9 +125,11 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.duplicates import Duplicates
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
+    from orchestrator.services.identities import Identities
     from orchestrator.services.imports import Imports
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
+    from orchestrator.services.links import SignedLinks
     from orchestrator.services.moves import Moves
     from orchestrator.services.oauth import OAuth
     from orchestrator.services.oversight import Oversight
@@ -222,6 +224,9 @@ def control(settings: Settings) -> Control:
         community=community,
         imports=Imports(community.refs, pushes, settings.repo_limit),
         shares=Shares(store, belfry),
+        identities=Identities(
+            store, people, SignedLinks(signing.derived("provider")), provider(settings), oidc_settings.rules(settings)
+        ),
     )
     access = GitAccess(store, people, spaces.create_for_push)
     git_routes = (

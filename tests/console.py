@@ -32,6 +32,7 @@ from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.git_access import GitAccess
+from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
@@ -125,6 +126,7 @@ class Console:
                 ),  # fmt: skip
                 imports=Imports(GitRefs(repos), pushes, 200 * MB),
                 shares=Shares(self.store, bell),
+                identities=Identities(self.store, accounts, SignedLinks(signing.derived("provider"))),
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
                 visits=Visits(self.store),

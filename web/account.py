@@ -18,6 +18,7 @@ Form = dict[str, str]
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     accounts, people, allotment = console.parts.accounts, console.parts.people, console.parts.allotment
+    identities = console.parts.identities
 
     def spending(visit: Visit, owner: Owner) -> dict[str, object]:
         """What the owner used this month, by flavour, and what is allowed."""
@@ -39,6 +40,9 @@ def routes(console: Console) -> APIRouter:
             "owner": user,
             "browsers": people.browsers(visit.caller, visit.session),
             "orgs": accounts.orgs_of(user),
+            "provider": identities.name,
+            "identities": identities.of(user),
+            "passwords": identities.rules.passwords,
             "error": error,
             "section": section,
         }
@@ -62,6 +66,8 @@ def routes(console: Console) -> APIRouter:
     def password(
         request: Request, form: Form = Depends(console.form), visit: Visit = Depends(console.member)
     ) -> Response:
+        if not identities.rules.passwords:
+            raise NotFound("PASSWORD_OFF", f"Here people sign in with {identities.name}, not with a password.")
         old, new = form.get("old", "").strip()[:4096], form.get("new", "")[:4096]
         try:
             secret = people.change_password(visit.caller, old, new, address_of(request))

@@ -62,6 +62,8 @@ DONE = {
     "first": "Welcome. You run this Podium now.",
     "everywhere": "You are signed out everywhere else.",
     "signedout": "You are signed out.",
+    "linked": "Linked. You may sign in that way now.",
+    "unlinked": "Unlinked. It signs you in no more.",
 }
 
 

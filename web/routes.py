@@ -28,6 +28,7 @@ from web import (
     oauth,
     owners,
     people,
+    provider,
     settings,
     shares,
     sign_in,
@@ -48,7 +49,7 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     of_admins = (admin, audit, people)
-    of_all = (first_run, account, api_docs, docs, explore, new, sign_in, oauth, tokens, hardware)
+    of_all = (first_run, account, api_docs, docs, explore, new, sign_in, provider, oauth, tokens, hardware)
     of_spaces = (logs, live, files, history, edit, community, use, shares, badge, analytics, settings, space)
     for pages in (*of_admins, *of_all, *of_spaces, owners):  # the last: its address is any word
         router.include_router(pages.routes(console))

@@ -43,12 +43,13 @@ def proof(key: str) -> str:
 
 
 class Cookies:
-    """The console's two cookies. With https they carry `__Host-`: no sibling host can overwrite them."""
+    """The console's three cookies. With https they carry `__Host-`: no sibling host can overwrite them."""
 
     def __init__(self, session_name: str) -> None:
         self._secure = session_name.startswith("__Host-")
         self.session_name = session_name
-        self.form_name = f"{'__Host-' if self._secure else ''}podium-form"
+        prefix = "__Host-" if self._secure else ""
+        self.form_name, self.journey_name = f"{prefix}podium-form", f"{prefix}podium-journey"
 
     def session_of(self, request: Request) -> str:
         return request.cookies.get(self.session_name, "")
@@ -64,6 +65,14 @@ class Cookies:
 
     def sign_out(self, response: Response) -> None:
         self._set(response, self.session_name, "", 0)
+
+    def journey_of(self, request: Request) -> str:
+        """What the browser keeps while it is at the provider, "" for nothing."""
+        return request.cookies.get(self.journey_name, "")
+
+    def keep_journey(self, response: Response, kept: str, age: int) -> None:
+        """`age` in seconds; 0: it is over."""
+        self._set(response, self.journey_name, kept, age)
 
     def remember_key(self, response: Response, key: str) -> None:
         self._set(response, self.form_name, key, None)

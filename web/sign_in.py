@@ -12,10 +12,11 @@ from web.session import Visit, safe_next
 
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    accounts = console.parts.accounts
+    accounts, identities = console.parts.accounts, console.parts.identities
 
     def page(request: Request, visit: Visit, *, status: int = 200, **values: object) -> Response:
         shown = {"next": "/", "code": "", "error": "", "name": "", "first": accounts.is_empty()} | values
+        shown |= {"provider": identities.name, "passwords": identities.rules.passwords}
         # A browser also holds the redirects after a form to `form-action`: the way to a private app must be in it.
         return console.show(request, visit, "sign_in.html", status=status, forms=f"'self' {console.apps}", **shown)
 
@@ -34,6 +35,8 @@ def routes(console: Console) -> APIRouter:
         try:
             if form.get("code"):
                 secret = accounts.follow_link(form["code"], address, agent)
+            elif not identities.rules.passwords:
+                raise Unauthorized("PASSWORD_OFF", f"Here you sign in with {identities.name}, not with a password.")
             else:
                 secret = accounts.sign_in(name, form.get("password", "").strip()[:4096], address, agent)
         except (Unauthorized, TooMany) as error:

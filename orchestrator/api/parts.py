@@ -15,6 +15,7 @@ from orchestrator.services.devices import Devices
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
@@ -74,6 +75,7 @@ class Parts:
     community: Community = field(kw_only=True)
     imports: Imports = field(kw_only=True)
     shares: Shares = field(kw_only=True)
+    identities: Identities = field(kw_only=True)
 
     @property
     def session_cookie(self) -> str:

@@ -160,6 +160,16 @@ def registry(settings: Settings) -> Check:
     return Check("registry", "bad", trouble, "no app can be built or moved", "check PODIUM_REGISTRY and its passwords")
 
 
+def sign_in(settings: Settings) -> Check:
+    if not settings.oidc_issuer:
+        return Check("sign-in", "ok", "no provider is named; people have passwords and tokens")
+    from orchestrator import adapters
+
+    if trouble := adapters.provider_trouble(settings):
+        return Check("sign-in", "bad", trouble, "nobody can sign in with it", "check PODIUM_OIDC_ISSUER")
+    return Check("sign-in", "ok", f"{settings.oidc_issuer} answers")
+
+
 def judge_docker(runtime: str, trouble: str, root: bool) -> Check:
     """Only where apps are to run in containers is it a fault that they cannot."""
     if not trouble:

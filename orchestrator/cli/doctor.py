@@ -52,6 +52,7 @@ def examine(settings: Settings) -> "list[Check]":
         lambda: checks.docker(settings.runtime),
         lambda: checks.hardware(settings),
         lambda: checks.registry(settings),
+        lambda: checks.sign_in(settings),
         checks.user,
         lambda: checks.disk(settings.data),
         checks.memory,

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator import oidc_settings
 from orchestrator.catalogue import flavors
 from orchestrator.cli.listening import listening
 from orchestrator.errors import Conflict, Invalid, Unavailable
@@ -31,7 +32,8 @@ def up(data: Path | None = None, **overrides: object) -> None:
     """Run Podium on this machine until SIGINT or SIGTERM. Raises Conflict when the data directory or port is in use."""
     settings = load(data=data, **overrides)
     _set_up_logging(settings)
-    flavors(settings)  # a mistake in the catalogue is said here, once
+    flavors(settings)  # a mistake in the catalogue, or about the provider, is said here, once
+    oidc_settings.check(settings)
     if settings.control_url:
         raise Invalid(
             "SETTING", "PODIUM_CONTROL_URL is for `podium gateway` alone; `podium up` has a control plane of its own"

@@ -18,6 +18,7 @@ from orchestrator.store.builds import Builds
 from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
 from orchestrator.store.hardware import Hardware
+from orchestrator.store.identities import Identities
 from orchestrator.store.interest import Interest
 from orchestrator.store.notices import Notices
 from orchestrator.store.oauth import OAuth
@@ -34,7 +35,7 @@ from orchestrator.store.visits import Visits
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0011"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0012"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -58,6 +59,7 @@ class Tx:
         self.shares = Shares(connection)
         self.visits = Visits(connection)
         self.oauth = OAuth(connection)
+        self.identities = Identities(connection)
         self.discussions = Discussions(connection)
         self.webhooks = Webhooks(connection)
 

@@ -1,6 +1,7 @@
 """One page of a table of repos: who may see them, what they are called, in which order. For Spaces, models and datasets alike."""
 
 import time
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -12,7 +13,8 @@ TREND_SECONDS = 7 * 86400.0  #: how long a like counts for the trend
 _ORDERS = {"created_at": "created_at", "last_modified": "updated_at", "likes": "likes"}
 
 
-def page(
+def listed(
+    connection: sa.Connection,
     select: sa.Select,
     table: sa.Table,
     *,
@@ -24,13 +26,12 @@ def page(
     sort: str = "last_modified",
     limit: int = 100,
     after: tuple[float, str] | None = None,
-) -> sa.Select:
-    """`select` (of `table` joined with owners) cut to a page, highest first by `sort` (created_at | last_modified | likes |
+) -> Sequence[sa.RowMapping]:
+    """A page of `select` (of `table` joined with owners), highest first by `sort` (created_at | last_modified | likes |
     trending), then by id. `after` is the (value, id) of the last one seen. Private ones only for `visible_to` (a user's id):
     their own and their organisations'; all with `all_visible`. `within`: ids of owners and of repos that a fine-grained
     token is for; no other private ones then."""
-    column = trend(table) if sort == "trending" else table.c[_ORDERS[sort]]
-    query = select.where(table.c.deleted.is_(False)).order_by(column.desc(), table.c.id.desc()).limit(limit)
+    query = select.where(table.c.deleted.is_(False))
     if not all_visible:
         query = query.where(_allowed(table, visible_to, within))
     if owner:
@@ -39,17 +40,39 @@ def page(
         pattern = "%" + search.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
         full = t.owners.c.name_lower + "/" + table.c.name_lower
         query = query.where(full.like(pattern, escape="\\"))
-    if after:
-        value = after[0] if sort in ("created_at", "last_modified") else int(after[0])
-        query = query.where((column < value) | ((column == value) & (table.c.id < after[1])))
-    return query
+    if sort != "trending":
+        return _rows(connection, _ordered(query, table.c[_ORDERS[sort]], table.c.id, after), limit)
+    # Few were liked lately: they first, and all others by id alone, for which there is an index.
+    lately, found = _lately(), []
+    if after is None or after[0] > 0:
+        liked = query.join(lately, lately.c.repo_id == table.c.id)
+        found += _rows(connection, _ordered(liked, lately.c.number, table.c.id, after), limit)
+        after = None
+    if len(found) < limit:
+        others = query.where(table.c.id.not_in(sa.select(lately.c.repo_id))).order_by(table.c.id.desc())
+        others = others.where(table.c.id < after[1]) if after else others
+        found += _rows(connection, others, limit - len(found))
+    return found
 
 
-def trend(table: sa.Table) -> sa.ScalarSelect:
-    """How many likes a repo got lately."""
+def _rows(connection: sa.Connection, query: sa.Select, limit: int) -> Sequence[sa.RowMapping]:
+    return connection.execute(query.limit(limit)).mappings().all()
+
+
+def _ordered(query: sa.Select, column: sa.ColumnElement, key: sa.ColumnElement, after: tuple | None) -> sa.Select:
+    query = query.order_by(column.desc(), key.desc())
+    if after is None:
+        return query
+    value = after[0] if isinstance(column.type, sa.Float) else int(after[0])
+    # As a pair, so that a page far down is found in the index as quickly as the first.
+    return query.where(sa.tuple_(column, key) < sa.tuple_(sa.literal(value), sa.literal(after[1])))
+
+
+def _lately() -> sa.Subquery:
+    """How many likes those repos got lately that got any."""
     since = time.time() - TREND_SECONDS
-    counted = sa.select(sa.func.count()).where(likes.c.repo_id == table.c.id, likes.c.created_at >= since)
-    return counted.correlate(table).scalar_subquery()
+    counted = sa.select(likes.c.repo_id, sa.func.count().label("number")).where(likes.c.created_at >= since)
+    return counted.group_by(likes.c.repo_id).subquery("lately")
 
 
 def _allowed(

@@ -1,6 +1,6 @@
-"""The tables of signing in for Spaces and devices; the rest is `schema.py`, which counts these as its own."""
+"""The tables of signing in: for Spaces, on devices, with a provider. The rest is `schema.py`, which counts these as its own."""
 
-from sqlalchemy import Column, Float, ForeignKey, String, Table, Text
+from sqlalchemy import Column, Float, ForeignKey, Index, String, Table, Text
 
 from orchestrator.store.schema import ID, metadata, plain
 
@@ -42,4 +42,17 @@ devices = Table(
     Column("interval", Float, nullable=False),
     Column("state", String(16), nullable=False),
     Column("user_id", ID, nullable=False),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("issuer", plain(500), nullable=False),
+    Column("subject", plain(255), nullable=False),
+    Column("user_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("label", String(200), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("used_at", Float, nullable=False),
+    Index("uq_identities_subject", "issuer", "subject", unique=True),
 )

@@ -7,7 +7,7 @@ from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Visibility
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.listing import page
+from orchestrator.store.listing import listed
 from orchestrator.store.repo_schema import former_names, repos
 from orchestrator.store.upsert import upsert
 
@@ -43,11 +43,11 @@ class Repos:
         return _repo(row) if row else None
 
     def list(self, kind: RepoKind, *, gated: bool | None = None, **filters: object) -> "list[Repo]":
-        """A page of those of a kind; filters are those of `listing.page`."""
+        """A page of those of a kind; filters are those of `listing.listed`."""
         query = _SELECT.where(repos.c.kind == kind.value)
         if gated is not None:
             query = query.where(repos.c.gated != "" if gated else repos.c.gated == "")
-        return [_repo(row) for row in self._db.execute(page(query, repos, **filters)).mappings()]
+        return [_repo(row) for row in listed(self._db, query, repos, **filters)]
 
     def ids(self) -> "set[str]":
         return set(self._db.execute(sa.select(repos.c.id)).scalars())

@@ -13,7 +13,7 @@ from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.listing import page
+from orchestrator.store.listing import listed
 from orchestrator.store.values import failures_in, failures_out, image_in, image_out
 
 _WISH = (
@@ -76,7 +76,7 @@ class Spaces:
         stages: Iterable[str] = (),
         **filters: object,
     ) -> "list[Space]":
-        """A page of Spaces; filters are those of `listing.page`. `words`: each is in the name, title, description or tags.
+        """A page of Spaces; filters are those of `listing.listed`. `words`: each is in the name, title, description or tags.
         `running`: those that serve now; `stages`: those in one of them."""
         c = t.spaces.c
         query = _SELECT if sdk is None else _SELECT.where(c.sdk == sdk)
@@ -92,7 +92,7 @@ class Spaces:
             query = query.where(c.stage.in_(list(stages)))
         if running:
             query = query.where(c.stage.startswith(Stage.RUNNING.value))
-        return [_space(row) for row in self._db.execute(page(query, t.spaces, **filters)).mappings()]
+        return [_space(row) for row in listed(self._db, query, t.spaces, **filters)]
 
     def count(self) -> int:
         return self._db.execute(sa.select(sa.func.count()).select_from(t.spaces)).scalar() or 0

@@ -714,3 +714,24 @@ def test_the_release_before_goes_on_writing_spaces(store):
     with store.read() as tx:
         made = tx.spaces.get("f" * 24)
     assert (made.wish.goes_first, made.hardware_asked, made.running_hardware, made.queued_at) == (False, "", "", None)
+
+
+def test_an_identity_is_one_users_and_goes_with_them(store):
+    from orchestrator.domain.identity import Identity
+
+    ann, bob = owner(store, "ann"), owner(store, "bob")
+    one = Identity("1" * 24, "https://sso.example.org", "Sub", ann, "ann@example.org", 1.0, 1.0)
+    with store.write() as tx:
+        tx.identities.add(one)
+        tx.identities.add(replace(one, id="2" * 24, subject="sub", created_at=2.0))
+        tx.identities.used(one.id, "Ann", 5.0)
+    with store.read() as tx:
+        assert [found.id for found in tx.identities.of(ann)] == [one.id, "2" * 24]
+        assert tx.identities.find(one.issuer, "Sub") == replace(one, label="Ann", used_at=5.0)
+        assert tx.identities.find(one.issuer, "SUB") is None and tx.identities.of(bob) == []
+    with pytest.raises(Conflict), store.write() as tx:
+        tx.identities.add(replace(one, id="3" * 24, user_id=bob))
+    with store.write() as tx:
+        tx.identities.drop(one.id)
+    with store.read() as tx:
+        assert [found.subject for found in tx.identities.of(ann)] == ["sub"]

@@ -93,7 +93,7 @@ def test_only_settings_reads_podium_variables() -> None:
 
 
 def test_only_two_files_import_adapters() -> None:
-    adapters = ("store", "repos", "objects", "builds", "runtimes", "logs", "bells")
+    adapters = ("store", "repos", "objects", "builds", "runtimes", "logs", "bells", "providers")
     pattern = re.compile(rf"^\s*(?:from|import) orchestrator\.({'|'.join(adapters)})\b", re.MULTILINE)
     wrong = {}
     for path in modules():
