@@ -219,8 +219,9 @@ class Repos(Protocol):
         before_update: Callable[[str | None, str], None] = lambda old, new: None,
     ) -> str:
         """One commit on top of `ref`, durable on return; returns its id. `before_update(old, new)` runs after the objects are
-        durable and before the ref moves (it writes the push intent). Raises Stale when `parent` is not the ref's value or
-        the ref moved meanwhile, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
+        durable and before the ref moves (it writes the push intent). Without `parent` a ref that moved meanwhile is taken as it
+        is then, and `before_update` asked again. Raises Stale when `parent` is not the ref's value or a first commit was not the
+        first, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
 
     def duplicate(
         self,

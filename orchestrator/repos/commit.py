@@ -1,6 +1,9 @@
 """One commit made of a stream of changes, without a checkout: `git fast-import` on a scratch ref, then a compare-and-swap of
-the real one. Owns the format that fast-import reads (git-fast-import(1)) and the rules between paths."""
+the real one. Who named no parent and was overtaken is put on what came first: the contents are in, only the paths are judged
+again. Owns the format that fast-import reads (git-fast-import(1)) and the rules between paths."""
 
+import hashlib
+import re
 import secrets
 import subprocess
 import time
@@ -16,6 +19,10 @@ from orchestrator.repos.paths import check_path
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
 
 MESSAGE_LIMIT = 64 * 1024  #: bytes
+_ROUNDS = 30  #: in each of them somebody's commit lands
+_OID = re.compile("[0-9a-f]{40}")
+#: (path, what to do with it): the id of its content, `<old path` of a move, `file` or `folder` to delete.
+_Step = tuple[str, str]
 
 
 def commit(
@@ -30,28 +37,40 @@ def commit(
     before_update: Callable[[str | None, str], None],
 ) -> str:
     """See ports.Repos.commit; `old` is the ref's value."""
-    if old is None and ref != MAIN:
-        raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(ref, 100)}")
     if parent and (old is None or len(parent) < 7 or not old.startswith(parent)):
         raise _stale(ref, old)
     if len(message.encode("utf-8", "replace")) > MESSAGE_LIMIT:
         raise Invalid("COMMIT_TOO_LARGE", f"the message is longer than {MESSAGE_LIMIT} bytes; shorten it")
-    scratch = f"refs/podium/commit-{secrets.token_hex(8)}"
-    try:
-        new = _Import(git, git_dir, scratch, old).run(changes, message, author)
-        if old and tree_of(git, git_dir, old) == tree_of(git, git_dir, new):
-            return old
-        before_update(old, new)
+    steps: list[_Step] | None = None
+    for _ in range(1 if parent or old is None else _ROUNDS):  # a first commit comes after nothing
+        if old is None and ref != MAIN:
+            raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(ref, 100)}")
+        scratch = f"refs/podium/commit-{secrets.token_hex(8)}"
+        run = _Import(git, git_dir, scratch, old)
         try:
-            git.run(git_dir, "update-ref", "--no-deref", ref, new, old or ZERO)
-        except GitFailed:
-            now = git.run(git_dir, "rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).decode().strip() or None
-            if now == old:
-                raise
-            raise _stale(ref, now) from None
+            new = run.run(changes if steps is None else steps, message, author)
+            if old and tree_of(git, git_dir, old) == tree_of(git, git_dir, new):
+                return old
+            before_update(old, new)
+            now = _swap(git, git_dir, ref, old, new)
+        finally:
+            git.run(git_dir, "update-ref", "-d", scratch)
+        if now == new:
+            return new
+        old, steps = now, run.steps
+    raise _stale(ref, old)
+
+
+def _swap(git: Git, git_dir: str, ref: str, old: str | None, new: str) -> str | None:
+    """Move the ref if it is still at `old`. Returns where it is then: `new`, or where somebody else moved it."""
+    try:
+        git.run(git_dir, "update-ref", "--no-deref", ref, new, old or ZERO)
         return new
-    finally:
-        git.run(git_dir, "update-ref", "-d", scratch)
+    except GitFailed:
+        now = git.run(git_dir, "rev-parse", "--verify", "--quiet", ref, ok=(0, 1)).decode().strip() or None
+        if now == old:
+            raise
+        return now
 
 
 def tree_of(git: Git, git_dir: str, commit_id: str) -> bytes:
@@ -73,14 +92,17 @@ class _Import:
     def __init__(self, git: Git, git_dir: str, scratch: str, old: str | None) -> None:
         self.git, self.git_dir, self.scratch, self.old = git, git_dir, scratch, old
         self.process: subprocess.Popen | None = None
+        self.steps: list[_Step] = []
 
-    def run(self, changes: Iterable[Change], message: str, author: tuple[str, str]) -> str:
+    def run(self, changes: Iterable[Change | _Step], message: str, author: tuple[str, str]) -> str:
+        """Changes, or the steps of a run before, whose contents are in the repo."""
         args = ("fast-import", "--quiet", "--done", "--date-format=raw")
         self.process = self.git.start(self.git_dir, *args, stdin=subprocess.PIPE)
         try:
-            steps = [step for mark, change in enumerate(changes) for step in self._steps(change, mark + 1)]
-            self._judge(steps)
-            new = self._commit(steps, message, author)
+            for one in changes:
+                self.steps += self._steps(one) if isinstance(one, Change) else [one]
+            self._judge(self.steps)
+            new = self._commit(message, author)
             self._end()
             return new
         except (BrokenPipeError, ConnectionError):
@@ -95,38 +117,38 @@ class _Import:
     def _write(self, data: bytes) -> None:
         self.process.stdin.write(data)
 
-    def _steps(self, change: Change, mark: int) -> list[tuple[str, str]]:
-        """(path, what to do with it): a move is `<old path`, and new content for it is one step more."""
+    def _steps(self, change: Change) -> list[_Step]:
+        """A move with new content is one step more."""
         if not change.moved_from:
-            return [(change.path, self._content(change, mark))]
+            return [(change.path, self._content(change))]
         moved = (check_path(change.path), "<" + check_path(change.moved_from))
-        return [moved] if change.content is None else [moved, (change.path, self._content(change, mark))]
+        return [moved] if change.content is None else [moved, (change.path, self._content(change))]
 
-    def _content(self, change: Change, mark: int) -> str:
-        """What to do with the path: the mark of its content, `file` or `folder` to delete."""
+    def _content(self, change: Change) -> str:
         check_path(change.path)
         if change.content is None:
             return "folder" if change.folder else "file"
-        self._write(b"blob\nmark :%d\ndata %d\n" % (mark, len(change.content)))
+        self._write(b"blob\ndata %d\n" % len(change.content))
         self._write(change.content)
         self._write(b"\n")
-        return f":{mark}"
+        head = b"blob %d\0" % len(change.content)
+        return hashlib.sha1(head + change.content, usedforsecurity=False).hexdigest()
 
-    def _commit(self, steps: list[tuple[str, str]], message: str, author: tuple[str, str]) -> str:
+    def _commit(self, message: str, author: tuple[str, str]) -> str:
         who = b"%s <%s> %d +0000\n" % (plain(author[0]), plain(author[1]), int(time.time()))
         text = message.encode("utf-8", "replace").replace(b"\0", b"")
-        self._write(b"commit %s\nmark :%d\n" % (self.scratch.encode(), len(steps) + 1))
+        self._write(b"commit %s\nmark :1\n" % self.scratch.encode())
         self._write(b"author " + who + b"committer " + who + b"data %d\n" % len(text) + text + b"\n")
         if self.old:
             self._write(b"from %s\n" % self.old.encode())
-        for path, what in steps:
-            if what.startswith(":"):
+        for path, what in self.steps:
+            if _OID.fullmatch(what):
                 self._write(b"M 100644 %s %s\n" % (what.encode(), _quote(path)))
             elif what.startswith("<"):
                 self._write(b"R %s %s\n" % (_quote(what[1:]), _quote(path)))
             else:
                 self._write(b"D %s\n" % _quote(path))
-        self._write(b"\nget-mark :%d\n" % (len(steps) + 1))
+        self._write(b"\nget-mark :1\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().decode().strip()
 
@@ -146,7 +168,7 @@ class _Import:
 
     # ------------------------------------------------------------------------------------- the rules between paths
 
-    def _judge(self, steps: list[tuple[str, str]]) -> None:
+    def _judge(self, steps: list[_Step]) -> None:
         """Walk the changes in order: a delete must hit something, one of a folder a folder; a file must not be a folder too."""
         paths = {path for path, _ in steps} | {what[1:] for _, what in steps if what.startswith("<")}
         names = sorted({probe for path in paths for probe in (path, *_above(path))})
@@ -156,7 +178,7 @@ class _Import:
                 self._move(there, what[1:], path)
                 continue
             kind = there.get(path)
-            if what.startswith(":"):
+            if _OID.fullmatch(what):
                 if kind == "tree":
                     raise _clash(path, "is a folder")
                 for above in _above(path):

@@ -52,6 +52,9 @@ _CONFIG = """\
 [core]
 	fsync = all
 	fsyncMethod = fsync
+	# Milliseconds that one of several writers waits for another one's fsync; git's own 100 are over on a slow disk.
+	filesRefLockTimeout = 5000
+	packedRefsTimeout = 5000
 	hooksPath = {hooks}
 	symlinks = false
 	protectHFS = true

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from orchestrator.errors import Invalid, NotFound, Stale
 from orchestrator.repos.git import GitRepos
 
 ID = "0123456789abcdef01234567"
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 WHO = ("ada", "ada@example.org")
 
 
@@ -179,17 +181,50 @@ def test_a_stale_parent_loses_and_a_right_one_wins(repos):
         put(repos, {"a": "3"}, ref="refs/heads/none")
 
 
-def test_a_ref_that_moves_meanwhile_is_stale(repos):
-    put(repos, {"a": "1"})
+def intruder(repos, tree="{old}^{{tree}}"):
+    """Somebody whose commit lands just before ours, once."""
+    repos.git._environment |= {f"GIT_{w}_{k}": "x" for w in ("AUTHOR", "COMMITTER") for k in ("NAME", "EMAIL")}
+    done = []
 
     def intrude(old, new):
-        git(repos, "update-ref", MAIN, git(repos, "commit-tree", f"{old}^{{tree}}", "-p", old, stdin=b"faster\n"))
+        if not done:
+            done.append(new)
+            where = git(repos, "rev-parse", tree.format(old=old)).strip()
+            git(repos, "update-ref", MAIN, git(repos, "commit-tree", where, "-p", old, stdin=b"faster\n"))
 
-    os.environ.setdefault("GIT_AUTHOR_NAME", "x")
-    repos.git._environment |= {f"GIT_{w}_{k}": "x" for w in ("AUTHOR", "COMMITTER") for k in ("NAME", "EMAIL")}
+    return intrude
+
+
+def test_a_ref_that_moves_meanwhile_is_stale_for_who_named_the_parent(repos):
+    first = put(repos, {"a": "1"})
     with pytest.raises(Stale):
-        put(repos, {"a": "2"}, before_update=intrude)
+        put(repos, {"a": "2"}, parent=first, before_update=intruder(repos))
     assert repos.log(ID, repos.head(ID))[0].title == "faster"
+
+
+def test_who_named_no_parent_comes_after_who_was_faster(repos):
+    put(repos, {"a": "1", "b": "old", "c": "away"})
+    changes = [Change("a", b"2"), Change("n/a", b"new"), Change("d", None, moved_from="b"), Change("c", None)]
+    last = repos.commit(ID, MAIN, iter(changes), "ours", WHO, before_update=intruder(repos))
+    assert [commit.title for commit in repos.log(ID, last)] == ["ours", "faster", "change"]
+    assert repos.head(ID) == last and paths(repos, last, recursive=True) == ["a", "d", "n", "n/a"]
+    assert [repos.read(ID, last, path, 9) for path in ("a", "d", "n/a")] == [b"2", b"old", b"new"]
+    assert git(repos, "for-each-ref", "refs/podium") == "" and fsck(repos) == ""
+
+
+def test_a_first_commit_comes_after_nothing(repos):
+    with pytest.raises(Stale):
+        put(repos, {"a": "template"}, before_update=lambda old, new: put(repos, {"a": "faster"}))
+    assert repos.read(ID, repos.head(ID), "a", 9) == b"faster"
+
+
+def test_what_who_was_faster_made_impossible_is_refused(repos):
+    put(repos, {"a/deep": "1"})
+    with pytest.raises(NotFound):
+        changes = [Change("a/deep", None)]
+        repos.commit(ID, MAIN, iter(changes), "ours", WHO, before_update=intruder(repos, EMPTY_TREE))
+    assert repos.log(ID, repos.head(ID))[0].title == "faster"
+    assert git(repos, "for-each-ref", "refs/podium") == ""
 
 
 def test_a_refusal_before_the_ref_moves_changes_nothing(repos):
@@ -201,24 +236,27 @@ def test_a_refusal_before_the_ref_moves_changes_nothing(repos):
     assert repos.head(ID) is None and git(repos, "for-each-ref") == ""
 
 
-def test_of_many_commits_at_once_each_lands_or_is_stale(repos):
+def test_of_many_commits_at_once_each_lands(repos):
     put(repos, {"a": "0"})
-    results = []
-
-    def one(n):
-        try:
-            results.append(put(repos, {f"f{n}": str(n)}))
-        except Stale:
-            results.append(None)
-
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(8)]
+    landed = []
+    threads = [threading.Thread(target=lambda n=n: landed.append(put(repos, {f"f{n}": str(n)}))) for n in range(8)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    landed = [commit for commit in results if commit]
-    assert landed and len(results) == 8
-    assert {commit.id for commit in repos.log(ID, repos.head(ID))} >= set(landed)
-    assert len(repos.log(ID, repos.head(ID))) == 1 + len(landed)
+    found = repos.log(ID, repos.head(ID))
+    assert len(found) == 9 and {commit.id for commit in found} >= set(landed) and len(set(landed)) == 8
+    assert paths(repos, repos.head(ID)) == ["a", *(f"f{n}" for n in range(8))]
     assert git(repos, "for-each-ref", "refs/podium") == ""
+
+
+def test_a_ref_that_another_git_holds_for_a_moment_is_waited_for(repos):
+    first = put(repos, {"a": "0"})
+    lock = Path(repos.git_dir(ID), "refs/heads/main.lock")
+
+    def hold(old, new):
+        lock.touch()
+        threading.Timer(0.5, lock.unlink).start()
+
+    assert put(repos, {"a": "1"}, parent=first, before_update=hold) == repos.head(ID) != first
 
 
 def test_messages_and_authors_of_strangers_are_only_data(repos):

@@ -1,11 +1,13 @@
 """Runs a piece of Python with the real `huggingface_hub` against a Podium, in a process with a home of its own: the library
-reads HF_ENDPOINT and HF_HOME once, when it is imported."""
+reads HF_ENDPOINT and HF_HOME once, when it is imported. `installed` makes an environment with another version of a client."""
 
 import json
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+from uv import find_uv_bin
 
 from tests.podium import Podium
 
@@ -25,6 +27,22 @@ def refused(call, *args, **kwargs):
 {code}
 json.dump(result, open(sys.argv[1], "w"), default=str)
 """
+
+
+def installed(place: Path, *packages: str) -> Path:
+    """The Python of a new environment at `place` that has these packages and nothing of ours."""
+    python = place / "bin" / "python"
+    quick = [find_uv_bin(), "pip", "install", "--quiet", "--python", str(python), *packages]
+    sure = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *packages]
+    _done(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, str(place))
+    if subprocess.run(quick, capture_output=True, timeout=900).returncode:  # where uv does not know the package index
+        _done(*sure)
+    return python
+
+
+def _done(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, f"{command[:4]}: {done.stderr[-3000:]}"
 
 
 class Hub:
@@ -57,4 +75,4 @@ class Hub:
         return self._process(str(Path(sys.executable).parent / "hf"), *words)
 
     def _process(self, *command: str) -> subprocess.CompletedProcess:
-        return subprocess.run(command, cwd=self._home, env=self.environ, capture_output=True, text=True, timeout=180)
+        return subprocess.run(command, cwd=self._home, env=self.environ, capture_output=True, text=True, timeout=900)
