@@ -223,7 +223,9 @@ class Upstream(asyncio.Protocol):
         self.request = request.upstream = None
         pool = self.pool
         pool.busy -= 1
-        keep = self.reusable and request.body_sent and not self.strange and not pool.retired
+        # uvicorn closes after an error that its app did not catch, and does not say so: the next request would be lost.
+        good = request.status < 500
+        keep = good and self.reusable and request.body_sent and not self.strange and not pool.retired
         if keep and len(pool.idle) < pool.keeps and not request.client.stalled:
             if self.ready:
                 self._reset()

@@ -497,6 +497,26 @@ def test_an_answer_before_the_end_of_the_body(world):
         )
 
 
+def test_no_request_goes_to_where_an_app_has_just_failed(world):
+    """uvicorn answers 500 as if the connection stayed, and closes it."""
+    failed = set()
+
+    async def faulty(first, fields, reader, writer) -> bool:
+        if writer in failed:
+            return False
+        if "/bad" in first:
+            failed.add(writer)
+            reply(writer, b"no", "500 Internal Server Error")
+        else:
+            reply(writer, b"fine")
+        return True
+
+    world.space("acme-faulty", faulty)
+    for _ in range(3):
+        assert world.get("acme-faulty", "/bad").status == 500
+        assert world.get("acme-faulty", method="POST", body=b"{}").status == 200
+
+
 def test_events_are_not_buffered(world):
     gate = asyncio.Event()
 
