@@ -107,7 +107,7 @@ BODIES = [
     Call(82, "a tag", "POST", f"{S}/commit/refs%2Ftags%2Fx", ndjson(HEAD, put("a")), code="REF"),
     Call(82, "a negative size", "POST", f"{S}/preupload/main", {"json": {"files": [{"path": "a", "size": -1}]}}),
     Call(82, "1001 files to come", "POST", f"{S}/preupload/main", {"json": {"files": [{"path": "a", "size": 1}] * 1001}}),
-    *[Call(82, f"path {p!r}", "POST", COMMIT, ndjson(HEAD, put(p)), code="PATH.*|FILE_PATH|COMMIT_.*", says="")
+    *[Call(82, f"path {p!r}", "POST", COMMIT, ndjson(HEAD, put(p)), 422, "PATH")
       for p in ("../x", "/etc/passwd", ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x", "a\x00b", "a\u202eb", "x" * 5000, "a/" * 3000 + "b", ".g\u200cit/x", ".", "a/.", "\ud800")],
     *[Call(83, f"name {n[:12]!r}", "POST", CREATE, make(name=n), code="NAME|INVALID", says="letter|reserved|NUL")
       for n in ("", ".", "..", "a/b", "-x", "x-", "a--b", "a" * 300, "🚀", "dеmo", "a\x00b", "a%00b", "api", "x.git", "a b", "../../etc", "a..b", "x.ipynb", "x.", "\u202eab", "a\nb", "<b>", "{{7*7}}", "a;id", "ａ", ".git")],
