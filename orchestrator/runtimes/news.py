@@ -62,7 +62,7 @@ class News:
 
     def _compare(self) -> bool:
         """Tell of what differs; whether something starts."""
-        now = {one.id: (one.space_id, one.state, one.fault, one.address, one.draining) for one in self._look()}
+        now = {one.id: _news_of(one) for one in self._look()}
         changed = {seen[0] for name, seen in now.items() if self._told.get(name) != seen}
         changed |= {told[0] for name, told in self._told.items() if name not in now}
         self._told = now
@@ -70,3 +70,8 @@ class News:
             for call in list(self.subscribers):
                 call(space_id)
         return any(seen[1] is InstanceState.STARTING for seen in now.values())
+
+
+def _news_of(one: InstanceSeen) -> tuple:
+    """What somebody wants to be told when it differs; first, whose it is. What it waits for is shown as the reason."""
+    return one.space_id, one.state, one.fault, one.address, one.draining, one.waiting

@@ -5,6 +5,7 @@ says is what runs. Outages last seconds here, not minutes: beyond the time limit
 
 helm/podium/README.md tells of the faults and what was measured."""
 
+import secrets
 import subprocess
 import time
 import tomllib
@@ -200,7 +201,7 @@ def test_the_registry_is_away_at_a_push(storm, team, server):
 def test_the_registry_is_away_when_a_node_needs_an_image(storm, team, server):
     """An app that sleeps is woken on a node that does not have its image any more."""
     registry = server("registry")
-    space = placed(team, "pulled", "cpu-basic", "7")
+    space = placed(team, f"pulled-{secrets.token_hex(2)}", "cpu-basic", "7")
     (image,) = {pod["spec"]["containers"][0]["image"] for pod in pods(team, space)}
     space.sleep_after(1)
     space.wait("SLEEPING")
@@ -212,7 +213,17 @@ def test_the_registry_is_away_when_a_node_needs_an_image(storm, team, server):
         registry.kill()
         space.sleep_after(3600)  # which wakes it, too
         visitor.start()
-        eventually(lambda: "the registry does not answer" in (space.runtime()["reason"] or ""), 40, every=0.2)
+        told = {}
+
+        def said() -> bool:
+            now = space.runtime()
+            told[now["stage"], now["reason"]] = None
+            return "the registry does not answer" in (now["reason"] or "")
+
+        try:
+            eventually(said, 40, every=0.2)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {list(told)}") from None
         people.gateway_dies()
         registry.start()
         eventually(lambda: visitor.answers and visitor.answers[-1].body.strip() == "7", 60)

@@ -69,7 +69,7 @@ def environ(podium, home, xet: bool) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def others(podium):
     """A stranger, a model that they must ask for, and one that they cannot see."""
-    stranger = podium.user(f"stranger{podium.port}")
+    stranger = podium.user(f"outsider{podium.port}")
     for name, private in (("gated-one", False), ("private-one", True)):
         body = {"name": name, "type": "model", "private": private}
         assert podium.request("POST", "/api/repos/create", body, podium.token).status_code == 200
