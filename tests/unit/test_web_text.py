@@ -1,8 +1,10 @@
 """What users wrote, on its way into a page: names, times, READMEs, where to go next. Pure."""
 
 import re
+from urllib.parse import unquote
 
 import pytest
+from starlette.requests import Request
 
 from orchestrator.domain.records import Space
 from orchestrator.domain.seen import BuildState
@@ -172,9 +174,9 @@ def test_the_proof_of_a_form_tells_nothing_of_its_key():
     assert "one" not in proof("one")
 
 
-class Asked:
-    def __init__(self, raw: str) -> None:
-        self.scope = {"raw_path": raw.encode()}
+def asked(raw: str) -> Request:
+    scope = {"type": "http", "scheme": "http", "server": ("podium", 80), "headers": [], "query_string": b""}
+    return Request(scope | {"path": unquote(raw), "raw_path": raw.encode()})
 
 
 @pytest.mark.parametrize(
@@ -182,13 +184,15 @@ class Asked:
     [
         ("/spaces/a/b/tree/main", ("main", "")),
         ("/spaces/a/b/tree/", ("main", "")),
+        ("/datasets/a/b/tree/main/x", ("main", "x")),
+        ("/a/b/blob/v1/x/y", ("v1", "x/y")),
         ("/spaces/a/b/tree/refs%2Fpr%2F1/x/y%20z", ("refs/pr/1", "x/y z")),
         ("/spaces/a/b/blob/main/f%C3%BCr%20dich.txt", ("main", "für dich.txt")),
         ("/spaces/a/b/blob/main/100%25.txt", ("main", "100%.txt")),
     ],
 )
 def test_revision_and_path(raw, wanted):
-    assert place(Asked(raw)) == wanted
+    assert place(asked(raw)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -198,4 +202,4 @@ def test_paths_that_no_repo_has(raw):
     from orchestrator.errors import NotFound
 
     with pytest.raises(NotFound):
-        place(Asked(raw))
+        place(asked(raw))
