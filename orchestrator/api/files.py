@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from orchestrator.api import expanded, views
 from orchestrator.api.identity import BaseDep, PartsDep, base_url, caller_of, parts_of
-from orchestrator.api.params import Name, Owner, RepoDep, Segment, cursor_of, kind_named, listed, next_link, read_cursor
+from orchestrator.api.params import Name, Owner, RepoDep, Segment, cursor_of, kind_at, listed, next_link, read_cursor
 from orchestrator.api.ranges import etags, span
 from orchestrator.domain.space import Visibility
 from orchestrator.domain.tree import TreeEntry
@@ -185,7 +185,7 @@ def resolve(
     shows what is in git, of a large file its pointer."""
     # No dependencies: all in one hop to a thread, because these come by the thousand.
     parts, base, caller = parts_of(request), base_url(request), caller_of(request)
-    space = parts.hosted.find(caller, kind_named(kind), owner, name)
+    space = parts.hosted.find(caller, kind_at(kind), owner, name)
     parts.gates.check(caller, space)
     commit = parts.repos.resolve(space.id, revision)
     try:

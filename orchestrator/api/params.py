@@ -121,7 +121,7 @@ class _Kind(StringConvertor):
 register_url_convertor("kind", _Kind())
 
 
-def kind_named(plural: str) -> RepoKind:
+def kind_at(plural: str) -> RepoKind:
     """Raises NotFound for what is no kind."""
     if plural not in PLURALS:
         raise repo_not_found()
@@ -129,7 +129,7 @@ def kind_named(plural: str) -> RepoKind:
 
 
 async def kind_of(kind: Annotated[str, Path(max_length=40)]) -> RepoKind:
-    return kind_named(kind)
+    return kind_at(kind)
 
 
 KindDep = Annotated[RepoKind, Depends(kind_of)]

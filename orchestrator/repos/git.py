@@ -171,11 +171,11 @@ class GitRepos:
 
     def read(self, repo_id: str, commit: str, path: str, limit: int) -> bytes | None:
         where = f"{_commit(commit)}:{path.strip('/')}"
-        if "\x00" in path or self._type(repo_id, where) != "blob":
-            return None
         small = self._reader.blob(self.git_dir(repo_id), os.fsencode(where))
         if small is not None:
             return small[:limit]
+        if "\x00" in path or self._type(repo_id, where) != "blob":
+            return None
         with self.git.pipe(self.git_dir(repo_id), ("cat-file", "blob", where)) as out:
             return out.read(limit)
 
