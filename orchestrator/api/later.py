@@ -15,11 +15,6 @@ _LATER = (
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),
     (("POST",), _REPO + "/replicas", "more than one replica"),
     (("GET",), _REPO + "/leaderboard", "leaderboards; nobody collects the results of models here"),
-    (
-        ("GET",),
-        _REPO + "/safetensors-metadata/{path:path}",
-        "reading headers here; get_safetensors_metadata reads them itself",
-    ),
 )
 
 
