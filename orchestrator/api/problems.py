@@ -137,15 +137,18 @@ def allowed_methods(request: Request) -> list[str]:
 
 def shown(page: Page | None, request: Request, answer: Response, code: str, message: str) -> Response:
     """The answer as a page where a browser asks outside of /api and `page` makes one."""
-    wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
-    made = page(request, answer.status_code, code, message) if page and wants_page else None
+    made = page(request, answer.status_code, code, message) if page and _wants_page(request) else None
     return made or answer
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
 def _is_stranger(request: Request) -> bool:
     """A program asks, for the API or a file, and no credential came with it."""
     named = any(name in request.headers for name in ("authorization", "x-hf-authorization", "cookie"))
-    return not named and bool(_FOR_PROGRAMS.match(request.url.path))
+    return not named and not _wants_page(request) and bool(_FOR_PROGRAMS.match(request.url.path))
 
 
 def install(app: FastAPI, page: Page | None = None) -> None:
