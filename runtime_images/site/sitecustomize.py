@@ -1,5 +1,5 @@
-"""Runs at the start of every Python in an app that was given HF_ENDPOINT: lets gradio find Spaces of this hub, and keeps it from
-opening a door.
+"""Runs at the start of every Python in an app: lets gradio find Spaces of this hub, if the app was given HF_ENDPOINT, and keeps
+gradio from opening a door.
 
 gradio writes the Hub's address into `gr.load("spaces/…")` and into what a loaded Space's files are fetched by, where every other
 client reads HF_ENDPOINT. While one of these modules is imported, its name `httpx` is replaced by one that sends requests for
