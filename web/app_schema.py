@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from orchestrator.api.params import is_storable
+
 LIMIT = 1_000_000  #: bytes of a schema
 PATIENCE = 3.0  #: seconds
 _ENDPOINTS = 40
@@ -102,7 +104,7 @@ def _input(told: dict[str, Any], index: int) -> Input:
     kind = _text(kind.get("type"), "any", 60) if isinstance(kind, dict) else "any"
     optional = told.get("parameter_has_default") is True
     example = told.get("parameter_default") if optional else told.get("example_input")
-    if len(json.dumps(example)) > 300:
+    if not is_storable(example) or len(json.dumps(example)) > 300:
         example = None
     return Input(name, _text(told.get("label"), name), kind, example, optional)
 

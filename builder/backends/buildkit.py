@@ -214,7 +214,7 @@ class ImageMaker(Buildx):
         return self._checked(image_id, tag, name)
 
     def _arguments(self) -> dict[str, str]:
-        """The Space's variables; but not those that speak to the builder itself, such as which frontend it is to fetch and run."""
+        """The Space's variables, but for those that tell the builder itself, such as which frontend to fetch and run."""
         return {name: value for name, value in self.request.variables.items() if not name.startswith("BUILDKIT_")}
 
     def _build_foreign(self, hints: list[str], *words) -> str:

@@ -15,7 +15,7 @@ from orchestrator.domain.caller import STRANGER, Caller, role_in
 from orchestrator.domain.grants import from_json
 from orchestrator.domain.records import AuditRow, Owner, Session
 from orchestrator.domain.space import RESERVED_OWNERS, Role, check_name
-from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorized
+from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from orchestrator.ports import Store
 from orchestrator.services.attempts import Attempts
 from orchestrator.services.tokens import TOKEN_PREFIX, Tokens, digest, new_id

@@ -1,5 +1,5 @@
-"""How often somebody may try a password. Owns the counters, which forget by themselves, and how many passwords are looked at at the
-same time; what a password is, is accounts.py's.
+"""How often somebody may try a password. Owns the counters, which forget by themselves, and how many passwords are looked at at
+the same time; what a password is, is accounts.py's.
 
 An attempt counts from its beginning: whoever sends a thousand at once is not a thousand times within the limit."""
 
