@@ -12,7 +12,18 @@ from fastapi.responses import StreamingResponse
 
 from orchestrator.api import expanded, views
 from orchestrator.api.identity import BaseDep, PartsDep, base_url, caller_of, parts_of
-from orchestrator.api.params import Name, Owner, RepoDep, Segment, cursor_of, kind_at, listed, next_link, read_cursor
+from orchestrator.api.params import (
+    Name,
+    Owner,
+    RepoDep,
+    Segment,
+    cursor_of,
+    is_storable,
+    kind_at,
+    listed,
+    next_link,
+    read_cursor,
+)
 from orchestrator.api.ranges import etags, span
 from orchestrator.domain.space import Visibility
 from orchestrator.domain.tree import TreeEntry
@@ -106,7 +117,8 @@ async def asked_paths(request: Request) -> Asked:
     if (
         not isinstance(paths, list)
         or len(paths) > _PATHS
-        or not all(isinstance(p, str) and "\0" not in p for p in paths)
+        or not all(isinstance(p, str) for p in paths)
+        or not is_storable(paths)
     ):
         raise Invalid("PATHS", f"send a form or a JSON body with at most {_PATHS} texts under 'paths'")
     return paths, expand is True or str(expand).lower() in ("true", "1")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 
 from orchestrator.api import views
+from orchestrator.api.params import is_storable
 from orchestrator.api.parts import Parts
 from orchestrator.api.repo_views import Shown
 from orchestrator.domain.caller import Caller, role_on
@@ -75,7 +76,8 @@ def _config(parts: Parts, repo: AnyRepo, sha: str | None) -> views.Json | None:
         found = json.loads(text) if text else None
     except (ValueError, RecursionError):
         return None
-    return {key: found[key] for key in _CONFIG_KEYS if key in found} if isinstance(found, dict) else None
+    told = {key: found[key] for key in _CONFIG_KEYS if key in found} if isinstance(found, dict) else None
+    return told if is_storable(told) else None  # one that says NaN would keep every list that it is in from being told
 
 
 def _users(parts: Parts, caller: Caller, repo: AnyRepo) -> list[str]:
