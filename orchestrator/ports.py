@@ -39,10 +39,14 @@ class LaunchSpec:
     image: Image
     hardware: Hardware
     env: Mapping[str, str]
+    replicas: int = 1
 
 
 class Runtime(Protocol):
     """Runs instances. A crash of Podium does not end them: after a restart `list` finds them again."""
+
+    #: Why an instance has one replica only, as the rest of a sentence; "" where it may have several, and `scale` is there.
+    single: str
 
     def launch(self, spec: LaunchSpec) -> None:
         """Start the instance, or do nothing if one of this id is there; one that still drains is called back. Returns at
@@ -54,6 +58,10 @@ class Runtime(Protocol):
     def stop(self, instance_id: str, drain: float = 0.0) -> None:
         """Ask to stop after `drain` seconds, end it after the grace time, then remove what is left of it. Returns at once;
         meanwhile it is listed as STOPPING. Absent: nothing."""
+
+    def scale(self, instance_id: str, replicas: int, drain: float = 0.0) -> None:
+        """Have so many replicas of an instance; those that stay go on as they are. Those that are too many are in no address
+        any more at once, and stopped after `drain` seconds. Returns at once. Absent: nothing. Raises Unavailable."""
 
     def forget_space(self, space_id: str) -> None:
         """Remove the volume of a deleted Space."""

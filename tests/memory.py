@@ -8,6 +8,8 @@ from orchestrator.ports import BuildResult, LaunchSpec
 
 
 class MemoryRuntime:
+    single = "there is one of everything in memory"
+
     def __init__(self):
         self.instances: dict[str, InstanceSeen] = {}
         self.specs: dict[str, LaunchSpec] = {}

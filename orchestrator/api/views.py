@@ -44,7 +44,7 @@ def runtime(space: Space, app_url: str) -> Json:
         },
         "storage": None,
         "gcTimeout": None if space.wish.sleep_after is None else int(space.wish.sleep_after),
-        "replicas": {"requested": 1, "current": 1} if serves else {"requested": 1},
+        "replicas": {"requested": space.wish.replicas} | ({"current": len(space.addresses) or 1} if serves else {}),
         "devMode": False,
         "domains": [{"domain": urlsplit(app_url).netloc, "stage": "READY"}],
         "sdk": space.sdk,

@@ -108,6 +108,7 @@ class Space(_Placed):
     deadline: float | None = None
     route: RouteState = RouteState.CLOSED
     address: str = ""
+    addresses: tuple[str, ...] = ()  #: of all replicas that answer, `address` first; () where that is the only one
     instance: str = ""
     running_revision: str | None = None  #: what the routed instance was made of
     route_seq: int = 0

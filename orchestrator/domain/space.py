@@ -131,6 +131,7 @@ class Wish:
         False  #: the old instance leaves at once, rather than serving on until the wanted hardware is free
     )
     hardware_until: float | None = None  #: epoch seconds; then it goes back to the default flavour
+    replicas: int = 1  #: equal copies of what runs; no part of its keys, since a change of it launches nothing anew
     taken_down: str = ""  #: why an admin took it down: paused for everybody until an admin puts it back
 
     @property

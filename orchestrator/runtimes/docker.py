@@ -31,6 +31,8 @@ class DockerRuntime:
     OCI runtime (runsc); `login`: user and password for a registry's host, as the engine takes them. Raises Unavailable when
     the engine does not answer."""
 
+    single = "apps are containers of one Docker engine here"
+
     def __init__(
         self, data: Path, owner: str, runtime: str = "", grace: float = 10.0, log_limit: int = 10 * 1024**2,
         login: Callable[[str], dict[str, str]] | None = None,

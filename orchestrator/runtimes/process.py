@@ -34,6 +34,8 @@ class ProcessRuntime:
     """`mode` is the setting `sandbox`: auto, bubblewrap or none. `env`: variables that every app gets, below the author's
     own (a company proxy). Raises Unavailable when bubblewrap is demanded and does not work."""
 
+    single = "apps are processes of one machine here"
+
     def __init__(
         self, data: Path, mode: str = "auto", grace: float = 10.0, log_limit: int = 10 * 1024**2,
         env: dict[str, str] | None = None, ports: range = PORTS,

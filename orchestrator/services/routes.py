@@ -18,7 +18,8 @@ _Change = tuple[str, str, dict[str, Any] | None]  #: Space id, label, route; no 
 def route(space: Space) -> dict[str, Any]:
     """The route of a Space, JSON-safe. Pure."""
     image = space.image
-    return {
+    several = {"addresses": list(space.addresses)} if len(space.addresses) > 1 else {}
+    return several | {
         "label": space.label,
         "space": space.id,
         "id": space.full_name,

@@ -18,7 +18,7 @@ from orchestrator.store.values import failures_in, failures_out, image_in, image
 
 _WISH = (
     "revision", "rebuilds", "paused", "deleted", "hardware", "sleep_after", "env_version", "restarts", "goes_first",
-    "hardware_until", "taken_down",
+    "hardware_until", "taken_down", "replicas",
 )  # fmt: skip
 _SIGHTING = (
     "stage", "reason", "stage_since", "deadline", "route", "address", "instance", "running_revision", "running_hardware",
@@ -48,6 +48,7 @@ class Spaces:
         values = {n: getattr(space, n) for n in Space.__slots__ if n not in ("owner", "wish", "image", "failures")}
         values |= {n: getattr(space.wish, n) for n in _WISH}
         values |= {"name_lower": space.name.lower(), "image": None, "failures": None, "look_at": look_at}
+        values["addresses"] = None
         try:
             self._db.execute(sa.insert(t.spaces).values(**values))
         except sa.exc.IntegrityError as error:
@@ -173,6 +174,7 @@ class Spaces:
         (nothing written) if it was lost. A bell that rang meanwhile is kept: then it is looked at again at once."""
         values: dict[str, object] = {n: getattr(space, n) for n in _SIGHTING}
         values |= {"image": image_out(space.image), "failures": failures_out(space.failures)}
+        values["addresses"] = list(space.addresses) or None
         c = t.spaces.c
         values |= {
             "lease_until": 0.0,
@@ -184,16 +186,16 @@ class Spaces:
             self._changed[space.id] = None
         return saved
 
-    def queue(self) -> "list[tuple[str, str, float]]":
-        """Spaces that wait for hardware or have a place kept: (id, flavour wanted, since)."""
+    def queue(self) -> "list[tuple[str, str, float, int]]":
+        """Spaces that wait for hardware or have a place kept: (id, flavour wanted, since, replicas)."""
         c = t.spaces.c
-        query = sa.select(c.id, c.hardware, c.queued_at).where(c.queued_at.is_not(None), c.deleted.is_(False))
+        query = sa.select(c.id, c.hardware, c.queued_at, c.replicas).where(c.queued_at.is_not(None), c.deleted.is_(False))
         return [tuple(row) for row in self._db.execute(query.order_by(c.queued_at, c.id))]
 
-    def on_hardware(self, owner_id: str) -> "list[tuple[str, str]]":
-        """The Spaces of an owner, with the flavour that each wants: (id, flavour)."""
+    def on_hardware(self, owner_id: str) -> "list[tuple[str, str, int]]":
+        """The Spaces of an owner, with what each wants: (id, flavour, replicas)."""
         c = t.spaces.c
-        query = sa.select(c.id, c.hardware).where(c.owner_id == owner_id, c.deleted.is_(False)).order_by(c.id)
+        query = sa.select(c.id, c.hardware, c.replicas).where(c.owner_id == owner_id, c.deleted.is_(False)).order_by(c.id)
         return [tuple(row) for row in self._db.execute(query)]
 
     def look_again(self, space_id: str, at: float) -> None:
@@ -246,10 +248,15 @@ def _free(who: str, now: float) -> sa.ColumnElement[bool]:
 
 def _space(row: sa.RowMapping) -> Space:
     plain = {
-        n: row[n] for n in Space.__slots__ if n not in ("wish", "image", "failures", "visibility", "stage", "route")
+        n: row[n]
+        for n in Space.__slots__
+        if n not in ("wish", "image", "failures", "visibility", "stage", "route", "addresses")
     }
+    # The release before writes `address` alone: then the others are of another moment.
+    addresses = tuple(row["addresses"] or ())
     return Space(
         **plain,
+        addresses=addresses if addresses[:1] == (row["address"],) else (),
         visibility=Visibility(row["visibility"]),
         stage=Stage(row["stage"]),
         route=RouteState(row["route"]),
