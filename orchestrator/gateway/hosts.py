@@ -35,6 +35,12 @@ class Hosts:
         return None
 
 
+def name_of(host: bytes) -> bytes:
+    """The name in a Host header, as the table has it: without port and last dot, in lower case. b"" for a malformed one."""
+    match = _HOST.fullmatch(host.lower())
+    return match[1] if match else b""
+
+
 def _is_address(name: bytes) -> bool:
     try:
         ipaddress.ip_address(name.decode().strip("[]"))
