@@ -106,11 +106,11 @@ def check_domain(text: str, ours: Iterable[str]) -> str:
 
 def judge(domain: OwnDomain, seen: DnsSeen, now: float, taken: bool = False) -> OwnDomain:
     """The domain after a look at DNS. `taken`: another Space is served at this name."""
-    looked = replace(domain, checked_at=now, found=_found(domain, seen))
+    looked = replace(domain, checked_at=now, found=_found(seen))
     if seen.silent:
         return _unanswered(looked, seen, now)
     if domain.proof_value not in seen.texts:
-        return _unproven(looked, now)
+        return _unproven(looked, seen, now)
     if taken:
         reason = "another Space here is served at this name; remove the name there, or take that Space's TXT record out of DNS"
         return replace(looked, state=DomainState.FAILED, reason=reason, check_at=_later(domain, now))
@@ -129,8 +129,10 @@ def _unanswered(looked: OwnDomain, seen: DnsSeen, now: float) -> OwnDomain:
     return replace(looked, state=state, reason=seen.silent, check_at=_later(looked, now))
 
 
-def _unproven(looked: OwnDomain, now: float) -> OwnDomain:
-    missing = f"the TXT record {looked.proof_name} does not say {looked.proof_value}"
+def _unproven(looked: OwnDomain, seen: DnsSeen, now: float) -> OwnDomain:
+    missing = f"there is no TXT record at {looked.proof_name}"
+    if seen.texts:
+        missing = f"the TXT record at {looked.proof_name} does not say {looked.proof_value}"
     if looked.state is DomainState.PENDING and now - looked.created_at < GIVEN_UP:
         return replace(looked, reason=missing, check_at=_later(looked, now))
     return replace(looked, state=DomainState.FAILED, reason=missing, check_at=_later(looked, now))
@@ -142,13 +144,14 @@ def _later(domain: OwnDomain, now: float) -> float | None:
     return None if since >= GIVEN_UP else now + (SOON if since < RECHECK else RECHECK)
 
 
-def _found(domain: OwnDomain, seen: DnsSeen) -> str:
-    if seen.silent:
-        return ""
-    values = ", ".join(repr(text[:80]) for text in seen.texts[:_SHOWN])
-    more = f" and {len(seen.texts) - _SHOWN} more" if len(seen.texts) > _SHOWN else ""
-    told = f"TXT {domain.proof_name}: {values}{more}" if values else f"no TXT record at {domain.proof_name}"
-    return f"{told}; addresses: {', '.join(seen.leads[:_SHOWN])}" if seen.leads else told
+def _found(seen: DnsSeen) -> str:
+    """What DNS said, a few values of each kind."""
+    kinds = (("TXT", [repr(text[:80]) for text in seen.texts]), ("addresses", list(seen.leads)))
+    told = []
+    for kind, values in kinds:
+        more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+        told += [f"{kind} {', '.join(values[:_SHOWN])}{more}"] if values else []
+    return "; ".join(told)
 
 
 def _address(name: str) -> bool:

@@ -77,7 +77,7 @@ def test_the_record_proves_it():
 )
 def test_nothing_else_does(texts):
     judged = judge(ASKED, DnsSeen(texts), NOW + 1)
-    assert judged.state is DomainState.PENDING and ASKED.proof_value in judged.reason and judged.proven_at is None
+    assert judged.state is DomainState.PENDING and ASKED.proof_name in judged.reason and judged.proven_at is None
     assert judged.check_at == NOW + 1 + SOON
     assert all(repr(text) in judged.found for text in texts)
 
