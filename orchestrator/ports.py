@@ -9,6 +9,7 @@
     Repos      repos/git.py                    (the same on a volume)
     Objects    objects/disk.py                 objects/s3.py
     Store      store/ on SQLite                store/ on PostgreSQL
+    Names      names/dns.py                    (the same; tests say what DNS would)
 
 All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
 """
@@ -321,6 +322,20 @@ class Bell(Protocol):
         (True) or after `timeout` seconds (False)."""
 
 
+# ----------------------------------------------------------------------------------------------------------- names
+
+
+class Names(Protocol):
+    """What DNS says, asked anew each time. Takes some seconds at most. Raises Unavailable with the reason in words when it
+    does not answer; a name that is not there has no records."""
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Values of the TXT records, the parts of each put together."""
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """IPv4 and IPv6 addresses that a browser would be led to, through whatever CNAMEs."""
+
+
 # ----------------------------------------------------------------------------------------------------------- store
 
 
@@ -329,8 +344,8 @@ class Store(Protocol):
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
     The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`) and their methods are those of the files of the same
-    names in `store/`, on the values of the domain."""
+    `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`, `.domains`, …) and their methods are those
+    of the files of the same names in `store/`, on the values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from orchestrator import __version__, oidc_settings
-from orchestrator.adapters import bell, compiler, data_directory, logs, open_store, provider, runtime, webhook
+from orchestrator.adapters import bell, compiler, data_directory, logs, names, open_store, provider, runtime, webhook
 from orchestrator.catalogue import flavors
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.errors import Invalid
@@ -119,9 +120,11 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.collaborators import Collaborators
     from orchestrator.services.collections import Collections
     from orchestrator.services.community import Community
     from orchestrator.services.devices import Devices
+    from orchestrator.services.domains import Domains
     from orchestrator.services.duplicates import Duplicates
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
@@ -192,6 +195,9 @@ def control(settings: Settings) -> Control:
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
     else:
         crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
+    domains = Domains(
+        store, belfry, names(settings), ours=_hosts(settings), home=lambda label: f"{label}.{settings.apps_domain}"
+    )
     parts = Parts(
         accounts=people,
         spaces=spaces,
@@ -226,6 +232,8 @@ def control(settings: Settings) -> Control:
         community=community,
         imports=Imports(community.refs, pushes, settings.repo_limit),
         shares=Shares(store, belfry),
+        domains=domains,
+        collaborators=Collaborators(store, belfry),
         identities=Identities(
             store, people, SignedLinks(signing.derived("provider")), provider(settings), oidc_settings.rules(settings)
         ),
@@ -239,7 +247,7 @@ def control(settings: Settings) -> Control:
     extra = (*git_routes, create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
     janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
-    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, community.telling, janitor, large.care)
+    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, community.telling, janitor, domains, large.care)
     return Control(app, loops, (builds.close, running.close, store.close))
 
 
@@ -257,7 +265,15 @@ def _after_push(settings: Settings, space: AnyRepo) -> list[str]:
     if not isinstance(space, Space):
         return []
     console = f"{settings.public_url}/{space.path}"
+    if space.wish.frozen:
+        return [f"deploys are frozen: what you pushed is stored, and runs after the thaw: {console}/settings#builds"]
     return [f"app:  {settings.app_url(space.label)}", f"logs: {console}/logs"]
+
+
+def _hosts(settings: Settings) -> set[str]:
+    """The names of this Podium, without ports."""
+    urls = (settings.public_url, settings.app_endpoint)
+    return {settings.apps_domain.lower(), *((urlsplit(url).hostname or "").lower() for url in urls)}
 
 
 def _host(settings: Settings, space: Space) -> str:

@@ -9,9 +9,11 @@ from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
 from orchestrator.services.devices import Devices
+from orchestrator.services.domains import Domains
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
@@ -75,6 +77,8 @@ class Parts:
     community: Community = field(kw_only=True)
     imports: Imports = field(kw_only=True)
     shares: Shares = field(kw_only=True)
+    domains: Domains = field(kw_only=True)
+    collaborators: Collaborators = field(kw_only=True)
     identities: Identities = field(kw_only=True)
 
     @property

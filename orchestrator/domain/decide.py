@@ -82,7 +82,7 @@ def _decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
             look_at=soon(seen.instances, now) or (None if wish.paused_because else now + DENIED_AGAIN),
         )
     if wish.revision is None:
-        reason = "nothing has been pushed to main yet"
+        reason = "deploys are frozen, and what was pushed waits" if wish.held else "nothing has been pushed to main yet"
         return Decision(
             Stage.NO_APP_FILE, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now)
         )

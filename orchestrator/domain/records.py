@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState, Failures, Fault, FaultKind, Image
-from orchestrator.domain.space import Visibility, Wish
+from orchestrator.domain.space import Role, Visibility, Wish
 from orchestrator.domain.stage import Stage
 
 
@@ -120,6 +120,8 @@ class Space(_Placed):
     queued_at: float | None = None  #: since when it waits for hardware, or has a place kept while it starts
     likes: int = 0
     discussions_disabled: bool = False
+    hosts: tuple[str, ...] = ()  #: domains of its people's own that are proven (domain/own_domain.py)
+    embed_origins: tuple[str, ...] | None = None  #: sites that may frame the app; None: any
 
     @property
     def gated(self) -> str:
@@ -165,6 +167,17 @@ class Repo(_Placed):
 
 
 AnyRepo = Space | Repo
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborator:
+    """A user who may read or write one repo, whatever they are to its owner."""
+
+    repo_id: str
+    user_id: str
+    role: Role
+    invited_by: str
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Accounts(Tokens):
             token = tx.accounts.token_by_hash(digest(secret))
             user = tx.accounts.owner(token.user_id) if token else None
             orgs = tx.accounts.orgs_of(user.id) if user else []
+            repos = tx.collaborators.roles_of(user.id) if user else {}
             gone = token is not None and token.grants is not None and not self.client_lives(tx, token)
         if token is None or user is None or gone:
             if secret and not secret.startswith(TOKEN_PREFIX):
@@ -69,16 +70,17 @@ class Accounts(Tokens):
         grants = None if token.grants is None else from_json(token.grants)
         limit = grants.most if grants is not None else Role.ADMIN if token.role == "write" else Role.READ
         roles = {org.id: role for org, role in orgs}
-        return Caller(user, limit, roles, "token", token.name, token.role, grants=grants, token=token)
+        return Caller(user, limit, roles, "token", token.name, token.role, grants=grants, token=token, repos=repos)
 
     def by_session(self, secret: str) -> Caller | None:
         with self._store.read() as tx:
             session = tx.accounts.session(digest(secret))
             user = tx.accounts.owner(session.user_id) if session and session.expires_at > self._clock() else None
             orgs = tx.accounts.orgs_of(user.id) if user else []
+            repos = tx.collaborators.roles_of(user.id) if user else {}
         if user is None:
             return None
-        return Caller(user, Role.ADMIN, {org.id: role for org, role in orgs}, "session")
+        return Caller(user, Role.ADMIN, {org.id: role for org, role in orgs}, "session", repos=repos)
 
     def sign_in(self, name: str, password: str, address: str, agent: str = "") -> str:
         """A new session's secret, for a user name with its password, or with an access token as password. Raises Unauthorized

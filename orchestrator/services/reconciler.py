@@ -285,6 +285,8 @@ class Reconciler:
                 tx.interest,
                 tx.discussions,
                 tx.shares,
+                tx.domains,
+                tx.collaborators,
                 tx.spaces,
             ):
                 rows.forget(space.id)

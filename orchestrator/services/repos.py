@@ -119,6 +119,7 @@ class Repositories:
             tx.pushes.forget(repo_id)
             tx.interest.forget(repo_id)
             tx.discussions.forget(repo_id)
+            tx.collaborators.forget(repo_id)
             tx.repos.forget_names(repo_id)
             tx.repos.forget(repo_id)
 

@@ -35,6 +35,9 @@ def route(space: Space) -> dict[str, Any]:
         "headers": image.headers if image else {},
         "embed": image.embeddable if image else True,
         "title": str(space.card.get("title") or space.name),
+        # Whoever runs a domain's DNS can read its visitors' cookies, so nobody is let into what is private there.
+        "hosts": [] if space.private else list(space.hosts),
+        "ancestors": None if space.embed_origins is None else list(space.embed_origins),
     }
 
 

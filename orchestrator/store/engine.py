@@ -15,8 +15,10 @@ from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
+from orchestrator.store.collaborators import Collaborators
 from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
+from orchestrator.store.domains import Domains
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.identities import Identities
 from orchestrator.store.interest import Interest
@@ -35,7 +37,7 @@ from orchestrator.store.visits import Visits
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0014"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0016"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -48,6 +50,7 @@ class Tx:
         self.repos = Repos(connection)
         self.interest = Interest(connection)
         self.collections = Collections(connection)
+        self.collaborators = Collaborators(connection)
         self.builds = Builds(connection)
         self.pushes = Pushes(connection)
         self.objects = Objects(connection)
@@ -57,6 +60,7 @@ class Tx:
         self.usage = Usage(connection)
         self.notices = Notices(connection)
         self.shares = Shares(connection)
+        self.domains = Domains(connection)
         self.visits = Visits(connection)
         self.oauth = OAuth(connection)
         self.identities = Identities(connection)

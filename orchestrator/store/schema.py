@@ -122,6 +122,8 @@ spaces = Table(
     Column("replicas", Integer, nullable=False, default=1, server_default="1"),
     Column("hardware_until", Float),
     Column("taken_down", Text, nullable=False, default="", server_default=""),
+    Column("frozen", Boolean, nullable=False, default=False, server_default=false()),
+    Column("held", String(40)),
     Column("hardware_asked", String(40), nullable=False, default="", server_default=""),
     # the sighting
     Column("stage", String(24), nullable=False),
@@ -139,6 +141,9 @@ spaces = Table(
     Column("failures", JSON),
     Column("running_hardware", String(40), nullable=False, default="", server_default=""),
     Column("queued_at", Float, index=True),
+    # where else it is served, and framed
+    Column("hosts", JSON, nullable=False, default=list, server_default="[]"),
+    Column("embed_origins", JSON),
     # what people think of it
     Column("likes", Integer, nullable=False, default=0, server_default="0"),
     Column("discussions_disabled", Boolean, nullable=False, default=False, server_default=false()),

@@ -18,7 +18,7 @@ from orchestrator.store.values import failures_in, failures_out, image_in, image
 
 _WISH = (
     "revision", "rebuilds", "paused", "deleted", "hardware", "sleep_after", "env_version", "restarts", "goes_first",
-    "hardware_until", "taken_down", "replicas",
+    "hardware_until", "taken_down", "replicas", "frozen", "held",
 )  # fmt: skip
 _SIGHTING = (
     "stage", "reason", "stage_since", "deadline", "route", "address", "instance", "running_revision", "running_hardware",
@@ -124,11 +124,25 @@ class Spaces:
             values["name_lower"] = str(values["name"]).lower()
         self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(**values))
 
-    def follow(self, space_id: str, before: str | None, *, look_at: float, **values: object) -> bool:
-        """Change the wish to what main is now, unless it is no longer what it was `before`: then False, nothing written."""
+    def follow(self, space_id: str, before: str | None, frozen: bool, *, look_at: float, **values: object) -> bool:
+        """Change the wish to what main is now, unless it is no longer what it was `before`, or no longer as `frozen`: then
+        False, nothing written."""
         c = t.spaces.c
-        query = sa.update(t.spaces).where(c.id == space_id, c.sha.is_not_distinct_from(before))
+        query = sa.update(t.spaces).where(c.id == space_id, c.sha.is_not_distinct_from(before), c.frozen.is_(frozen))
         return bool(self._db.execute(query.values(look_at=look_at, **values)).rowcount)
+
+    def thaw(self, space_id: str, *, look_at: float) -> bool:
+        """Let the wish follow main again, at once to the commit that waits; False when it was not frozen. With what waited comes
+        a new environment: the card, which says some of it, may have changed too."""
+        c = t.spaces.c
+        wish = {
+            "revision": sa.func.coalesce(c.held, c.revision),
+            "env_version": c.env_version + sa.case((c.held.is_not(None), 1), else_=0),
+            "held": None,
+            "frozen": False,
+        }
+        query = sa.update(t.spaces).where(c.id == space_id, c.frozen.is_(True))
+        return bool(self._db.execute(query.values(look_at=look_at, last_activity=look_at, **wish)).rowcount)
 
     def bump(self, space_id: str, counter: str, *, look_at: float, **values: object) -> None:
         """Add one to a counter of the wish (restarts, rebuilds, env_version)."""
@@ -254,8 +268,9 @@ def _space(row: sa.RowMapping) -> Space:
     }
     # The release before writes `address` alone: then the others are of another moment.
     addresses = tuple(row["addresses"] or ())
+    framed = plain.pop("embed_origins")
     return Space(
-        **plain,
+        **plain | {"hosts": tuple(row["hosts"]), "embed_origins": None if framed is None else tuple(framed)},
         addresses=addresses if addresses[:1] == (row["address"],) else (),
         visibility=Visibility(row["visibility"]),
         stage=Stage(row["stage"]),
