@@ -132,6 +132,7 @@ class Console:
                 visits=Visits(self.store),
                 oauth=oauth,
                 devices=Devices(self.store),
+                events=self.runtime.events,
             ),
             **changed,
         )

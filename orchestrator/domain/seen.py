@@ -71,6 +71,7 @@ class BuildSeen:
     fault_kind: FaultKind = FaultKind.BUILD
     deadline: float | None = None
     ahead: int = 0  #: builds queued before it
+    number: int = 0
 
 
 class InstanceState(StrEnum):
@@ -96,6 +97,20 @@ class InstanceSeen:
     draining: bool = False  #: STOPPING, but still whole: launching it again calls it back
     waiting: str = ""  #: what the platform is waiting for ("for a GPU: 0 of 2 nodes fit"), "" if nothing
     hardware: str = ""  #: name of the flavour that it was launched on, "" if its runtime does not tell
+    placed_at: float | None = None  #: when it had a machine to run on
+    begun_at: float | None = None  #: when its program was started there
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a cluster says about an instance, in its own words."""
+
+    at: float  #: when it happened last
+    reason: str  #: one word, as FailedScheduling
+    message: str
+    warning: bool = False
+    count: int = 1  #: how often
+    instance_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

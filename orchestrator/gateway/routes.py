@@ -25,13 +25,14 @@ _NOT_CUSTOM = frozenset(
 
 
 class Route:
-    """One Space as the feed tells it. `since` and `deadline` in epoch seconds. `extra`: header lines added to each of the
-    app's answers; `overrides`: lower-case names of app headers that they replace. `pool`: its open connections, see
-    `forward.Pool`; None while there are none."""
+    """One Space as the feed tells it. `since` and `deadline` in epoch seconds. `steps`: how far it is while somebody may wait:
+    (words, done | now | bad | todo, seconds it took, since when it lasts, seconds that are usual). `extra`: header lines
+    added to each of the app's answers; `overrides`: lower-case names of app headers that they replace. `pool`: its open
+    connections, see `forward.Pool`; None while there are none."""
 
     __slots__ = (
         "address", "custom", "deadline", "embed", "epoch", "extra", "id", "instance", "label", "overrides", "pool",
-        "private", "reason", "since", "space", "stage", "state", "title",
+        "private", "reason", "since", "space", "stage", "state", "steps", "title",
     )  # fmt: skip
 
     def __init__(self, message: dict, frame_ancestors: bytes) -> None:
@@ -56,6 +57,8 @@ class Route:
         self.deadline = message.get("deadline")
         self.embed = bool(message.get("embed"))
         self.title = str(message.get("title") or "")
+        steps = message.get("steps") or ()
+        self.steps = tuple((str(words), str(state), took, at, usual) for words, state, took, at, usual, *_ in steps)
         self.custom = _custom(message["headers"]) if message.get("headers") else None
         self.overrides = frozenset(name.lower().encode() for name in self.custom) if self.custom else None
         self.extra = b"" if self.embed else frame_ancestors
@@ -69,7 +72,7 @@ class Route:
             "label": self.label.decode(), "space": self.space, "id": self.id, "state": self.state,
             "address": self.address, "instance": self.instance, "private": self.private, "epoch": self.epoch,
             "stage": self.stage, "reason": self.reason, "since": self.since, "deadline": self.deadline,
-            "headers": self.custom or {}, "embed": self.embed, "title": self.title,
+            "headers": self.custom or {}, "embed": self.embed, "title": self.title, "steps": self.steps,
         }  # fmt: skip
 
     def same_instance(self, other: "Route") -> bool:

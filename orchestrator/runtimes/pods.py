@@ -61,7 +61,7 @@ def see(
     draining = not going and stop is not None and stop > now
     return InstanceSeen(
         note.id, note.space_id, note.launch_key, state, began, ready_at, address or (address_of(pod, note) if draining else ""),
-        fault, allowed, draining, waiting, note.share.hardware,
+        fault, allowed, draining, waiting, note.share.hardware, *_marks(pod),
     )  # fmt: skip
 
 
@@ -256,6 +256,15 @@ def _waited(began: float, pod: Mapping | None, now: float) -> float:
     running = (_container(pod).get("state") or {}).get("running") or {}
     until = time_of(running.get("startedAt", "")) or now
     return min(DAY, max(0.0, until - began))
+
+
+def _marks(pod: Mapping | None) -> tuple[float | None, float | None]:
+    """When it had a node, and when its container was started; in whole seconds, as clusters tell them."""
+    placed = condition(pod or {}, "PodScheduled")
+    at = time_of(placed.get("lastTransitionTime", "")) if placed.get("status") == "True" else 0.0
+    state = _container(pod)
+    found = (state.get("state") or {}).get("running") or (state.get("lastState") or {}).get("terminated") or {}
+    return at or None, time_of(found.get("startedAt", "")) or None
 
 
 def time_of(text: str) -> float:
