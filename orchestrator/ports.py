@@ -14,7 +14,7 @@
 All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate
-from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
+from orchestrator.domain.seen import Event, Fault, FaultKind, Image, InstanceSeen, NodeSeen
 from orchestrator.domain.tree import Change, Commit, TreeEntry
 from orchestrator.errors import Unavailable
 
@@ -67,6 +67,10 @@ class Runtime(Protocol):
     def forget_space(self, space_id: str) -> None:
         """Remove the volume of a deleted Space."""
 
+    def events(self, space_id: str) -> Sequence[Event]:
+        """What a cluster says about the Space's instances, newest first, as long as it keeps that; none where there is no
+        cluster. Raises Unavailable."""
+
     def capacity(self) -> tuple[NodeSeen, ...]:
         """The nodes that run instances, what each may give and who has what of it; () when that cannot be known. Instances
         that were launched and are on no node yet are in none. May be some seconds old; asked every few seconds, so keep
@@ -104,7 +108,8 @@ class BuildOrder:
 @dataclass(frozen=True, slots=True)
 class BuildResult:
     """`image` when it succeeded, else `fault`. `previous`: what to hand to the next BuildOrder of this Space.
-    `warnings` are sentences for the author; `phases` are seconds by name."""
+    `warnings` are sentences for the author; `phases` are seconds by name, in the order in which they were last at, and
+    `total`."""
 
     image: Image | None
     fault: Fault | None = None
@@ -117,9 +122,16 @@ class BuildResult:
 class Builds(Protocol):
     """Runs builds somewhere. Knows no rows: `services/builds.py` claims, leases and saves."""
 
-    def run(self, order: BuildOrder, log: Callable[[str], None], cancelled: Callable[[], bool]) -> BuildResult:
-        """Build now and return the result. Calls `log` with each line while it is written. Looks at `cancelled` at least
-        every second and then raises Cancelled. Raises Unavailable when the fault is ours."""
+    def run(
+        self,
+        order: BuildOrder,
+        log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        phase: Callable[[str], None] = lambda name: None,
+    ) -> BuildResult:
+        """Build now and return the result. Calls `log` with each line while it is written, and `phase` with the name of each
+        phase (`domain/progress.py`) when it begins. Looks at `cancelled` at least every second and then raises Cancelled.
+        Raises Unavailable when the fault is ours."""
 
     def exists(self, image: Image) -> bool:
         """Whether the image can still be launched."""
@@ -343,9 +355,9 @@ class Store(Protocol):
     """The database. A write is durable when its block ends without an error; inside, everything or nothing. No network
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
-    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`, `.domains`, …) and their methods are those
-    of the files of the same names in `store/`, on the values of the domain."""
+    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.runs`, `.pushes`, `.secrets`, `.audit`, `.hardware`,
+    `.usage`, `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`, `.domains`, …) and their methods are those of the
+    files of the same names in `store/`, on the values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

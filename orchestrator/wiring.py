@@ -224,6 +224,7 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
+        events=running.events,
         oversight=Oversight(store),
         people=People(store, people, signing.setup_code),
         visits=Visits(store),

@@ -161,6 +161,7 @@ class Console:
                 visits=Visits(self.store),
                 oauth=oauth,
                 devices=Devices(self.store),
+                events=self.runtime.events,
             ),
             **changed,
         )

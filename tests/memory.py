@@ -16,6 +16,7 @@ class MemoryRuntime:
         self.forgotten: list[str] = []
         self.now = 0.0
         self.nodes = ()
+        self.told = []  #: what a cluster says
 
     def capacity(self):
         return self.nodes
@@ -32,6 +33,9 @@ class MemoryRuntime:
 
     def stop(self, instance_id, drain=0.0):
         self.instances.pop(instance_id, None)
+
+    def events(self, space_id):
+        return self.told
 
     def forget_space(self, space_id):
         self.forgotten.append(space_id)
@@ -65,10 +69,13 @@ class MemoryBuilds:
             previous={"declared": "d"},
         )
         self.orders = []
+        self.phases = ()  #: that a build tells of
         self.gone = set()
 
-    def run(self, order, log, cancelled):
+    def run(self, order, log, cancelled, phase=lambda name: None):
         self.orders.append(order)
+        for name in self.phases:
+            phase(name)
         log(f"building {order.revision}")
         return self.outcome(order)
 

@@ -217,10 +217,34 @@ class Build:
     fault: Fault | None = None
     fault_kind: FaultKind = FaultKind.BUILD
     warnings: tuple[str, ...] = ()
-    phases: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)  #: see domain/progress.py
     previous: dict[str, str] = field(default_factory=dict)
     started_at: float | None = None
     finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The time from the launch of an instance to its end: its id comes again after a sleep, with another start. Outlives it.
+    `build` is the number of the build that it runs, 0 where that is not known. `asked_at`: since when it had to wait for its
+    hardware, else its start; `placed_at`: it has a machine; `begun_at`: its program was started; `ready_at`: it answered first.
+    `why`: why it ended, or will."""
+
+    id: int
+    instance_id: str
+    launch_key: str
+    space_id: str
+    build: int
+    revision: str
+    hardware: str
+    asked_at: float
+    started_at: float
+    placed_at: float | None = None
+    begun_at: float | None = None
+    ready_at: float | None = None
+    ended_at: float | None = None
+    why: str = ""
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)

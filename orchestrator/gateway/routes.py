@@ -27,13 +27,14 @@ _NOT_CUSTOM = frozenset(
 
 class Route:
     """One Space as the feed tells it. `since` and `deadline` in epoch seconds. `hosts`: domains of its people's own, where it is
-    served too. `ancestors`: CSP sources of who may frame it. `extra`: header lines added to each of the app's answers;
-    `overrides`: lower-case names of app headers that they replace. `addresses`: of all its replicas. `pools`: its open
+    served too. `ancestors`: CSP sources of who may frame it. `steps`: how far it is while somebody may wait: (words, done | now |
+    bad | todo, seconds it took, since when it lasts, seconds that are usual). `extra`: header lines added to each of the app's
+    answers; `overrides`: lower-case names of app headers that they replace. `addresses`: of all its replicas. `pools`: its open
     connections by address, see `pool.Pool`; `pool`: those of its only replica, None while there are none."""
 
     __slots__ = (
         "address", "addresses", "ancestors", "custom", "deadline", "embed", "epoch", "extra", "hosts", "id", "instance", "label",
-        "origins", "overrides", "pool", "pools", "private", "reason", "since", "space", "stage", "state", "title",
+        "origins", "overrides", "pool", "pools", "private", "reason", "since", "space", "stage", "state", "steps", "title",
     )  # fmt: skip
 
     def __init__(self, message: dict, public_url: str) -> None:
@@ -62,6 +63,8 @@ class Route:
         self.deadline = message.get("deadline")
         self.embed = bool(message.get("embed"))
         self.title = str(message.get("title") or "")
+        steps = message.get("steps") or ()
+        self.steps = tuple((str(words), str(state), took, at, usual) for words, state, took, at, usual, *_ in steps)
         self.custom = _custom(message["headers"]) if message.get("headers") else None
         self.overrides = frozenset(name.lower().encode() for name in self.custom) if self.custom else None
         self.hosts = () if self.private else tuple(host.encode("ascii") for host in message.get("hosts") or ())
@@ -84,7 +87,7 @@ class Route:
             "label": self.label.decode(), "space": self.space, "id": self.id, "state": self.state,
             "address": self.address, "instance": self.instance, "private": self.private, "epoch": self.epoch,
             "stage": self.stage, "reason": self.reason, "since": self.since, "deadline": self.deadline,
-            "headers": self.custom or {}, "embed": self.embed, "title": self.title,
+            "headers": self.custom or {}, "embed": self.embed, "title": self.title, "steps": self.steps,
             "hosts": [host.decode() for host in self.hosts], "ancestors": self.origins,
         }  # fmt: skip
 

@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator import failpoints
-from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
+from orchestrator.domain.seen import Event, Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, manifests, nodes, pods, standing
+from orchestrator.runtimes import container, manifests, nodes, pod_events, pods, standing
 from orchestrator.runtimes import pod_facts as facts
 from orchestrator.runtimes.kubernetes_api import Cluster, Refused
 from orchestrator.runtimes.machine import Share
@@ -134,6 +134,10 @@ class KubernetesRuntime:
         found = [case.seen for case in self._cases(space_id).values()]
         with self._lock:
             return found + [one for one in self._refused.values() if space_id in (None, one.space_id)]
+
+    def events(self, space_id: str) -> Sequence[Event]:
+        own = [pod["metadata"]["name"] for case in self._cases(space_id).values() for pod in case.pods]
+        return pod_events.events(self._cluster, space_id, own, self._events.items.values())
 
     def capacity(self) -> tuple[NodeSeen, ...]:
         self._check()

@@ -17,15 +17,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from orchestrator import failpoints
-from orchestrator.domain.decide import DRAIN, decide, earliest
+from orchestrator.domain.decide import DRAIN, RouteState, decide, earliest
 from orchestrator.domain.decision import ClearFailures, Decision, Forget, Launch, Reap, Scale, StartBuild, Stop
 from orchestrator.domain.events import of_repo
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
+from orchestrator.domain.runs import Looked, noted
 from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Image, Seen
 from orchestrator.domain.stage import Stage
-from orchestrator.domain.streams import build_stream
+from orchestrator.domain.streams import build_stream, instance_stream
 from orchestrator.errors import PodiumError, Unavailable
 from orchestrator.ports import Bell, Builds, LaunchSpec, Logs, Repos, Runtime, Store
 from orchestrator.services.allotment import Allotment
@@ -187,6 +188,7 @@ class Reconciler:
 
         failures, look_at = space.failures, earliest(decision.look_at, space.wish.hardware_until)
         stops: list[Stop] = []
+        faults: dict[str, Fault] = {}
         for action in decision.do:
             match action:
                 case StartBuild():
@@ -199,6 +201,7 @@ class Reconciler:
                     look_at = now if failed else look_at
                 case Reap(instance):
                     failures = self._reap(space, seen, instance, action.late)
+                    faults[instance] = failures.fault
                     look_at = now
                 case ClearFailures():
                     failures = Failures()
@@ -211,12 +214,17 @@ class Reconciler:
                     return decision
 
         sighting = _sighting(space, seen, decision, failures, now)
+        looked = Looked(space, seen.build, seen.instances, decision, faults)
         with self._store.write() as tx:
-            changed = _route_of(sighting) != _route_of(space)
+            runs = noted(tx.runs.known(space.id, [one.id for one in seen.instances]), looked, now)
+            waited_for = bool(runs) and sighting.route is RouteState.WAIT  # who waits is told how far it is
+            changed = waited_for or _route_of(sighting) != _route_of(space)
             saved = tx.spaces.save(sighting, fence, until, look_at, route_changed=changed)
             if saved and sighting.stage is not space.stage:
                 told = {"stage": sighting.stage.value, "previous": space.stage.value, "reason": sighting.reason}
                 tx.webhooks.note(of_repo(sighting, "repo.runtime", "update", now, runtime=told))
+            for run in runs if saved else ():
+                tx.runs.write(run)
         if not saved:
             return decision
         failpoints.hit("after_save")
@@ -271,14 +279,15 @@ class Reconciler:
     def _forget(self, space: Space) -> None:
         """Nothing runs any more: remove what is left, the rows last, so that a crash only repeats this."""
         with self._store.read() as tx:
-            builds = tx.builds.of(space.id, 100000)
-        for build in builds:
-            self._logs.remove(build_stream(build.key))
+            builds, runs = tx.builds.of(space.id, 100000), tx.runs.of(space.id, 100000)
+        for stream in {*(build_stream(one.key) for one in builds), *(instance_stream(one.instance_id) for one in runs)}:
+            self._logs.remove(stream)
         self._runtime.forget_space(space.id)
         self._repos.remove(space.id)
         with self._store.write() as tx:
             for rows in (
                 tx.builds,
+                tx.runs,
                 tx.secrets,
                 tx.pushes,
                 tx.hardware,

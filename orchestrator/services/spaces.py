@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.domain.caller import Caller, require, require_admin
 from orchestrator.domain.embed import origins
 from orchestrator.domain.events import of_config, of_repo
-from orchestrator.domain.records import AuditRow, Build, Space
+from orchestrator.domain.records import AuditRow, Build, Run, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role, Visibility, Wish, check_name, sleep_seconds, subdomain
@@ -94,6 +94,22 @@ class Spaces:
         """Newest first."""
         with self._store.read() as tx:
             return tx.builds.of(space.id, limit)
+
+    def runs(self, space: Space, limit: int = 20) -> "list[Run]":
+        """What became of its instances, newest first."""
+        with self._store.read() as tx:
+            return tx.runs.of(space.id, limit)
+
+    def run(self, space: Space, run_id: int) -> "tuple[Run | None, Run, Run | None]":
+        """One of them between the one before and the next one of its instance: they share a log. Raises NotFound `RUN`."""
+        with self._store.read() as tx:
+            found = tx.runs.get(space.id, run_id)
+            same = tx.runs.same(found) if found else []
+        if found is None:
+            raise NotFound("RUN", "This Space has no such instance, or it was too long ago.")
+        before = [one for one in same if one.started_at < found.started_at]
+        after = [one for one in same if one.started_at > found.started_at]
+        return before[-1] if before else None, found, after[0] if after else None
 
     def current_build(self, space: Space) -> Build | None:
         """The newest build, whatever became of it."""

@@ -28,6 +28,7 @@ from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.repos import Repos
+from orchestrator.store.runs import Runs
 from orchestrator.store.secrets import Secrets
 from orchestrator.store.shares import Shares
 from orchestrator.store.spaces import Spaces
@@ -37,7 +38,7 @@ from orchestrator.store.visits import Visits
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0016"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0018"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -52,6 +53,7 @@ class Tx:
         self.collections = Collections(connection)
         self.collaborators = Collaborators(connection)
         self.builds = Builds(connection)
+        self.runs = Runs(connection)
         self.pushes = Pushes(connection)
         self.objects = Objects(connection)
         self.secrets = Secrets(connection)

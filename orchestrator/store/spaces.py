@@ -124,6 +124,10 @@ class Spaces:
             values["name_lower"] = str(values["name"]).lower()
         self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(**values))
 
+    def tell(self, space_id: str) -> None:
+        """Have the gateways hear of it again: something that they show beside the row has changed."""
+        self._changed[space_id] = None
+
     def follow(self, space_id: str, before: str | None, frozen: bool, *, look_at: float, **values: object) -> bool:
         """Change the wish to what main is now, unless it is no longer what it was `before`, or no longer as `frozen`: then
         False, nothing written."""
