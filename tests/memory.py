@@ -14,9 +14,16 @@ class MemoryRuntime:
         self.forgotten: list[str] = []
         self.now = 0.0
         self.nodes = ()
+        self.load = {}
 
     def capacity(self):
         return self.nodes
+
+    def loads(self):
+        return self.load
+
+    def check(self):
+        pass
 
     def launch(self, spec):
         if spec.instance_id not in self.instances:
@@ -73,9 +80,15 @@ class MemoryBuilds:
     def exists(self, image):
         return image.id not in self.gone
 
-    def collect(self, keep):
+    def collect(self, keep, dry=False):
         self.kept = {image.id for image in keep}
         return 0
+
+    def sizes(self):
+        return {"Environments": 1000}
+
+    def check(self):
+        return ""
 
 
 class MemoryRepos:

@@ -17,9 +17,13 @@ from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
 from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
+from orchestrator.store.downloads import Downloads
+from orchestrator.store.figures import Figures
+from orchestrator.store.finding import Finding
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.identities import Identities
 from orchestrator.store.interest import Interest
+from orchestrator.store.loads import Loads
 from orchestrator.store.notices import Notices
 from orchestrator.store.oauth import OAuth
 from orchestrator.store.objects import Objects
@@ -35,7 +39,7 @@ from orchestrator.store.visits import Visits
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0013"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0019"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -47,6 +51,7 @@ class Tx:
         self.spaces = Spaces(connection)
         self.repos = Repos(connection)
         self.interest = Interest(connection)
+        self.finding = Finding(connection)
         self.collections = Collections(connection)
         self.builds = Builds(connection)
         self.pushes = Pushes(connection)
@@ -58,6 +63,9 @@ class Tx:
         self.notices = Notices(connection)
         self.shares = Shares(connection)
         self.visits = Visits(connection)
+        self.downloads = Downloads(connection)
+        self.loads = Loads(connection)
+        self.figures = Figures(connection)
         self.oauth = OAuth(connection)
         self.identities = Identities(connection)
         self.discussions = Discussions(connection)
