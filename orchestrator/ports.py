@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.large import Pointer
+from orchestrator.domain.load import Load
 from orchestrator.domain.push import Pushed, RefUpdate
 from orchestrator.domain.seen import Event, Fault, FaultKind, Image, InstanceSeen, NodeSeen
 from orchestrator.domain.tree import Change, Commit, TreeEntry
@@ -75,6 +76,13 @@ class Runtime(Protocol):
         """The nodes that run instances, what each may give and who has what of it; () when that cannot be known. Instances
         that were launched and are on no node yet are in none. May be some seconds old; asked every few seconds, so keep
         it cheap. Raises Unavailable."""
+
+    def loads(self) -> "Mapping[str, Load] | None":
+        """What each instance takes of its hardware now, by its id, asked for all of them at once; one that nothing is known of is
+        missing. None: nobody here can tell. May take some seconds; asked once a minute, and while somebody watches."""
+
+    def check(self) -> None:
+        """Raises Unavailable when what runs instances does not answer. May take some seconds."""
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         """Call `changed(space_id)` whenever an instance of it became ready, exited or changed its fault. May miss some:
@@ -136,8 +144,15 @@ class Builds(Protocol):
     def exists(self, image: Image) -> bool:
         """Whether the image can still be launched."""
 
-    def collect(self, keep: Iterable[Image]) -> int:
-        """Remove what no image in `keep` needs and no build uses; returns the bytes freed."""
+    def collect(self, keep: Iterable[Image], dry: bool = False) -> int:
+        """Remove what no image in `keep` needs and no build uses; returns the bytes freed. `dry`: only say how many bytes that
+        would be, about."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of what builds keep, by what it is, in words. Raises Unavailable."""
+
+    def check(self) -> str:
+        """Where images are kept, when it answers; "" where that is no place of its own. Raises Unavailable."""
 
 
 class Cancelled(Exception):

@@ -17,9 +17,16 @@ class MemoryRuntime:
         self.now = 0.0
         self.nodes = ()
         self.told = []  #: what a cluster says
+        self.load = {}
 
     def capacity(self):
         return self.nodes
+
+    def loads(self):
+        return self.load
+
+    def check(self):
+        pass
 
     def launch(self, spec):
         if spec.instance_id not in self.instances:
@@ -82,9 +89,15 @@ class MemoryBuilds:
     def exists(self, image):
         return image.id not in self.gone
 
-    def collect(self, keep):
+    def collect(self, keep, dry=False):
         self.kept = {image.id for image in keep}
         return 0
+
+    def sizes(self):
+        return {"Environments": 1000}
+
+    def check(self):
+        return ""
 
 
 class MemoryRepos:

@@ -57,6 +57,8 @@ DONE = {
     "unshared": "That link lets nobody in any more.",
     "revoked": "The token works no more.",
     "notice": "Done. Everybody sees it now.",
+    "collecting": "Collecting. Reload in a moment to see what was freed.",
+    "measuring": "Measuring. Reload in a moment to see it.",
     "takendown": "Taken down. Its people read why.",
     "putback": "Put back. It may run again.",
     "adminpaused": "Paused. Its people can start it again.",

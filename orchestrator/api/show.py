@@ -9,7 +9,6 @@ from orchestrator.api.parts import Parts
 from orchestrator.api.repo_views import Shown
 from orchestrator.domain.caller import Caller, role_on
 from orchestrator.domain.records import AnyRepo, Space
-from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.errors import NotFound
 
@@ -23,7 +22,7 @@ _CONFIG_KEYS = (
     "task_specific_params",
     "tokenizer_config",
 )
-_MANY = 1000
+_MANY = 100
 
 
 def shown(
@@ -82,6 +81,4 @@ def _config(parts: Parts, repo: AnyRepo, sha: str | None) -> views.Json | None:
 
 def _users(parts: Parts, caller: Caller, repo: AnyRepo) -> list[str]:
     """Spaces whose cards name this repo."""
-    key = "models" if repo.kind is RepoKind.MODEL else "datasets"
-    spaces = parts.hosted.list(caller, RepoKind.SPACE, limit=_MANY)
-    return [one.full_name for one in spaces if repo.full_name in (one.card.get(key) or ())]
+    return [one.full_name for one in parts.hosted.users(caller, repo, _MANY)]

@@ -119,6 +119,8 @@ class Space(_Placed):
     running_hardware: str = ""  #: flavour of the routed instance
     queued_at: float | None = None  #: since when it waits for hardware, or has a place kept while it starts
     likes: int = 0
+    downloads: int = 0  #: of the last 30 days
+    downloads_all: int = 0
     discussions_disabled: bool = False
     hosts: tuple[str, ...] = ()  #: domains of its people's own that are proven (domain/own_domain.py)
     embed_origins: tuple[str, ...] | None = None  #: sites that may frame the app; None: any
@@ -157,6 +159,8 @@ class Repo(_Placed):
     gated: str = ""  #: "" | auto | manual: who asks for the files is let in at once, or by one who may write
     discussions_disabled: bool = False
     likes: int = 0
+    downloads: int = 0  #: of the last 30 days
+    downloads_all: int = 0
     deleted: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -39,7 +39,7 @@ class Gateway:
         self.now = monotonic()  #: a clock that ticks once a second
         self.draining = False
         self.hosts = Hosts(config.apps_domain, config.public_url, config.app_endpoint)
-        self.control = Control(config.control, config.feed_token)
+        self.control = Control(config.control, config.feed_token, config.listen[0][1])
         self.waiting = Waiting(self.dispatch, config.held_per_space)
         self.table = Table(config.public_url, self.waiting.changed, self._retire, self.waiting.listened)
         self.feed = Feed(self.table, self.control)

@@ -43,8 +43,8 @@ class LargeCare:
             except Exception:
                 log.exception("large files: a round failed")
 
-    def collect(self) -> None:
-        """One round."""
+    def collect(self) -> int:
+        """One round; returns the bytes freed."""
         self._objects.tidy()
         self._xet.collect()
         self._forget_repos()
@@ -57,6 +57,7 @@ class LargeCare:
             self._objects.remove(found.place)
             with self._store.write() as tx:
                 tx.objects.forget(found.place)
+        return sum(found.size for found in doomed)
 
     def _forget_repos(self) -> None:
         """Repos that are gone own nothing."""

@@ -63,6 +63,10 @@ class Repositories:
             within = caller.grants.readable() if caller.grants is not None else None
             return tx.repos.list(kind, visible_to=user, all_visible=caller.is_admin, within=within, **filters)
 
+    def users(self, caller: Caller, repo: AnyRepo, limit: int) -> "list[AnyRepo]":
+        """Spaces that the caller may see and whose cards name this model or dataset, the most liked first."""
+        return self._spaces.list(caller, uses=(repo.kind, repo.full_name), sort="likes", limit=limit)
+
     # ---------------------------------------------------------------------------------------------------- commands
 
     def create(

@@ -2,10 +2,14 @@
 gateway/feed.py, which reads it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.domain.decide import RouteState
+from orchestrator.domain.parts import Heard
 from orchestrator.domain.progress import Step, steps
 from orchestrator.domain.records import Space
 from orchestrator.ports import Bell, Store
@@ -45,18 +49,51 @@ def route(space: Space, way: Iterable[Step] = ()) -> dict[str, Any]:
     }
 
 
+@dataclass(eq=False, slots=True)
+class _Listener:
+    """A gateway that is told routes. `sequence`: of the last change that it took all of."""
+
+    name: str
+    version: str
+    since: float = field(default_factory=time.time)
+    at: float = 0.0
+    sequence: int = 0
+
+    def took(self, sequence: int) -> None:
+        """It came back for more, so that it has what it was told."""
+        self.at, self.sequence = time.time(), sequence
+
+
 class RouteFeed:
     def __init__(self, store: Store, bell: Bell, keys: dict[str, str]) -> None:
         self._store = store
         self._bell = bell
         self._keys = keys
+        self._listeners: set[_Listener] = set()
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds. Raises
-        Unavailable, before the first message where the database is away from the start."""
+    def listening(self) -> list[Heard]:
+        """The gateways that are told now."""
+        found = [Heard(f"gateway {one.name}", "gateway", one.version, one.since, one.at or one.since, {"sequence": one.sequence})
+                 for one in list(self._listeners)]  # fmt: skip
+        return sorted(
+            {one.name: one for one in sorted(found, key=lambda one: one.at)}.values(), key=lambda one: one.name
+        )
+
+    @contextmanager
+    def _listener(self, name: str, version: str):
+        one = _Listener(name, version)
+        self._listeners.add(one)
+        try:
+            yield one
+        finally:
+            self._listeners.discard(one)
+
+    async def messages(self, name: str = "", version: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds. `name`, `version`:
+        of the gateway that listens. Raises Unavailable, before the first message where the database is away from the start."""
         labels: dict[str, str] = {}  # space id -> label told to this gateway
         seen, quiet = 0, 0.0
-        with self._bell.hearing("routes") as rung:
+        with self._bell.hearing("routes") as rung, self._listener(name, version) as listener:
             look = await asyncio.to_thread(self._changes, seen, frozenset())
             yield {"reset": True}
             yield {"keys": self._keys}
@@ -79,6 +116,7 @@ class RouteFeed:
                 if not synced:
                     synced = True
                     yield {"synced": True}
+                listener.took(seen)
                 if not await rung(POLL_EVERY):
                     quiet += POLL_EVERY
                     if quiet >= PING_EVERY:

@@ -146,6 +146,8 @@ spaces = Table(
     Column("embed_origins", JSON),
     # what people think of it
     Column("likes", Integer, nullable=False, default=0, server_default="0"),
+    Column("downloads", Integer, nullable=False, default=0, server_default="0"),
+    Column("downloads_all", BigInteger, nullable=False, default=0, server_default="0"),
     Column("discussions_disabled", Boolean, nullable=False, default=False, server_default=false()),
     # the reconciler's
     Column("look_at", Float, index=True),
@@ -155,6 +157,7 @@ spaces = Table(
     Index("uq_spaces_owner_id_name_lower", "owner_id", "name_lower", unique=True),
     Index("ix_spaces_created_at", "created_at"),
     Index("ix_spaces_likes", "likes", "id"),
+    Index("ix_spaces_downloads", "downloads", "id"),
 )
 
 counters = Table(

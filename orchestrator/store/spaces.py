@@ -9,11 +9,13 @@ import sqlalchemy as sa
 
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.listing import listed, matching
+from orchestrator.store.finding import forget, matching, refresh, using
+from orchestrator.store.listing import listed
 from orchestrator.store.values import failures_in, failures_out, image_in, image_out
 
 _WISH = (
@@ -33,8 +35,6 @@ _FIND = _SELECT.where(
     t.spaces.c.deleted.is_(False),
 )
 _BY_LABEL = _SELECT.where(t.spaces.c.label == sa.bindparam("label"))
-#: Keys of a card that are searched.
-_SAID = ("title", "short_description", "tags", "models", "datasets")
 
 
 class Spaces:
@@ -54,6 +54,7 @@ class Spaces:
         except sa.exc.IntegrityError as error:
             raise Conflict("RepoExists", f"{space.full_name} exists already") from error
         self._changed[space.id] = None
+        refresh(self._db, RepoKind.SPACE, space.id)
 
     def get(self, space_id: str) -> Space | None:
         return self._one(_GET, id=space_id)
@@ -77,13 +78,18 @@ class Spaces:
         hardware: str = "",
         running: bool = False,
         stages: Iterable[str] = (),
+        uses: tuple[RepoKind, str] | None = None,
         **filters: object,
     ) -> "list[Space]":
         """A page of Spaces; filters are those of `listing.listed`. `words`: each is in the name or in the card.
-        `running`: those that serve now; `stages`: those in one of them."""
+        `running`: those that serve now; `stages`: those in one of them; `uses`: those whose card names
+        this model or dataset."""
         c = t.spaces.c
         query = _SELECT if sdk is None else _SELECT.where(c.sdk == sdk)
-        query = query.where(*matching(t.spaces, words, _SAID))
+        # A tag is in the text, too, where it is found sooner.
+        query = query.where(*matching(self._db, t.spaces, RepoKind.SPACE, [*words, *([tag] if tag else [])]))
+        if uses:
+            query = query.where(using(self._db, t.spaces, *uses))
         if tag:
             query = query.where(c.card["tags"].as_string().icontains(f'"{tag}"', autoescape=True))
         if hardware:
@@ -123,6 +129,8 @@ class Spaces:
         if "name" in values:
             values["name_lower"] = str(values["name"]).lower()
         self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(**values))
+        if "name" in values:
+            refresh(self._db, RepoKind.SPACE, space_id)
 
     def tell(self, space_id: str) -> None:
         """Have the gateways hear of it again: something that they show beside the row has changed."""
@@ -133,7 +141,10 @@ class Spaces:
         False, nothing written."""
         c = t.spaces.c
         query = sa.update(t.spaces).where(c.id == space_id, c.sha.is_not_distinct_from(before), c.frozen.is_(frozen))
-        return bool(self._db.execute(query.values(look_at=look_at, **values)).rowcount)
+        followed = bool(self._db.execute(query.values(look_at=look_at, **values)).rowcount)
+        if followed:
+            refresh(self._db, RepoKind.SPACE, space_id)
+        return followed
 
     def thaw(self, space_id: str, *, look_at: float) -> bool:
         """Let the wish follow main again, at once to the commit that waits; False when it was not frozen. With what waited comes
@@ -146,7 +157,10 @@ class Spaces:
             "frozen": False,
         }
         query = sa.update(t.spaces).where(c.id == space_id, c.frozen.is_(True))
-        return bool(self._db.execute(query.values(look_at=look_at, last_activity=look_at, **wish)).rowcount)
+        thawed = bool(self._db.execute(query.values(look_at=look_at, last_activity=look_at, **wish)).rowcount)
+        if thawed:
+            refresh(self._db, RepoKind.SPACE, space_id)
+        return thawed
 
     def bump(self, space_id: str, counter: str, *, look_at: float, **values: object) -> None:
         """Add one to a counter of the wish (restarts, rebuilds, env_version)."""
@@ -229,6 +243,7 @@ class Spaces:
 
     def forget(self, space_id: str) -> None:
         self._db.execute(sa.delete(t.spaces).where(t.spaces.c.id == space_id))
+        forget(self._db, space_id)
         self._changed.pop(space_id, None)
         self._forgotten = True
 
