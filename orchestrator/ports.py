@@ -281,8 +281,9 @@ class Repos(Protocol):
     def sync(self, repo_id: str, *refs: str) -> None:
         """What these refs name now is durable on return."""
 
-    def tidy(self, repo_id: str) -> None:
-        """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything."""
+    def tidy(self, repo_id: str) -> bool:
+        """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything. Returns whether
+        something is there that may be a living process's: it is to be looked at again."""
 
 
 # --------------------------------------------------------------------------------------------------------- objects

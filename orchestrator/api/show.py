@@ -7,6 +7,7 @@ from orchestrator.api import views
 from orchestrator.api.params import is_storable
 from orchestrator.api.parts import Parts
 from orchestrator.api.repo_views import Shown
+from orchestrator.api.safetensors import weights
 from orchestrator.domain.caller import Caller, role_on
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.space import Role
@@ -57,6 +58,7 @@ def shown(
         lambda: parts.repos.size(repo.id) + parts.large.usage(repo.id),
         trend,
         lambda: _config(parts, repo, sha),
+        lambda: weights(parts, repo, sha) if sha else None,
         lambda: _users(parts, caller, repo),
     )
 

@@ -23,6 +23,12 @@ class Owner:
     is_admin: bool = False
     password_hash: str = ""
     created_at: float = 0.0
+    private_by_default: bool = False  #: of an organisation: its new repos, unless somebody says otherwise
+
+    @property
+    def visibility(self) -> Visibility:
+        """Of a new repo of which nobody says who may see it."""
+        return Visibility.PRIVATE if self.private_by_default else Visibility.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)

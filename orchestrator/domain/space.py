@@ -93,6 +93,14 @@ def check_name(name: str, what: str = "name", reserved: frozenset[str] = RESERVE
     return name
 
 
+def check_fullname(text: str) -> str:
+    """The name that people read, with single spaces. Raises Invalid `PROFILE`."""
+    text = " ".join(text.split())
+    if len(text) > 100 or not text.isprintable():
+        raise Invalid("PROFILE", "a full name has at most 100 printable characters")
+    return text
+
+
 def subdomain(owner: str, name: str, taken: Callable[[str], bool] = lambda label: False) -> str:
     """The host label of a Space: `acme/My_Demo` -> `acme-my-demo`, at most 63 characters. `a-b/c` and `a/b-c` would
     collide, and a long name would not fit: then a short hash of the id is added. `taken` tells whether a label is in use."""

@@ -266,7 +266,11 @@ class Care:
                 asked, silent = asked + 1, 0 if ready else silent + 1
                 if ready or (told.get("ready_at") and lost and silent >= _SILENT):
                     self._note(case, pod, _answered(told, ready))
-                elif any(pod is one for one in case.standing) and not told.get("ready_at") and (reason or asked * pause > 3.0):
+                elif (
+                    any(pod is one for one in case.standing)
+                    and not told.get("ready_at")
+                    and (reason or asked * pause > 3.0)
+                ):
                     self._note(case, pod, self._in_the_way(uid, reason, case.note, asked))
                 pause = min(1.0 if lost else 0.25, pause * 1.1)
         finally:

@@ -64,7 +64,9 @@ def answers(pod: Mapping, noted: Mapping[str, Mapping]) -> bool:
     """Whether it answered when it was last asked, and its container is the one that did."""
     found = noted.get(pod["metadata"]["uid"], {})
     same = found.get("restarts", 0) == facts.restarts(pod)
-    return bool(found.get("ready_at") and not found.get("silent") and same and facts.running(pod) and not facts.over(pod))
+    return bool(
+        found.get("ready_at") and not found.get("silent") and same and facts.running(pod) and not facts.over(pod)
+    )
 
 
 def answering(deployment: Mapping, pods: Sequence[Mapping]) -> list[Mapping]:

@@ -14,7 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from orchestrator.domain.caller import STRANGER, Caller, role_in
 from orchestrator.domain.grants import from_json
 from orchestrator.domain.records import AuditRow, Owner, Session
-from orchestrator.domain.space import RESERVED_OWNERS, Role, check_name
+from orchestrator.domain.space import RESERVED_OWNERS, Role, check_fullname, check_name
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from orchestrator.ports import Store
 from orchestrator.services.attempts import Attempts
@@ -179,25 +179,27 @@ class Accounts(Tokens):
     def add_user(
         self, name: str, *, admin: bool = False, password: str = "", fullname: str = "", actor: str = "cli"
     ) -> Owner:
-        """Raises Invalid `NAME`, `PASSWORD`, Conflict `NAME_TAKEN`."""
+        """Raises Invalid `NAME`, `PROFILE`, `PASSWORD`, Conflict `NAME_TAKEN`."""
         owner = Owner(
             new_id(),
             check_name(name, "user name", RESERVED_OWNERS),
             "user",
-            fullname or name,
+            check_fullname(fullname) or name,
             is_admin=admin,
             password_hash=self._hash(password) if password else "",
             created_at=self._clock(),
         )
         return self._add(owner, "user.add", actor)
 
-    def add_org(self, name: str, *, fullname: str = "", actor: str = "cli") -> Owner:
+    def add_org(self, name: str, *, fullname: str = "", private_by_default: bool = False, actor: str = "cli") -> Owner:
+        """Raises Invalid `NAME`, `PROFILE`, Conflict `NAME_TAKEN`."""
         owner = Owner(
             new_id(),
             check_name(name, "organisation name", RESERVED_OWNERS),
             "org",
-            fullname or name,
+            check_fullname(fullname) or name,
             created_at=self._clock(),
+            private_by_default=private_by_default,
         )
         return self._add(owner, "org.add", actor)
 
@@ -211,9 +213,7 @@ class Accounts(Tokens):
 
     def set_member(self, org_name: str, user_name: str, role: Role, actor: str = "cli") -> None:
         """Give a user a role in an organisation; Role.NONE removes them."""
-        org, user = self.owner(org_name), self.user(user_name)
-        if org.kind != "org":
-            raise Invalid("NOT_AN_ORG", f"{org.name} is a user, not an organisation")
+        org, user = self._org(org_name), self.user(user_name)
         with self._store.write() as tx:
             if role is Role.NONE:
                 tx.accounts.remove_member(org.id, user.id)
@@ -221,6 +221,19 @@ class Accounts(Tokens):
                 tx.accounts.set_member(org.id, user.id, role)
             detail = {"user": user.name, "role": role.name.lower()}
             tx.audit.add(AuditRow(self._clock(), actor, "org.member", org.name, detail))
+
+    def set_private_by_default(self, org_name: str, private: bool, actor: str = "cli") -> None:
+        """Whether new repos of an organisation are private unless somebody says otherwise. Raises NotFound, Invalid."""
+        org = self._org(org_name)
+        with self._store.write() as tx:
+            tx.accounts.update_owner(org.id, private_by_default=private)
+            tx.audit.add(AuditRow(self._clock(), actor, "org.profile", org.name, {"private_by_default": private}))
+
+    def _org(self, name: str) -> Owner:
+        org = self.owner(name)
+        if org.kind != "org":
+            raise Invalid("NOT_AN_ORG", f"{org.name} is a user, not an organisation")
+        return org
 
     def set_password(self, user: Owner, password: str, actor: str = "cli") -> None:
         """A new password; ends the user's browser sessions. Raises Invalid `PASSWORD` for one of under 8 characters."""

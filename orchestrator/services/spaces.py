@@ -29,7 +29,7 @@ class NewSpace:
     name: str
     organization: str | None = None
     sdk: str | None = None
-    visibility: Visibility = Visibility.PUBLIC
+    visibility: Visibility | None = None  #: None: as its owner's usually are
     hardware: str | None = None
     sleep_after: float | None = None
     title: str = ""
@@ -150,7 +150,7 @@ class Spaces:
                 owner.id,
                 new.name,
                 subdomain(owner.name, new.name, tx.spaces.labels_taken),
-                new.visibility,
+                new.visibility or owner.visibility,
                 Wish("", hardware=default.name, sleep_after=sleep_after),
                 creator_id=caller.user.id if caller.user else "",
                 sdk=new.sdk,
@@ -172,7 +172,8 @@ class Spaces:
         return self.get(space.id) or space
 
     def create_for_push(self, caller: Caller, owner: str, name: str) -> Space:
-        """The Space that a first push makes: public, everything else from its README. An existing one is returned."""
+        """The Space that a first push makes, seen as its owner's usually are, all else from its README. One that is there is
+        returned."""
         try:
             return self.create(caller, NewSpace(name, organization=owner))
         except Conflict:

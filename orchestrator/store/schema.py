@@ -48,6 +48,7 @@ owners = Table(
     Column("is_admin", Boolean, nullable=False, default=False),
     Column("password_hash", String(200), nullable=False, default=""),
     Column("created_at", Float, nullable=False),
+    Column("private_by_default", Boolean, nullable=False, default=False, server_default=false()),
 )
 
 members = Table(

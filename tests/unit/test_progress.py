@@ -83,7 +83,11 @@ def test_while_it_builds_what_comes_is_what_came_last_time():
 
 def test_a_failed_build_ends_in_the_phase_that_failed():
     failed = build(BuildState.FAILED, phases={"queued": 1.0, "clone": 0.3, "resolve": 2.5, "total": 2.8})
-    assert told(Stage.BUILD_ERROR, [failed])[1:4] == [("clone", "done", 0.3), ("resolve", "bad", 2.5), ("install", "todo", None)]
+    assert told(Stage.BUILD_ERROR, [failed])[1:4] == [
+        ("clone", "done", 0.3),
+        ("resolve", "bad", 2.5),
+        ("install", "todo", None),
+    ]
 
 
 def test_a_build_of_before_there_were_phases_is_one_step():
@@ -130,7 +134,10 @@ def test_clocks_that_differ_make_no_step_shorter_than_nothing():
 
 def test_what_is_usual_is_the_middle():
     assert usual([{"install": 1.0}, {"install": 100.0, "push": 2.0}, {"install": 3.0}]) == {"install": 3.0, "push": 2.0}
-    assert seconds(build(BuildState.SUCCEEDED, phases={"push": 1.0, "clone": 2.0, "total": 3.0})) == {"clone": 2.0, "push": 1.0}
+    assert seconds(build(BuildState.SUCCEEDED, phases={"push": 1.0, "clone": 2.0, "total": 3.0})) == {
+        "clone": 2.0,
+        "push": 1.0,
+    }
 
 
 # ------------------------------------------------------------------------------------------------------- instances
