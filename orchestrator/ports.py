@@ -7,7 +7,7 @@
     Bell       services/bell.py                bells/redis.py
     Logs       logs/files.py                   (the same on a volume, with that bell)
     Repos      repos/git.py                    (the same on a volume)
-    Objects    objects/disk.py                 objects/s3.py
+    Objects    objects/disk.py                 objects/s3.py (in ports_objects.py)
     Store      store/ on SQLite                store/ on PostgreSQL
     Names      names/dns.py                    (the same; tests say what DNS would)
 
@@ -284,54 +284,6 @@ class Repos(Protocol):
     def tidy(self, repo_id: str) -> bool:
         """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything. Returns whether
         something is there that may be a living process's: it is to be looked at again."""
-
-
-# --------------------------------------------------------------------------------------------------------- objects
-
-
-class Incoming(Protocol):
-    """Bytes on their way in, on this machine, gone unless they are kept. One thread at a time, but for `write_at`."""
-
-    def write(self, data: bytes) -> None: ...
-
-    def write_at(self, offset: int, data: bytes) -> None:
-        """For parts that come in any order; `sha256` then reads everything once more."""
-
-    @property
-    def size(self) -> int: ...
-
-    def sha256(self) -> str:
-        """Of everything so far, 64 hexadecimal digits."""
-
-    def keep(self, place: str) -> None:
-        """Store the bytes under a new name; durable on return. Raises Unavailable."""
-
-    def close(self) -> None:
-        """Let go; what was neither kept nor named is removed."""
-
-    def drop(self) -> None:
-        """Remove what was not kept."""
-
-
-class Objects(Protocol):
-    """Large objects by a name that is never used twice (`place`). Knows no repo and no owner."""
-
-    def receive(self, name: str = "") -> Incoming:
-        """`name`: bytes that come in several requests, found again under it for some hours. Raises Unavailable."""
-
-    def size(self, place: str) -> int | None:
-        """Bytes, None when it is not there. Raises Unavailable."""
-
-    def read(self, place: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes `start` to `end` in chunks. Raises Unavailable, also when it is not there."""
-
-    def path(self, place: str) -> str:
-        """A file of this machine with all of it, for builders; read only. Raises Unavailable."""
-
-    def remove(self, place: str) -> None: ...
-
-    def tidy(self) -> None:
-        """Clear away what uploads that ended long ago left, and copies that nobody has read for long."""
 
 
 # ------------------------------------------------------------------------------------------------------------ bell

@@ -43,7 +43,7 @@ class HardwareWish(Body):
 
 class Embedding(Body):
     origins: Annotated[list[Annotated[str, Field(max_length=400)]], Field(max_length=100)] | None = Field(
-        description="such as https://example.com or https://*.example.com; []: this console alone; null: any"
+        description="each a scheme and a host, with *. for all below it; []: this console alone; null: any"
     )
 
 

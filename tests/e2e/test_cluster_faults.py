@@ -1,8 +1,8 @@
 """The servers that a team's Podium stands on are stopped, cut off and restarted, while visitors ask without pause, an author
 pushes without pause, and a gateway dies in the middle of each fault. What must hold is judged by `tests.team.Storm`: every
 question is answered, no version comes back, every push that git called done is built or superseded, and after healing what main
-says is what runs. Outages last seconds here, not minutes: beyond the time limits and the longest back-off nothing new happens. Who wants to see it
-sets PODIUM_TEST_OUTAGE to the seconds that the long ones shall last.
+says is what runs. Outages last seconds here, not minutes: beyond the time limits and the longest back-off nothing new happens.
+Who wants to see it sets PODIUM_TEST_OUTAGE to the seconds that the long ones shall last.
 
 helm/podium/README.md tells of the faults and what was measured."""
 
