@@ -104,7 +104,7 @@ def steps(space: Space, builds: Sequence[Build], runs: Sequence[Run]) -> tuple[S
     started = usual(known)
     before = _building(space, build, seconds(good[0]) if good else dict.fromkeys(_FIRST), past.get)
     if build is None or build.state is not BuildState.SUCCEEDED or build.image is None:
-        return (*before, *_todo(_LAUNCH, started.get))
+        return (*before, *_todo(() if build and build.state is BuildState.FAILED else _LAUNCH, started.get))
     key = space.wish.launch_key(build.image.id)
     last = next((one for one in runs if one.launch_key == key), None)
     if any(one.build == build.number and one.ready_at is not None for one in runs if one is not last):
@@ -132,12 +132,7 @@ def _building(space: Space, build: Build | None, shape: Iterable[str], usual: Us
         return queued, *(_done(seconds(build)) or (Step("build", "done", length(build)),))
     bad = _last(build.phases) or "build"
     took = build.phases.get(bad, length(build))
-    return (
-        queued,
-        *_done(seconds(build), bad),
-        Step(bad, "bad", took),
-        *_todo([name for name in shape if _ORDER[name] > _ORDER[bad]], lambda _: None),
-    )
+    return queued, *_done(seconds(build), bad), Step(bad, "bad", took)
 
 
 def _starting(space: Space, run: Run | None, usual: Usual) -> tuple[Step, ...]:
@@ -166,7 +161,7 @@ def _failed(space: Space, run: Run | None, usual: Usual) -> tuple[Step, ...]:
         return Step("start", "now", since=space.stage_since, usual=usual("start")), *_todo(("ready",), usual)
     ended = run.ended_at if run else None
     took = max(0.0, ended - run.started_at) if run and ended else None
-    return *_done(told, bad), Step(bad, "bad", took), *_todo(_LAUNCH[_LAUNCH.index(bad) + 1 :], usual)
+    return *_done(told, bad), Step(bad, "bad", took)
 
 
 def _done(told: Mapping[str, float], but: str = "") -> tuple[Step, ...]:

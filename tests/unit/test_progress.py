@@ -83,11 +83,14 @@ def test_while_it_builds_what_comes_is_what_came_last_time():
 
 def test_a_failed_build_ends_in_the_phase_that_failed():
     failed = build(BuildState.FAILED, phases={"queued": 1.0, "clone": 0.3, "resolve": 2.5, "total": 2.8})
-    assert told(Stage.BUILD_ERROR, [failed])[1:4] == [
-        ("clone", "done", 0.3),
-        ("resolve", "bad", 2.5),
-        ("install", "todo", None),
-    ]
+    assert told(Stage.BUILD_ERROR, [failed])[1:] == [("clone", "done", 0.3), ("resolve", "bad", 2.5)]
+
+
+def test_an_app_that_failed_ends_in_the_step_that_it_did_not_reach():
+    good = build(BuildState.SUCCEEDED, phases={"clone": 0.1})
+    failed = replace(RUN, placed_at=120.0, begun_at=121.0, ended_at=125.0, fault=Fault("APP_EXITED", "no torch"))
+    assert told(Stage.RUNTIME_ERROR, [good], [failed])[-1] == ("ready", "bad", 5.0)
+    assert told(Stage.APP_STARTING, [good], [failed])[-2:] == [("start", "now", 100.0), ("ready", "todo", None)]
 
 
 def test_a_build_of_before_there_were_phases_is_one_step():

@@ -3,8 +3,8 @@
 
 import { paint } from "./ansi.js";
 
-const ROWS = 200; // of a chunk, at most
-const CHARS = 60_000;
+const ROWS = 100; // of a chunk, at most
+const CHARS = 40_000;
 const SHOWN = 20_000; // characters of a line that are put into the page
 const SLICE = 8; // milliseconds that searching may hold up everything else
 const ESCAPES = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?/g;
