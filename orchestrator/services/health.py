@@ -16,8 +16,9 @@ from orchestrator.services.pulse import Pulse
 from orchestrator.services.routes import RouteFeed
 
 log = logging.getLogger(__name__)
-EVERY = 30.0  #: seconds between two rounds
-SILENT = 100.0  #: seconds without a word after which a process is missed
+EVERY = 60.0  #: seconds between two rounds
+FRESH = 10.0  #: seconds after which somebody who looks has the parts asked again, for the next look
+SILENT = 150.0  #: seconds without a word after which a process is missed
 SLOW = 5.0  #: seconds that a part may take to answer
 LATE = 60.0  #: seconds that a build waits before something is wrong with the builders
 _ORDER = ("bad", "busy", "good")
@@ -44,6 +45,7 @@ class _Asked:
     def __init__(self, check: Check, clock: Callable[[], float]) -> None:
         self.check, self._clock = check, clock
         self.begun: float | None = None  #: since when it is being asked
+        self.ended = float("-inf")
         self._part = Part(check.name, "busy", "not asked yet")
 
     def start(self) -> None:
@@ -60,7 +62,7 @@ class _Asked:
             log.exception("checking %s", self.check.name)
             self._take("bad", f"it could not be asked: {type(error).__name__}")
         finally:
-            self.begun = None
+            self.begun, self.ended = None, self._clock()
 
     def _take(self, tone: str, words: str) -> None:
         since = self._part.since if self._part.tone == tone else self._clock()
@@ -133,6 +135,9 @@ class Health:
             heard, sequence = tx.figures.heard(), tx.spaces.route_seq()
             builders = self._of_builds(tx, heard, now)
         here = self._pulse.me()
+        for one in self._checks:
+            if now - one.ended > FRESH:
+                one.start()
         others = [one for one in heard if one.name != here.name]
         live = {one.name: one for one in self._feed.listening()}
         found = [self._of_us(here), *(self._of(live.get(one.name, one), sequence, now) for one in others), builders]

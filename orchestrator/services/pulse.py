@@ -11,7 +11,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.ports import Store
 
 log = logging.getLogger(__name__)
-EVERY = 30.0  #: seconds
+EVERY = 60.0  #: seconds
 FORGOTTEN = 3600.0  #: seconds after which one that was not heard of is not spoken of any more
 
 

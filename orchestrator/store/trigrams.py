@@ -85,6 +85,7 @@ def put(connection: sa.Connection, some: list) -> None:
         values = {"repo_id": repo_id, "kind": kind.value, "name": name.lower(), "text": text, "at": row.updated_at}
         found.append(values)
         used += [{"kind": of.value, "name": what, "space_id": repo_id} for of, what in uses_of(kind, card)]
-    connection.execute(sa.insert(search), found)
+    # Asked to return something, the drivers send many rows at once.
+    connection.execute(sa.insert(search).returning(search.c.n), found)
     if used:
-        connection.execute(sa.insert(uses), used)
+        connection.execute(sa.insert(uses).returning(uses.c.space_id), used)
