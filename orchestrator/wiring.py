@@ -157,9 +157,7 @@ def control(settings: Settings) -> Control:
     oauth = OAuth.at(settings.key_directory, store, settings.public_url, settings.app_url, settings.app_endpoint)
     environment = _environment(settings, store, belfry, oauth.environment)
     tell, hooks = webhook(settings)
-    allotment = Allotment.of(
-        store, belfry, running, flavours, settings.sleep_after, tell, replicas=settings.replicas
-    )
+    allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after, tell, replicas=settings.replicas)
     spaces = Spaces(
         store,
         repos,

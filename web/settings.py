@@ -130,6 +130,7 @@ ACTIONS: dict[str, Action] = {
     "unset": (_unset, "environment", "/settings"),
     "sleep": (_sleep, "sleep", "/settings"),
     "hardware": (hardware.choose, "hardware", "/settings"),
+    "replicas": (hardware.replicas, "replicas", "/settings"),
     "withdraw": (hardware.withdraw, "hardware", "/settings"),
     "visibility": (visibility, "visibility", "/settings"),
     "pause": (_pause, "", ""),

@@ -33,7 +33,9 @@ def affordable(wish: Wish, seen: Seen, have: int = 0) -> int:
 def scaled(decision: Decision, wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
     """The decision, with as many replicas as wished for of what serves or starts."""
     ending = {act.instance_id for act in decision.do if isinstance(act, Stop | Reap)}
-    staying = [i for i in seen.instances if i.state in _HERE and i.id not in ending and i.hardware in ("", wish.hardware)]
+    staying = [
+        i for i in seen.instances if i.state in _HERE and i.id not in ending and i.hardware in ("", wish.hardware)
+    ]
     do = tuple(Scale(i.id, count) for i in staying if (count := affordable(wish, seen, i.asked)) != i.asked)
     decision = replace(decision, do=(*do, *decision.do)) if do else decision
     if decision.stage is not Stage.RUNNING:

@@ -32,7 +32,9 @@ _LENGTH = 45.0  #: seconds of one watch
 _STALE = 15.0  #: seconds beyond that after which what was heard before is no answer any more
 _FIRST = 5.0  #: seconds that the first look may take until Podium goes on without
 _QUICK = 1.0
-_ONE_WRITER = "/data is a volume that one replica at a time may use here (PODIUM_KUBE_STORAGE_MODE is not ReadWriteMany)"
+_ONE_WRITER = (
+    "/data is a volume that one replica at a time may use here (PODIUM_KUBE_STORAGE_MODE is not ReadWriteMany)"
+)
 
 
 class KubernetesRuntime:

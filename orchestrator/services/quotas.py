@@ -34,9 +34,7 @@ class Quotas:
             )
         return f"{why}; choose other hardware, or ask an admin" if why else ""
 
-    def denial(
-        self, tx, owner_id: str, owner: str, hardware: Hardware, granted: bool = False, joining: int = 0
-    ) -> str:
+    def denial(self, tx, owner_id: str, owner: str, hardware: Hardware, granted: bool = False, joining: int = 0) -> str:
         """The same within a transaction, for a Space that may not be there yet: see domain/quota.py."""
         granted = granted or hardware.name == self._default
         quotas = {quota.flavor: quota for quota in tx.hardware.quotas(owner_id, lock=joining > 0)}

@@ -97,9 +97,7 @@ class Meter:
         begin = now if one.waiting else min(now, one.started_at)
         price = flavor.price if flavor else 0.0
         owner = space.owner_id, space.owner
-        return Usage(
-            one.id, one.started_at, space.id, space.full_name, *owner, name, price, begin, max(now, begin)
-        )
+        return Usage(one.id, one.started_at, space.id, space.full_name, *owner, name, price, begin, max(now, begin))
 
     def _stop_denied(self, running, now: float) -> None:
         """Have the reconciler look at what has become too much."""

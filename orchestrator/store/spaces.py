@@ -189,13 +189,17 @@ class Spaces:
     def queue(self) -> "list[tuple[str, str, float, int]]":
         """Spaces that wait for hardware or have a place kept: (id, flavour wanted, since, replicas)."""
         c = t.spaces.c
-        query = sa.select(c.id, c.hardware, c.queued_at, c.replicas).where(c.queued_at.is_not(None), c.deleted.is_(False))
+        query = sa.select(c.id, c.hardware, c.queued_at, c.replicas).where(
+            c.queued_at.is_not(None), c.deleted.is_(False)
+        )
         return [tuple(row) for row in self._db.execute(query.order_by(c.queued_at, c.id))]
 
     def on_hardware(self, owner_id: str) -> "list[tuple[str, str, int]]":
         """The Spaces of an owner, with what each wants: (id, flavour, replicas)."""
         c = t.spaces.c
-        query = sa.select(c.id, c.hardware, c.replicas).where(c.owner_id == owner_id, c.deleted.is_(False)).order_by(c.id)
+        query = (
+            sa.select(c.id, c.hardware, c.replicas).where(c.owner_id == owner_id, c.deleted.is_(False)).order_by(c.id)
+        )
         return [tuple(row) for row in self._db.execute(query)]
 
     def look_again(self, space_id: str, at: float) -> None:

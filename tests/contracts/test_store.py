@@ -716,7 +716,12 @@ def test_replicas_of_an_instance_are_one_run(store):
     ann = owner(store, "ann")
     add(store, one := space(1, ann))
     with store.write() as tx:
-        for name, begin, until in (("s-1/a", 0.0, 50.0), ("s-1/b", 10.0, 90.0), ("s-1/c", 200.0, 210.0), ("s-2", 80.0, 95.0)):
+        for name, begin, until in (
+            ("s-1/a", 0.0, 50.0),
+            ("s-1/b", 10.0, 90.0),
+            ("s-1/c", 200.0, 210.0),
+            ("s-2", 80.0, 95.0),
+        ):
             tx.usage.extend(replace(used(one.id, ann, begin, until), instance_id=name))
     with store.read() as tx:
         assert tx.usage.runs(one.id, 0.0, 1e6) == [(0.0, 90.0), (80.0, 95.0), (200.0, 210.0)]

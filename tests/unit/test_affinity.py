@@ -16,7 +16,9 @@ ALL = [number(n) for n in range(KEYS)]
 
 def test_every_gateway_chooses_the_same_in_whatever_order_it_heard_of_them():
     assert choose(b"1f3", SIX) == choose(b"1f3", SIX[::-1]) == ranked(b"1f3", SIX)[0]
-    assert choose(b"1f3", ("10.0.0.1:1", "10.0.0.2:1", "[fd00::7]:1")) == "[fd00::7]:1", "also after an update of Python"
+    assert choose(b"1f3", ("10.0.0.1:1", "10.0.0.2:1", "[fd00::7]:1")) == "[fd00::7]:1", (
+        "also after an update of Python"
+    )
 
 
 def test_one_that_goes_moves_its_own_visitors_only():
