@@ -38,6 +38,7 @@ DONE = {
     "variable": "Variable saved. The app restarts with it.",
     "unset": "Removed. The app restarts without it.",
     "hardware": "Hardware saved.",
+    "replicas": "Replicas saved. What runs goes on.",
     "asked": "Asked. An admin decides; the answer is shown here.",
     "withdrawn": "Taken back.",
     "approve": "Given. The Space moves now.",

@@ -1,6 +1,6 @@
 """The gateway itself: takes each request through admission, decision and action. Owns the shared state (table, pools,
-limits); where an app is reached is in `upstreams`, bytes are moved in `client`, `forward` and `upgrade`, what happens because
-time passes is in `clock`."""
+limits); the way to an app is in `upstreams`, bytes are moved in `client`, `forward` and `upgrade`, what happens because time
+passes is in `clock`."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -53,9 +53,7 @@ APP_RESPONSE: dict[bytes, bool] = {
 
 #: Ours: an app neither sees nor sets them. Browsers send the console's to no app; other clients may not be as careful.
 _OUR_COOKIES = frozenset(
-    prefix + name
-    for prefix in (b"", b"__Host-")
-    for name in (b"podium-app", b"podium-replica", b"podium-session", b"podium-form")
+    prefix + b"podium-" + name for prefix in (b"", b"__Host-") for name in (b"app", b"form", b"replica", b"session")
 )
 #: Connection values that name no further header.
 PLAIN_CONNECTION = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close", b"upgrade", b"Upgrade", b""))

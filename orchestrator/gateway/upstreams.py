@@ -59,8 +59,8 @@ async def connect(gate: object, request: Request, pool: Pool) -> None:
 
 
 def _unreachable(gate: object, request: Request, pool: Pool, reason: str) -> None:
-    """Nothing was sent yet, so it may be tried again for a while: by another replica at once, or because an app may be about to
-    be replaced, the control plane may be restarting."""
+    """Nothing was sent yet, so it may be tried again for a while: with another replica at once, or because an app may be about
+    to be replaced, the control plane may be restarting."""
     if request.client.request is not request:
         return
     now = monotonic()

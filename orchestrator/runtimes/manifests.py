@@ -22,8 +22,6 @@ from orchestrator.runtimes.container import Note
 
 OWNER, SPACE, INSTANCE = "podium/owner", "podium/space", "podium/instance"
 NOTE, SEEN, STOP_AT, SHRINK = "podium/note", "podium/seen", "podium/stop-at", "podium/shrink"
-#: Of pods of one ReplicaSet those with less of it go first.
-_COST = "controller.kubernetes.io/pod-deletion-cost"
 LAST_WORDS = "/dev/termination-log"  #: how the app ended, from the launcher to the pod's status
 ROOM = 5.0  #: seconds that the launcher gets beside the app's own grace
 LOST_AFTER = 30  #: seconds that a node may be silent before its pods are given up
@@ -213,11 +211,6 @@ def replicas(count: int) -> dict:
 def shrink(count: int, when: float) -> dict:
     """A patch that keeps the wish for fewer pods."""
     return {"metadata": {"annotations": {SHRINK: f"{count} {when:.3f}"}}}
-
-
-def first_to_go() -> dict:
-    """A patch for a pod that goes when there are to be fewer."""
-    return {"metadata": {"annotations": {_COST: "-1000"}}}
 
 
 def secret_of(deployment: Mapping) -> str:

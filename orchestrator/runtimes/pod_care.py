@@ -18,7 +18,7 @@ from orchestrator.runtimes import look, manifests, pods, standing
 from orchestrator.runtimes import pod_facts as facts
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.follow import Follower, last_time
-from orchestrator.runtimes.kubernetes_api import Cluster, Refused
+from orchestrator.runtimes.kubernetes_api import Cluster
 from orchestrator.runtimes.pod_log import PodLog, StampedLog
 
 log = logging.getLogger("podium.kubernetes")
@@ -26,6 +26,7 @@ _TICK = 1.0  #: seconds between rounds that nobody rang for
 _SWEEP = 600.0  #: seconds between looks for what nobody owns
 _PULL = 20.0  #: seconds that a pod may fail to get its image
 _STUCK = 30.0  #: seconds beyond its grace after which a pod on a silent node is taken for dead
+_LATELY, _LONGEST_PAUSE = 600.0, 300.0  #: seconds that count, and seconds until a replica that ended is replaced
 _SKEW = 5.0  #: seconds by which clocks may differ
 _SILENT = 3  #: probes without an answer until an app on a silent node is taken for lost
 
@@ -70,11 +71,13 @@ class Care:
         self._lock_file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._held = False
         self._closed, self._rung = threading.Event(), threading.Event()
-        self._followers: dict[tuple[str, str, int], Follower] = {}  #: by instance, the pod's uid, and its restarts
+        self._followers: dict[tuple[str, str], Follower] = {}  #: by instance and the pod's uid
         self._told: dict[str, dict] = {}  #: the launcher's last word, by the pod's uid
         self._probing: set[str] = set()
         self._noting = tuple(threading.Lock() for _ in range(16))  #: replicas of one instance are noted in one place
         self._leads_since = 0.0
+        self._ended: dict[str, float] = {}  #: replicas that are to be replaced, by uid: when
+        self._ends: dict[str, list[float]] = {}  #: when replicas of an instance ended lately
         self._swept = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="pods", daemon=True)
 
@@ -125,12 +128,12 @@ class Care:
             if own:
                 self._give_up(case, own[0], now)
             self._finish(case, now)
-        there = {pod["metadata"]["uid"]: facts.restarts(pod) for case in cases.values() for pod in case.pods}
-        for key, follower in list(self._followers.items()):
-            if key[1] not in there or (follower.heard and key[2] < there[key[1]]):
-                self._followers.pop(key).tick()
-        for uid in [one for one in self._told if one not in there]:
-            del self._told[uid]
+        there = {pod["metadata"]["uid"] for case in cases.values() for pod in case.pods}
+        for key in [one for one in self._followers if one[1] not in there]:
+            self._followers.pop(key).tick()
+            self._told.pop(key[1], None)
+        self._ended = {uid: due for uid, due in self._ended.items() if uid in there}
+        self._ends = {name: times for name, times in self._ends.items() if name in cases}
         for follower in list(self._followers.values()):
             follower.tick()
         if time.monotonic() - self._swept > _SWEEP:
@@ -144,6 +147,8 @@ class Care:
         seconds to clean up after containers that have ended. A pod that writes to a volume is left to it."""
         about = case.deployment["metadata"]
         if not about.get("deletionTimestamp"):
+            if case.seen.state is InstanceState.READY:
+                self._replace(case, now)
             if case.seen.state is not InstanceState.STOPPING:
                 self._shrink(case, now)
             elif not case.seen.draining or not any(facts.alive(pod) for pod in case.pods):
@@ -155,16 +160,30 @@ class Care:
             if over and dead and not facts.volume(pod):
                 self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"]["uid"], grace=0)
 
+    def _replace(self, case: Case, now: float) -> None:
+        """Have another pod in the place of a replica whose app has ended while others answer, the later the more of them ended
+        lately: by itself a kubelet would run the app again as it was, with the files that it left."""
+        for pod in case.pods:
+            about = pod["metadata"]
+            if about.get("deletionTimestamp") or not pods.ended([pod], case.note):
+                continue
+            if about["uid"] not in self._ended:
+                lately = [at for at in self._ends.get(case.note.id, ()) if at > now - _LATELY]
+                self._ends[case.note.id] = [*lately, now]
+                self._ended[about["uid"]] = now + min(_LONGEST_PAUSE, 2.0 ** (len(lately) + 1))
+            if now >= self._ended[about["uid"]]:
+                self._cluster.delete("pods", about["name"], about["uid"], grace=0)
+
     def _shrink(self, case: Case, now: float) -> None:
-        """Take away the replicas that are too many once they have drained, and no others."""
+        """Take away the replicas that are too many once they have drained, and no others. Left to itself the cluster would
+        choose; what it makes in their place before it hears of the number is not running yet, so it goes first."""
         less = standing.shrinking(case.deployment)
         if less is None or now < less[1]:
             return
         kept = {pod["metadata"]["uid"] for pod in case.standing}
-        for pod in case.pods:
-            if pod["metadata"]["uid"] not in kept and not pod["metadata"].get("deletionTimestamp"):
-                with suppress(LookupError, Refused):
-                    self._cluster.patch("pods", pod["metadata"]["name"], manifests.first_to_go())
+        for about in [pod["metadata"] for pod in case.pods]:
+            if about["uid"] not in kept and not about.get("deletionTimestamp"):
+                self._cluster.delete("pods", about["name"], about["uid"])
         with suppress(LookupError):
             self._keep(self._cluster.patch("deployments", case.note.id, manifests.replicas(less[0])))
 
@@ -198,9 +217,9 @@ class Care:
     # -- its log
 
     def _follow(self, case: Case, pod: Mapping) -> None:
-        uid, note, turn = pod["metadata"]["uid"], case.note, facts.restarts(pod)
-        key = (note.id, uid, turn)
-        if key in self._followers or not facts.begun(pod) or (turn and case.seen.state is InstanceState.EXITED):
+        uid, note = pod["metadata"]["uid"], case.note
+        key = (note.id, uid)
+        if key in self._followers or not facts.begun(pod):
             return
         path = self._logs / f"{note.id}.log"
         since = last_time(path)
@@ -218,7 +237,7 @@ class Care:
 
         def running() -> bool:
             self._closed.wait(0.3)  # the kubelet needs a moment to tell
-            return not self._closed.is_set() and facts.alive(now()[1], turn)
+            return not self._closed.is_set() and facts.alive(now()[1])
 
         def ending() -> str:
             found, one = now()
@@ -232,11 +251,11 @@ class Care:
             self._told[uid] = status
             self._rung.set()
 
-        opened = PodLog(self._cluster, pod["metadata"]["name"], log, said, lambda: facts.restarted(now()[1], turn))
+        opened = PodLog(self._cluster, pod["metadata"]["name"], log, said, lambda: facts.restarted(now()[1]))
         self._followers[key] = Follower(path, self._log_limit, opened, running, ending, since, log)
         self._followers[key].start()
 
-    def _others_write(self, key: tuple[str, str, int]) -> bool:
+    def _others_write(self, key: tuple[str, str]) -> bool:
         """Whether the log goes on without this one."""
         return any(one[0] == key[0] and one != key and not f.heard for one, f in list(self._followers.items()))
 

@@ -61,11 +61,6 @@ def time_of(text: str) -> float:
         return 0.0
 
 
-def restarts(pod: Mapping) -> int:
-    """How often its container was started again."""
-    return int(container_of(pod).get("restartCount") or 0)
-
-
 def begun(pod: Mapping) -> bool:
     """Whether its container has been started, so that there is a log."""
     state, last = container_of(pod).get("state") or {}, container_of(pod).get("lastState") or {}
@@ -77,19 +72,15 @@ def begun_at(pod: Mapping) -> float:
     return time_of(((container_of(pod).get("state") or {}).get("running") or {}).get("startedAt", ""))
 
 
-def restarted(pod: Mapping | None, turn: int = 0) -> bool:
-    """Whether the container that was started for the `turn`th time again (0: for the first time) is the one before now."""
-    if turn:
-        return pod is not None and restarts(pod) > turn
+def restarted(pod: Mapping | None) -> bool:
+    """Whether the container that counts is the one before."""
     return "terminated" in (container_of(pod).get("lastState") or {})
 
 
-def alive(pod: Mapping | None, turn: int = 0) -> bool:
-    """Whether that container runs, or has not begun to."""
+def alive(pod: Mapping | None) -> bool:
+    """Whether its first container runs, or has not begun to."""
     if pod is None or over(pod):
         return False
-    if turn:
-        return running(pod) and restarts(pod) == turn
     return not restarted(pod) and "terminated" not in (container_of(pod).get("state") or {})
 
 

@@ -1,8 +1,7 @@
 """Which pods of a Deployment count as its replicas, and what has been noted of each. Pure.
 
 What was seen of pods is one annotation of the Deployment, so that every control plane knows the same: of a single pod
-`{"pod": uid, ...}`, of several `{"pods": {uid: {...}}}`. It holds for the container that ran then, not for one that was
-started again since."""
+`{"pod": uid, ...}`, of several `{"pods": {uid: {...}}}`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -35,25 +34,24 @@ def told(deployment: Mapping) -> dict[str, dict]:
         return {}
     if not isinstance(found, dict):
         return {}
-    several = found.get("pods") if isinstance(found.get("pods"), dict) else {str(found.get("pod")): found}
+    one = {str(found.get("pod")): {name: value for name, value in found.items() if name != "pod"}}
+    several = found["pods"] if isinstance(found.get("pods"), dict) else one
     return {uid: one for uid, one in several.items() if isinstance(one, dict)}
 
 
 def told_of(deployment: Mapping, pod: Mapping | None) -> dict:
-    """What has been noted of this very pod; {} when it was of a container of it that is gone."""
-    found = told(deployment).get(pod["metadata"]["uid"], {}) if pod else {}
-    return found if pod and found.get("restarts", 0) == facts.restarts(pod) else {}
+    """What has been noted of this very pod."""
+    return told(deployment).get(pod["metadata"]["uid"], {}) if pod else {}
 
 
 def noting(deployment: Mapping, pods: Sequence[Mapping], pod: Mapping, found: Mapping) -> dict | None:
     """The annotation's value once `found` is noted of a pod, what it tells of pods that count no more left out; None when
     that changes nothing."""
     before, uid = told(deployment), pod["metadata"]["uid"]
-    found = dict(found) | ({"restarts": facts.restarts(pod)} if found and facts.restarts(pod) else {})
-    after = before | {uid: found}
+    after = before | {uid: dict(found)}
     count = {one["metadata"]["uid"] for one in _first(pods, after, asked(deployment))} | {uid}
-    kept = {name: {k: v for k, v in one.items() if k != "pod"} for name, one in after.items() if name in count and one}
-    if kept == {name: {k: v for k, v in one.items() if k != "pod"} for name, one in before.items() if one}:
+    kept = {name: one for name, one in after.items() if name in count and one}
+    if kept == {name: one for name, one in before.items() if one}:
         return None
     if len(kept) > 1:
         return {"pods": kept}
@@ -63,10 +61,8 @@ def noting(deployment: Mapping, pods: Sequence[Mapping], pod: Mapping, found: Ma
 def answers(pod: Mapping, noted: Mapping[str, Mapping]) -> bool:
     """Whether it answered when it was last asked, and its container is the one that did."""
     found = noted.get(pod["metadata"]["uid"], {})
-    same = found.get("restarts", 0) == facts.restarts(pod)
-    return bool(
-        found.get("ready_at") and not found.get("silent") and same and facts.running(pod) and not facts.over(pod)
-    )
+    runs = facts.running(pod) and not facts.restarted(pod) and not facts.over(pod)
+    return bool(found.get("ready_at") and not found.get("silent") and runs)
 
 
 def answering(deployment: Mapping, pods: Sequence[Mapping]) -> list[Mapping]:
