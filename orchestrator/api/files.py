@@ -12,7 +12,18 @@ from fastapi.responses import StreamingResponse
 
 from orchestrator.api import expanded, views
 from orchestrator.api.identity import BaseDep, PartsDep, base_url, caller_of, parts_of
-from orchestrator.api.params import Name, Owner, RepoDep, Segment, cursor_of, kind_at, listed, next_link, read_cursor
+from orchestrator.api.params import (
+    Name,
+    Owner,
+    RepoDep,
+    Segment,
+    cursor_of,
+    is_storable,
+    kind_at,
+    listed,
+    next_link,
+    read_cursor,
+)
 from orchestrator.api.ranges import bytes_between, etags, span
 from orchestrator.domain.space import Visibility
 from orchestrator.domain.tree import TreeEntry
@@ -30,6 +41,7 @@ _PATHS = 2000
 _WHOLE = 1024**2  #: bytes of a file that is answered at once; each piece of a stream is a hop to a thread and back
 #: Types that a browser shows without running anything; all else is plain text or a download.
 _SHOWN = re.compile(r"image/(png|jpeg|gif|webp|avif|bmp)|audio/[\w.+-]+|video/[\w.+-]+|application/json")
+_EMBEDDED = ("image", "audio", "video")  #: as browsers say it: part of a page that shows it, no download
 _TEXT = re.compile(r"text/.*|application/(javascript|x-sh|x-python|xml|x-yaml|toml)|image/svg\+xml|.*\+(xml|json)")
 
 
@@ -108,7 +120,8 @@ async def asked_paths(request: Request) -> Asked:
     if (
         not isinstance(paths, list)
         or len(paths) > _PATHS
-        or not all(isinstance(p, str) and "\0" not in p for p in paths)
+        or not all(isinstance(p, str) for p in paths)
+        or not is_storable(paths)
     ):
         raise Invalid("PATHS", f"send a form or a JSON body with at most {_PATHS} texts under 'paths'")
     return paths, expand is True or str(expand).lower() in ("true", "1")
@@ -196,6 +209,8 @@ def resolve(
         raise _missing(error, commit, path) from None
     if entry.type != "file":
         raise _missing(None, commit, path)
+    if "/raw/" not in request.scope["route"].path and request.headers.get("sec-fetch-dest") not in _EMBEDDED:
+        parts.downloads.note(space.id, caller.name if caller.user else caller.address)
     large = None if "/raw/" in request.scope["route"].path else parts.large.seen(space.id, [entry])[0].large
     size = large.size if large else entry.size
     headers = _headers(entry, commit, download) | {"X-Linked-Size": str(size)} | _cached(space, revision == commit)

@@ -57,10 +57,10 @@ _SPACE: _Keys = {
     "sdk": lambda s: s.repo.sdk,
     "subdomain": lambda s: s.repo.label,
 }
-#: Of models and datasets. Nobody counts downloads here.
+#: Of models and datasets.
 _PLAIN: _Keys = {
-    "downloads": lambda s: 0,
-    "downloadsAllTime": lambda s: 0,
+    "downloads": lambda s: s.repo.downloads,
+    "downloadsAllTime": lambda s: s.repo.downloads_all,
     "gated": lambda s: s.repo.gated or False,
 }
 _MODEL: _Keys = {

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from orchestrator.api.bodies import pour
 from orchestrator.api.files import REPO
-from orchestrator.api.identity import BaseDep, PartsDep
+from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenRepoDep, VoiceRepoDep
 from orchestrator.api.parts import Parts
 from orchestrator.domain.xet import SHARD_LIMIT, XORB_LIMIT
@@ -32,8 +32,9 @@ def write_token(space: VoiceRepoDep, parts: PartsDep, base: BaseDep):
 
 
 @router.get(REPO + "/xet-read-token/{revision:path}")
-def read_token(space: OpenRepoDep, parts: PartsDep, base: BaseDep):
+def read_token(space: OpenRepoDep, caller: CallerDep, parts: PartsDep, base: BaseDep):
     """Where large files may be fetched in pieces, and with what token."""
+    parts.downloads.note(space.id, caller.name if caller.user else caller.address)
     return _token(parts, base, space.id, "xet-read")
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import doctor, hardware, people, space
+from orchestrator.cli import doctor, hardware, people, space, upkeep
 from orchestrator.errors import CallerError, Unavailable
 
 app = typer.Typer(
@@ -145,6 +145,7 @@ app.add_typer(people.tokens, name="token")
 app.add_typer(space.app, name="space")
 app.add_typer(hardware.app, name="hardware")
 app.command()(doctor.doctor)
+app.command()(upkeep.gc)
 
 
 def main() -> None:

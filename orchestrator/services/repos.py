@@ -63,6 +63,10 @@ class Repositories:
             within = caller.grants.readable() if caller.grants is not None else None
             return tx.repos.list(kind, visible_to=user, all_visible=caller.is_admin, within=within, **filters)
 
+    def users(self, caller: Caller, repo: AnyRepo, limit: int) -> "list[AnyRepo]":
+        """Spaces that the caller may see and whose cards name this model or dataset, the most liked first."""
+        return self._spaces.list(caller, uses=(repo.kind, repo.full_name), sort="likes", limit=limit)
+
     # ---------------------------------------------------------------------------------------------------- commands
 
     def create(
@@ -120,6 +124,7 @@ class Repositories:
             tx.pushes.forget(repo_id)
             tx.interest.forget(repo_id)
             tx.discussions.forget(repo_id)
+            tx.collaborators.forget(repo_id)
             tx.repos.forget_names(repo_id)
             tx.repos.forget(repo_id)
 
