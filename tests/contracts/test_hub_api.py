@@ -451,5 +451,5 @@ def test_an_app_is_found_by_its_subdomain_and_opened_with_a_ticket(console):
         assert http.get("/api/spaces/ada/framed/host").json() == {"subdomain": "ada-framed", "host": found["host"]}
         assert http.get("/api/spaces/ada/framed/jwt").json()["token"].count(".") == 2
     with console.client(None) as http:
-        assert http.get("/api/spaces/by-subdomain/ada-framed").status_code == 404
+        assert http.get("/api/spaces/by-subdomain/ada-framed").status_code == 401
         assert http.get("/api/spaces/ada/framed/jwt", headers=bearer(console.bobs)).status_code == 404

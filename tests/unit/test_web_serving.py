@@ -473,7 +473,7 @@ def test_the_api_of_members(console, make):
     with console.client(console.eves) as client:
         assert client.delete(f"{at}/eve").status_code == client.get(at).status_code == 404
     with console.client(None) as client:
-        assert client.get(at).status_code == 404
+        assert client.get(at).status_code == 401
 
 
 def test_the_page_of_members(console, ada, make, browser):
