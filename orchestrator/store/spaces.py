@@ -123,7 +123,9 @@ class Spaces:
             values["name_lower"] = str(values["name"]).lower()
         self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(**values))
 
-    def follow(self, space_id: str, before: str | None, frozen: bool, *, look_at: float, **values: object) -> bool:
+    def follow(
+        self, space_id: str, before: str | None, frozen: bool = False, *, look_at: float, **values: object
+    ) -> bool:
         """Change the wish to what main is now, unless it is no longer what it was `before`, or no longer as `frozen`: then
         False, nothing written."""
         c = t.spaces.c
