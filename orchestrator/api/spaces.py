@@ -39,7 +39,7 @@ class HardwareWish(Body):
 
 class Embedding(Body):
     origins: Annotated[list[Annotated[str, Field(max_length=400)]], Field(max_length=100)] | None = Field(
-        description="such as https://example.com or https://*.example.com; []: this console alone; null: any"
+        description="each with its scheme, `*.` for all below a name; []: this console alone; null: any"
     )
 
 
