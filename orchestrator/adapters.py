@@ -10,7 +10,8 @@ from orchestrator.services.bell import LocalBell
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestrator.ports import Bell, Builds, Logs, Names, Objects, Runtime
+    from orchestrator.ports import Bell, Builds, Logs, Names, Runtime
+    from orchestrator.ports_objects import Objects
     from orchestrator.ports_provider import Provider
     from orchestrator.store.engine import Store
 

@@ -31,15 +31,19 @@ from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
 from orchestrator.services.devices import Devices
 from orchestrator.services.domains import Domains
+from orchestrator.services.downloads import Downloads
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.git_access import GitAccess
+from orchestrator.services.health import Health
 from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
+from orchestrator.services.large_care import LargeCare
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.links import SignedLinks
+from orchestrator.services.loads import Loads
 from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
@@ -50,6 +54,7 @@ from orchestrator.services.routes import RouteFeed
 from orchestrator.services.shares import Shares
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.storage import Storage
 from orchestrator.services.vault import Vault
 from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
@@ -112,6 +117,12 @@ class Console:
         )
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         hosted = Repositories(self.store, repos, accounts, spaces)
+        feed, xet = RouteFeed(self.store, bell, signing.public()), Xet(data / "xet", self.large)
+        self.freed = [2048, 1024]  #: what a dry and a real collection say
+        storage = Storage(
+            self.store, repos, lambda: {"Logs": 5000, "Images": None}, lambda space_id: 10, lambda dry: self.freed[not dry],
+            LargeCare(self.store, self.large.objects, repos, xet),
+        )  # fmt: skip
         self.parts = replace(
             Parts(
                 accounts=accounts,
@@ -121,13 +132,13 @@ class Console:
                 repos=repos,
                 logs=FileLogs(data / "logs"),
                 queue=BuildQueue(self.store, repos, bell),
-                feed=RouteFeed(self.store, bell, signing.public()),
+                feed=feed,
                 bell=bell,
                 signing=signing,
                 allotment=allotment,
                 large=self.large,
                 links=SignedLinks(signing.derived("grants")),
-                xet=Xet(data / "xet", self.large),
+                xet=xet,
                 hosted=hosted,
                 gates=Gates(self.store),
                 likes=Likes(self.store),
@@ -159,8 +170,13 @@ class Console:
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
                 visits=Visits(self.store),
+                downloads=Downloads(self.store),
+                loads=Loads(self.store, self.runtime),
+                health=Health(self.store, "here", "9.9", feed),
+                storage=storage,
                 oauth=oauth,
                 devices=Devices(self.store),
+                events=self.runtime.events,
             ),
             **changed,
         )

@@ -138,6 +138,7 @@ ACTIONS: dict[str, Action] = {
     "unset": (_unset, "environment", "/settings"),
     "sleep": (_sleep, "sleep", "/settings"),
     "hardware": (hardware.choose, "hardware", "/settings"),
+    "replicas": (hardware.replicas, "replicas", "/settings"),
     "withdraw": (hardware.withdraw, "hardware", "/settings"),
     "visibility": (visibility, "visibility", "/settings"),
     "member": (members.change, "members", "/settings"),

@@ -28,6 +28,10 @@ class SleepTime(Body):
     seconds: float = Field(description="without use until it sleeps; -1: never")
 
 
+class ReplicasWish(Body):
+    replicas: int = Field(description="equal copies of the app; 1 unless it needs more")
+
+
 class HardwareWish(Body):
     flavor: str
     sleep_seconds: float | None = Field(None, alias="sleepTimeSeconds")
@@ -39,7 +43,7 @@ class HardwareWish(Body):
 
 class Embedding(Body):
     origins: Annotated[list[Annotated[str, Field(max_length=400)]], Field(max_length=100)] | None = Field(
-        description="each with its scheme, `*.` for all below a name; []: this console alone; null: any"
+        description="each a scheme and a host, with *. for all below it; []: this console alone; null: any"
     )
 
 
@@ -123,6 +127,12 @@ def restart(space: ChangeableDep, caller: CallerDep, parts: PartsDep, factory: b
 @router.post(SPACE + "/sleeptime")
 def sleep_time(body: SleepTime, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
     return _runtime(parts, parts.spaces.set_sleep(caller, space, body.seconds))
+
+
+@router.post(SPACE + "/replicas")
+def set_replicas(body: ReplicasWish, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+    """Have so many equal copies of the app; those that run go on. Each visitor stays with one of them."""
+    return _runtime(parts, parts.allotment.replicas.set(caller, space, body.replicas))
 
 
 @router.post(SPACE + "/freeze")

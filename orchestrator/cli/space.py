@@ -81,11 +81,17 @@ def info(context: typer.Context, id: Id, json: Json = False) -> None:
             "sdk": " ".join(filter(None, (space.get("sdk"), runtime.get("sdkVersion")))),
             "revision": space.get("sha"),
             "hardware": (runtime.get("hardware") or {}).get("requested"),
+            "replicas": _replicas(runtime.get("replicas") or {}),
             "sleeps after": "never" if not asleep_after or asleep_after < 0 else seconds(asleep_after),
             "private": space.get("private"),
             "changed": moment(space.get("lastModified")),
         }
     )
+
+
+def _replicas(told: dict) -> str:
+    """Only where there are to be several."""
+    return f"{told.get('current', 0)} of {told['requested']}" if told.get("requested", 1) > 1 else ""
 
 
 @app.command()
@@ -189,6 +195,27 @@ def hardware(
     from orchestrator.cli.hardware import of_space
 
     of_space(context, id, flavor, note, cancel, first)
+
+
+@app.command()
+def replicas(
+    context: typer.Context,
+    id: Id,
+    count: Annotated[
+        int | None, typer.Argument(metavar="[COUNT]", help="How many; left out: show them.", show_default=False)
+    ] = None,
+) -> None:
+    """Show or change how many equal copies of a Space run. What runs goes on."""
+    hub = connect(context)
+    runtime = (
+        hub.post(_path(id, "/replicas"), {"replicas": count}) if count is not None else hub.get(_path(id, "/runtime"))
+    )
+    told = runtime.get("replicas") or {}
+    if count is not None:
+        return say(
+            f"{id} is to have {count} {'replica' if count == 1 else 'replicas'}; see: podium space replicas {id}"
+        )
+    facts({"wanted": told.get("requested"), "answer": told.get("current", 0), "now": runtime.get("reason")})
 
 
 @app.command()

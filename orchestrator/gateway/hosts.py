@@ -18,7 +18,8 @@ class Hosts:
         self._suffix = b"." + self.apps_domain.encode()
         console = (urlsplit(public_url).hostname or "").lower()
         inside = (urlsplit(app_endpoint).hostname or console).lower()
-        self._console = frozenset({console.encode(), inside.encode(), b"localhost", self.apps_domain.encode()})
+        # Not the domain of the apps: what they set for all of it would reach the console there.
+        self._console = frozenset({console.encode(), inside.encode(), b"localhost"})
         self.known = f"{console} and <name>.{self.apps_domain}"
 
     def door(self, host: bytes) -> bytes | None:

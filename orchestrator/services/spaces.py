@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.domain.caller import Caller, require, require_admin
 from orchestrator.domain.embed import origins
 from orchestrator.domain.events import of_config, of_repo
-from orchestrator.domain.records import AuditRow, Build, Space
+from orchestrator.domain.records import AuditRow, Build, Run, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role, Visibility, Wish, check_name, sleep_seconds, subdomain
@@ -29,7 +29,7 @@ class NewSpace:
     name: str
     organization: str | None = None
     sdk: str | None = None
-    visibility: Visibility = Visibility.PUBLIC
+    visibility: Visibility | None = None  #: None: as its owner's usually are
     hardware: str | None = None
     sleep_after: float | None = None
     title: str = ""
@@ -95,6 +95,22 @@ class Spaces:
         with self._store.read() as tx:
             return tx.builds.of(space.id, limit)
 
+    def runs(self, space: Space, limit: int = 20) -> "list[Run]":
+        """What became of its instances, newest first."""
+        with self._store.read() as tx:
+            return tx.runs.of(space.id, limit)
+
+    def run(self, space: Space, run_id: int) -> "tuple[Run | None, Run, Run | None]":
+        """One of them between the one before and the next one of its instance: they share a log. Raises NotFound `RUN`."""
+        with self._store.read() as tx:
+            found = tx.runs.get(space.id, run_id)
+            same = tx.runs.same(found) if found else []
+        if found is None:
+            raise NotFound("RUN", "This Space has no such instance, or it was too long ago.")
+        before = [one for one in same if one.started_at < found.started_at]
+        after = [one for one in same if one.started_at > found.started_at]
+        return before[-1] if before else None, found, after[0] if after else None
+
     def current_build(self, space: Space) -> Build | None:
         """The newest build, whatever became of it."""
         return next(iter(self.builds(space, 1)), None)
@@ -134,7 +150,7 @@ class Spaces:
                 owner.id,
                 new.name,
                 subdomain(owner.name, new.name, tx.spaces.labels_taken),
-                new.visibility,
+                new.visibility or owner.visibility,
                 Wish("", hardware=default.name, sleep_after=sleep_after),
                 creator_id=caller.user.id if caller.user else "",
                 sdk=new.sdk,
@@ -156,7 +172,8 @@ class Spaces:
         return self.get(space.id) or space
 
     def create_for_push(self, caller: Caller, owner: str, name: str) -> Space:
-        """The Space that a first push makes: public, everything else from its README. An existing one is returned."""
+        """The Space that a first push makes, seen as its owner's usually are, all else from its README. One that is there is
+        returned."""
         try:
             return self.create(caller, NewSpace(name, organization=owner))
         except Conflict:

@@ -1,5 +1,5 @@
 """The tables of what the console alone shows: notices to everybody, what gateways counted of visits, links to private apps,
-and domains of people's own."""
+domains of people's own, and what became of instances."""
 
 from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table, Text, text
 
@@ -74,4 +74,26 @@ domains = Table(
         postgresql_where=text("state = 'active'"),
     ),
     Index("ix_domains_check_at", "check_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("instance_id", String(80), nullable=False),
+    Column("launch_key", plain(24), nullable=False),
+    Column("space_id", ID, nullable=False),
+    Column("build", Integer, nullable=False),
+    Column("revision", String(40), nullable=False),
+    Column("hardware", plain(40), nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("placed_at", Float),
+    Column("begun_at", Float),
+    Column("ready_at", Float),
+    Column("ended_at", Float),
+    Column("why", Text, nullable=False),
+    Column("fault", JSON),
+    Index("ix_runs_space_id", "space_id", "started_at"),
+    Index("uq_runs_instance_id", "instance_id", "started_at", unique=True),
 )

@@ -10,7 +10,7 @@ from alembic import op
 from orchestrator.store.schema import plain
 
 revision = "0016"
-down_revision = "0013"
+down_revision = "0015"
 
 
 def upgrade() -> None:
