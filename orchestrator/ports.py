@@ -7,13 +7,14 @@
     Bell       services/bell.py                bells/redis.py
     Logs       logs/files.py                   (the same on a volume, with that bell)
     Repos      repos/git.py                    (the same on a volume)
-    Objects    objects/disk.py                 objects/s3.py
+    Objects    objects/disk.py                 objects/s3.py (in ports_objects.py)
     Store      store/ on SQLite                store/ on PostgreSQL
+    Names      names/dns.py                    (the same; tests say what DNS would)
 
 All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,7 +23,7 @@ from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.large import Pointer
 from orchestrator.domain.load import Load
 from orchestrator.domain.push import Pushed, RefUpdate
-from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
+from orchestrator.domain.seen import Event, Fault, FaultKind, Image, InstanceSeen, NodeSeen
 from orchestrator.domain.tree import Change, Commit, TreeEntry
 from orchestrator.errors import Unavailable
 
@@ -40,10 +41,14 @@ class LaunchSpec:
     image: Image
     hardware: Hardware
     env: Mapping[str, str]
+    replicas: int = 1
 
 
 class Runtime(Protocol):
     """Runs instances. A crash of Podium does not end them: after a restart `list` finds them again."""
+
+    #: Why an instance has one replica only, as the rest of a sentence; "" where it may have several, and `scale` is there.
+    single: str
 
     def launch(self, spec: LaunchSpec) -> None:
         """Start the instance, or do nothing if one of this id is there; one that still drains is called back. Returns at
@@ -56,8 +61,16 @@ class Runtime(Protocol):
         """Ask to stop after `drain` seconds, end it after the grace time, then remove what is left of it. Returns at once;
         meanwhile it is listed as STOPPING. Absent: nothing."""
 
+    def scale(self, instance_id: str, replicas: int, drain: float = 0.0) -> None:
+        """Have so many replicas of an instance; those that stay go on as they are. Those that are too many are in no address
+        any more at once, and stopped after `drain` seconds. Returns at once. Absent: nothing. Raises Unavailable."""
+
     def forget_space(self, space_id: str) -> None:
         """Remove the volume of a deleted Space."""
+
+    def events(self, space_id: str) -> Sequence[Event]:
+        """What a cluster says about the Space's instances, newest first, as long as it keeps that; none where there is no
+        cluster. Raises Unavailable."""
 
     def capacity(self) -> tuple[NodeSeen, ...]:
         """The nodes that run instances, what each may give and who has what of it; () when that cannot be known. Instances
@@ -103,7 +116,8 @@ class BuildOrder:
 @dataclass(frozen=True, slots=True)
 class BuildResult:
     """`image` when it succeeded, else `fault`. `previous`: what to hand to the next BuildOrder of this Space.
-    `warnings` are sentences for the author; `phases` are seconds by name."""
+    `warnings` are sentences for the author; `phases` are seconds by name, in the order in which they were last at, and
+    `total`."""
 
     image: Image | None
     fault: Fault | None = None
@@ -116,9 +130,16 @@ class BuildResult:
 class Builds(Protocol):
     """Runs builds somewhere. Knows no rows: `services/builds.py` claims, leases and saves."""
 
-    def run(self, order: BuildOrder, log: Callable[[str], None], cancelled: Callable[[], bool]) -> BuildResult:
-        """Build now and return the result. Calls `log` with each line while it is written. Looks at `cancelled` at least
-        every second and then raises Cancelled. Raises Unavailable when the fault is ours."""
+    def run(
+        self,
+        order: BuildOrder,
+        log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        phase: Callable[[str], None] = lambda name: None,
+    ) -> BuildResult:
+        """Build now and return the result. Calls `log` with each line while it is written, and `phase` with the name of each
+        phase (`domain/progress.py`) when it begins. Looks at `cancelled` at least every second and then raises Cancelled.
+        Raises Unavailable when the fault is ours."""
 
     def exists(self, image: Image) -> bool:
         """Whether the image can still be launched."""
@@ -260,56 +281,9 @@ class Repos(Protocol):
     def sync(self, repo_id: str, *refs: str) -> None:
         """What these refs name now is durable on return."""
 
-    def tidy(self, repo_id: str) -> None:
-        """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything."""
-
-
-# --------------------------------------------------------------------------------------------------------- objects
-
-
-class Incoming(Protocol):
-    """Bytes on their way in, on this machine, gone unless they are kept. One thread at a time, but for `write_at`."""
-
-    def write(self, data: bytes) -> None: ...
-
-    def write_at(self, offset: int, data: bytes) -> None:
-        """For parts that come in any order; `sha256` then reads everything once more."""
-
-    @property
-    def size(self) -> int: ...
-
-    def sha256(self) -> str:
-        """Of everything so far, 64 hexadecimal digits."""
-
-    def keep(self, place: str) -> None:
-        """Store the bytes under a new name; durable on return. Raises Unavailable."""
-
-    def close(self) -> None:
-        """Let go; what was neither kept nor named is removed."""
-
-    def drop(self) -> None:
-        """Remove what was not kept."""
-
-
-class Objects(Protocol):
-    """Large objects by a name that is never used twice (`place`). Knows no repo and no owner."""
-
-    def receive(self, name: str = "") -> Incoming:
-        """`name`: bytes that come in several requests, found again under it for some hours. Raises Unavailable."""
-
-    def size(self, place: str) -> int | None:
-        """Bytes, None when it is not there. Raises Unavailable."""
-
-    def read(self, place: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes `start` to `end` in chunks. Raises Unavailable, also when it is not there."""
-
-    def path(self, place: str) -> str:
-        """A file of this machine with all of it, for builders; read only. Raises Unavailable."""
-
-    def remove(self, place: str) -> None: ...
-
-    def tidy(self) -> None:
-        """Clear away what uploads that ended long ago left, and copies that nobody has read for long."""
+    def tidy(self, repo_id: str) -> bool:
+        """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything. Returns whether
+        something is there that may be a living process's: it is to be looked at again."""
 
 
 # ------------------------------------------------------------------------------------------------------------ bell
@@ -328,6 +302,20 @@ class Bell(Protocol):
         (True) or after `timeout` seconds (False)."""
 
 
+# ----------------------------------------------------------------------------------------------------------- names
+
+
+class Names(Protocol):
+    """What DNS says, asked anew each time. Takes some seconds at most. Raises Unavailable with the reason in words when it
+    does not answer; a name that is not there has no records."""
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Values of the TXT records, the parts of each put together."""
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """IPv4 and IPv6 addresses that a browser would be led to, through whatever CNAMEs."""
+
+
 # ----------------------------------------------------------------------------------------------------------- store
 
 
@@ -335,9 +323,9 @@ class Store(Protocol):
     """The database. A write is durable when its block ends without an error; inside, everything or nothing. No network
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
-    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`) and their methods are those of the files of the same
-    names in `store/`, on the values of the domain."""
+    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.runs`, `.pushes`, `.secrets`, `.audit`, `.hardware`,
+    `.usage`, `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`, `.domains`, …) and their methods are those of the
+    files of the same names in `store/`, on the values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

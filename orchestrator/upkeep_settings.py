@@ -12,7 +12,8 @@ from orchestrator.services.health import Check
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestrator.ports import Bell, Builds, Objects, Runtime
+    from orchestrator.ports import Bell, Builds, Runtime
+    from orchestrator.ports_objects import Objects
 
 _NO_OBJECT = f"{0:064x}.{0:08x}"  #: a place where nothing is: whoever says so answers
 SCARCE = 0.1  #: of the disk

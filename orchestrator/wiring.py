@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from orchestrator import __version__, oidc_settings, upkeep_settings
-from orchestrator.adapters import bell, compiler, data_directory, logs, open_store, provider, runtime, webhook
+from orchestrator.adapters import bell, compiler, data_directory, logs, names, open_store, provider, runtime, webhook
 from orchestrator.catalogue import flavors
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.errors import Invalid
@@ -123,9 +124,11 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.collaborators import Collaborators
     from orchestrator.services.collections import Collections
     from orchestrator.services.community import Community
     from orchestrator.services.devices import Devices
+    from orchestrator.services.domains import Domains
     from orchestrator.services.downloads import Downloads
     from orchestrator.services.duplicates import Duplicates
     from orchestrator.services.finding import catch_up
@@ -166,7 +169,7 @@ def control(settings: Settings) -> Control:
     oauth = OAuth.at(settings.key_directory, store, settings.public_url, settings.app_url, settings.app_endpoint)
     environment = _environment(settings, store, belfry, oauth.environment)
     tell, hooks = webhook(settings)
-    allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after, tell)
+    allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after, tell, replicas=settings.replicas)
     spaces = Spaces(
         store,
         repos,
@@ -199,6 +202,9 @@ def control(settings: Settings) -> Control:
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
     else:
         crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
+    domains = Domains(
+        store, belfry, names(settings), ours=_hosts(settings), home=lambda label: f"{label}.{settings.apps_domain}"
+    )
     feed = RouteFeed(store, belfry, signing.public())
     others = (hosted.collect, lambda: catch_up(store))
     janitor = Janitor(store, builds, keeper, settings.keep_builds, others)
@@ -230,6 +236,7 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
+        events=running.events,
         oversight=Oversight(store),
         people=People(store, people, signing.setup_code),
         visits=Visits(store),
@@ -242,6 +249,8 @@ def control(settings: Settings) -> Control:
         community=community,
         imports=Imports(community.refs, pushes, settings.repo_limit),
         shares=Shares(store, belfry),
+        domains=domains,
+        collaborators=Collaborators(store, belfry),
         identities=Identities(
             store, people, SignedLinks(signing.derived("provider")), provider(settings), oidc_settings.rules(settings)
         ),
@@ -264,6 +273,7 @@ def control(settings: Settings) -> Control:
         allotment.meter,
         community.telling,
         janitor,
+        domains,
         large.care,
         *counting,
     )
@@ -284,7 +294,15 @@ def _after_push(settings: Settings, space: AnyRepo) -> list[str]:
     if not isinstance(space, Space):
         return []
     console = f"{settings.public_url}/{space.path}"
+    if space.wish.frozen:
+        return [f"deploys are frozen: what you pushed is stored, and runs after the thaw: {console}/settings#builds"]
     return [f"app:  {settings.app_url(space.label)}", f"logs: {console}/logs"]
+
+
+def _hosts(settings: Settings) -> set[str]:
+    """The names of this Podium, without ports."""
+    urls = (settings.public_url, settings.app_endpoint)
+    return {settings.apps_domain.lower(), *((urlsplit(url).hostname or "").lower() for url in urls)}
 
 
 def _host(settings: Settings, space: Space) -> str:

@@ -17,6 +17,7 @@ from orchestrator.api.parts import Parts
 from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.push import PushLimits
 from orchestrator.domain.space import Role
+from orchestrator.errors import Unavailable
 from orchestrator.logs.files import FileLogs
 from orchestrator.objects.disk import DiskObjects
 from orchestrator.repos.git import GitRepos
@@ -25,9 +26,11 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
 from orchestrator.services.devices import Devices
+from orchestrator.services.domains import Domains
 from orchestrator.services.downloads import Downloads
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
@@ -65,12 +68,34 @@ _NO_TLS = ssl.SSLContext(
 )  # reading all CA certificates for each client takes longer than a test
 
 
+class Names:
+    """DNS as a test says it is: records by (name, kind). A name in `silent` is not answered for."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.silent: set[str] = set()
+        self.asked: list[str] = []
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return self._ask(name, "TXT")
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        return self._ask(name, "A")
+
+    def _ask(self, name: str, kind: str) -> tuple[str, ...]:
+        self.asked.append(name)
+        if name in self.silent:
+            raise Unavailable("DNS did not answer in time")
+        return self.records.get((name, kind), ())
+
+
 class Console:
     """`parts` as wiring makes them, on data of its own. Ada owns things, Bob is a stranger with an account, acme is an
     organisation in which Ada may write."""
 
     def __init__(self, data: Path, flavors: dict[str, Hardware] | None = None, **changed: object) -> None:
         self.notices: list[dict] = []
+        self.names = Names()
         self.store = Store(f"sqlite:///{data}/podium.db")
         self.store.migrate()
         bell, signing = LocalBell(), Signing.at(data / "keys")
@@ -137,6 +162,10 @@ class Console:
                 ),  # fmt: skip
                 imports=Imports(GitRefs(repos), pushes, 200 * MB),
                 shares=Shares(self.store, bell),
+                domains=Domains(
+                    self.store, bell, self.names, ours=("localhost",), home=lambda label: f"{label}.localhost"
+                ),
+                collaborators=Collaborators(self.store, bell),
                 identities=Identities(self.store, accounts, SignedLinks(signing.derived("provider"))),
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
@@ -147,6 +176,7 @@ class Console:
                 storage=storage,
                 oauth=oauth,
                 devices=Devices(self.store),
+                events=self.runtime.events,
             ),
             **changed,
         )

@@ -2,18 +2,21 @@
 
 from dataclasses import replace
 
-from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState
+from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState, ReplicaSeen
 from orchestrator.domain.tree import Commit
 from orchestrator.ports import BuildResult, LaunchSpec
 
 
 class MemoryRuntime:
+    single = ""
+
     def __init__(self):
         self.instances: dict[str, InstanceSeen] = {}
         self.specs: dict[str, LaunchSpec] = {}
         self.forgotten: list[str] = []
         self.now = 0.0
         self.nodes = ()
+        self.told = []  #: what a cluster says
         self.load = {}
 
     def capacity(self):
@@ -29,14 +32,22 @@ class MemoryRuntime:
         if spec.instance_id not in self.instances:
             self.specs[spec.instance_id] = spec
             self.instances[spec.instance_id] = InstanceSeen(
-                spec.instance_id, spec.space_id, spec.launch_key, InstanceState.STARTING, self.now, startup_timeout=60.0
-            )
+                spec.instance_id, spec.space_id, spec.launch_key, InstanceState.STARTING, self.now, startup_timeout=60.0,
+                asked=spec.replicas,
+            )  # fmt: skip
+
+    def scale(self, instance_id, replicas, drain=0.0):
+        if one := self.instances.get(instance_id):
+            self.instances[instance_id] = replace(one, asked=replicas)
 
     def list(self, space_id=None):
         return [i for i in self.instances.values() if space_id in (None, i.space_id)]
 
     def stop(self, instance_id, drain=0.0):
         self.instances.pop(instance_id, None)
+
+    def events(self, space_id):
+        return self.told
 
     def forget_space(self, space_id):
         self.forgotten.append(space_id)
@@ -48,6 +59,14 @@ class MemoryRuntime:
         pass
 
     # what a test makes happen
+
+    def answer(self, *names):
+        """Of each instance these replicas answer, and no others."""
+        for i in self.instances.values():
+            there = tuple(ReplicaSeen(name, self.now, f"127.0.0.1:{name}") for name in names)
+            self.instances[i.id] = replace(
+                i, state=InstanceState.READY, ready_at=i.ready_at or self.now, replicas=there, address=there[0].address
+            )
 
     def become_ready(self):
         for i in self.instances.values():
@@ -70,10 +89,13 @@ class MemoryBuilds:
             previous={"declared": "d"},
         )
         self.orders = []
+        self.phases = ()  #: that a build tells of
         self.gone = set()
 
-    def run(self, order, log, cancelled):
+    def run(self, order, log, cancelled, phase=lambda name: None):
         self.orders.append(order)
+        for name in self.phases:
+            phase(name)
         log(f"building {order.revision}")
         return self.outcome(order)
 

@@ -12,8 +12,19 @@ from fastapi.responses import StreamingResponse
 
 from orchestrator.api import expanded, views
 from orchestrator.api.identity import BaseDep, PartsDep, base_url, caller_of, parts_of
-from orchestrator.api.params import Name, Owner, RepoDep, Segment, cursor_of, kind_at, listed, next_link, read_cursor
-from orchestrator.api.ranges import etags, span
+from orchestrator.api.params import (
+    Name,
+    Owner,
+    RepoDep,
+    Segment,
+    cursor_of,
+    is_storable,
+    kind_at,
+    listed,
+    next_link,
+    read_cursor,
+)
+from orchestrator.api.ranges import bytes_between, etags, span
 from orchestrator.domain.space import Visibility
 from orchestrator.domain.tree import TreeEntry
 from orchestrator.errors import Invalid, NotFound
@@ -107,7 +118,8 @@ async def asked_paths(request: Request) -> Asked:
     if (
         not isinstance(paths, list)
         or len(paths) > _PATHS
-        or not all(isinstance(p, str) and "\0" not in p for p in paths)
+        or not all(isinstance(p, str) for p in paths)
+        or not is_storable(paths)
     ):
         raise Invalid("PATHS", f"send a form or a JSON body with at most {_PATHS} texts under 'paths'")
     return paths, expand is True or str(expand).lower() in ("true", "1")
@@ -214,7 +226,7 @@ def resolve(
         return Response(status_code=status, headers=headers)
     if large:
         return StreamingResponse(parts.large.read(space.id, large.oid, start, end), status, headers)
-    pieces = _slice(parts.repos.blob(space.id, entry.oid), start, end)
+    pieces = bytes_between(parts.repos.blob(space.id, entry.oid), start, end)
     if entry.size <= _WHOLE:
         return Response(b"".join(pieces), status, headers)
     return StreamingResponse(pieces, status, headers)
@@ -264,15 +276,3 @@ def _cached(space, fixed: bool) -> dict[str, str]:
     if space.visibility is not Visibility.PUBLIC:
         return {"Cache-Control": "private, no-cache"}
     return {"Cache-Control": "public, max-age=300" if fixed else "public, no-cache", "Vary": "Authorization, Cookie"}
-
-
-def _slice(chunks: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:
-    """Bytes `start` to `end` of a stream."""
-    at = 0
-    for chunk in chunks:
-        if at >= end:
-            break
-        piece = chunk[max(0, start - at) : end - at]
-        at += len(chunk)
-        if piece:
-            yield piece

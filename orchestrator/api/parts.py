@@ -1,17 +1,20 @@
 """What the API is made of: services and plain values, put together by wiring.py. No route reads settings or makes an adapter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from orchestrator.domain.seen import Event
 from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
 from orchestrator.services.devices import Devices
+from orchestrator.services.domains import Domains
 from orchestrator.services.downloads import Downloads
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
@@ -41,8 +44,8 @@ from orchestrator.services.xet import Xet
 @dataclass(frozen=True)
 class Parts:
     """`app_url(label)`: URL of a Space's app, no trailing slash. `ready()`: sentences about what keeps this process from
-    serving, none when it is fine.  Limits in bytes. `scratch`: directory
-    for commit bodies while they are read."""
+    serving, none when it is fine. `events(space_id)`: as `ports.Runtime.events`. Limits in bytes. `scratch`: directory for
+    commit bodies while they are read."""
 
     accounts: Accounts
     spaces: Spaces
@@ -71,6 +74,7 @@ class Parts:
     push_limit: int = 1024**3
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
+    events: Callable[[str], Sequence[Event]] = lambda space_id: ()
     oversight: Oversight = field(kw_only=True)
     people: People = field(kw_only=True)
     visits: Visits = field(kw_only=True)
@@ -83,6 +87,8 @@ class Parts:
     community: Community = field(kw_only=True)
     imports: Imports = field(kw_only=True)
     shares: Shares = field(kw_only=True)
+    domains: Domains = field(kw_only=True)
+    collaborators: Collaborators = field(kw_only=True)
     identities: Identities = field(kw_only=True)
 
     @property

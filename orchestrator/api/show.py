@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable, Iterable
 
 from orchestrator.api import views
+from orchestrator.api.params import is_storable
 from orchestrator.api.parts import Parts
 from orchestrator.api.repo_views import Shown
+from orchestrator.api.safetensors import weights
 from orchestrator.domain.caller import Caller, role_on
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.space import Role
@@ -56,6 +58,7 @@ def shown(
         lambda: parts.repos.size(repo.id) + parts.large.usage(repo.id),
         trend,
         lambda: _config(parts, repo, sha),
+        lambda: weights(parts, repo, sha) if sha else None,
         lambda: _users(parts, caller, repo),
     )
 
@@ -74,7 +77,8 @@ def _config(parts: Parts, repo: AnyRepo, sha: str | None) -> views.Json | None:
         found = json.loads(text) if text else None
     except (ValueError, RecursionError):
         return None
-    return {key: found[key] for key in _CONFIG_KEYS if key in found} if isinstance(found, dict) else None
+    told = {key: found[key] for key in _CONFIG_KEYS if key in found} if isinstance(found, dict) else None
+    return told if is_storable(told) else None  # one that says NaN would keep every list that it is in from being told
 
 
 def _users(parts: Parts, caller: Caller, repo: AnyRepo) -> list[str]:

@@ -35,7 +35,8 @@ def iso(at: float | None) -> str | None:
 
 
 def runtime(space: Space, app_url: str) -> Json:
-    """SpaceRuntime (huggingface_hub `_space_api.SpaceRuntime`), and of our own: reason, since, deadline, sha (of what serves)."""
+    """SpaceRuntime (huggingface_hub `_space_api.SpaceRuntime`), and of our own: reason, since, deadline, sha (of what serves),
+    and `frozen` while deploys are, with the commit that waits."""
     serves = space.route is RouteState.OPEN
     static = space.sdk == "static"
     shown: Json = {
@@ -46,9 +47,10 @@ def runtime(space: Space, app_url: str) -> Json:
         },
         "storage": None,
         "gcTimeout": None if space.wish.sleep_after is None else int(space.wish.sleep_after),
-        "replicas": {"requested": 1, "current": 1} if serves else {"requested": 1},
+        "replicas": {"requested": space.wish.replicas} | ({"current": len(space.addresses) or 1} if serves else {}),
         "devMode": False,
-        "domains": [{"domain": urlsplit(app_url).netloc, "stage": "READY"}],
+        "domains": [{"domain": urlsplit(app_url).netloc, "stage": "READY"}]
+        + [{"domain": host, "stage": "READY", "isCustom": True} for host in space.hosts if not space.private],
         "sdk": space.sdk,
         "sdkVersion": space.image.sdk_version or None if space.image else None,
         "reason": space.reason,
@@ -56,6 +58,8 @@ def runtime(space: Space, app_url: str) -> Json:
         "deadline": iso(space.deadline),
         "sha": space.running_revision,
     }
+    if space.wish.frozen:
+        shown["frozen"] = {"waiting": space.wish.held}
     if space.stage in _ERROR_STAGES:
         shown["errorMessage"] = space.reason
     return shown

@@ -69,13 +69,21 @@ class LocalBuilds:
 
     # ------------------------------------------------------------------------------------------------------ run
 
-    def run(self, order: BuildOrder, log: Callable[[str], None], cancelled: Callable[[], bool]) -> BuildResult:
+    def run(
+        self,
+        order: BuildOrder,
+        log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        phase: Callable[[str], None] = lambda name: None,
+    ) -> BuildResult:
         """See `ports.Builds.run`."""
         process = self._start(self._request(order))
         try:
             for message in self._messages(process, cancelled):
                 if "log" in message:
                     log(message["log"])
+                elif "phase" in message:
+                    phase(message["phase"])
                 elif "result" in message:
                     self._leave(process)
                     return _result(message["result"])

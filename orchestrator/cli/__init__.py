@@ -130,6 +130,15 @@ def migrate(
     processes.migrate(data, wait)
 
 
+@app.command("new-signing-key", rich_help_panel="Parts")
+def new_signing_key(data: Data = None) -> None:
+    """Sign what apps are told about their users (OpenID Connect) with a new key from now on; the two before it stay known."""
+    from orchestrator.services.oauth import OAuth
+    from orchestrator.settings import load
+
+    OAuth.new_key(load(data=data).key_directory / "oidc.pem")
+
+
 app.add_typer(people.users, name="user")
 app.add_typer(people.orgs, name="org")
 app.add_typer(people.tokens, name="token")

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState, Failures, Fault, FaultKind, Image
-from orchestrator.domain.space import Visibility, Wish
+from orchestrator.domain.space import Role, Visibility, Wish
 from orchestrator.domain.stage import Stage
 
 
@@ -23,6 +23,12 @@ class Owner:
     is_admin: bool = False
     password_hash: str = ""
     created_at: float = 0.0
+    private_by_default: bool = False  #: of an organisation: its new repos, unless somebody says otherwise
+
+    @property
+    def visibility(self) -> Visibility:
+        """Of a new repo of which nobody says who may see it."""
+        return Visibility.PRIVATE if self.private_by_default else Visibility.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ class Space(_Placed):
     deadline: float | None = None
     route: RouteState = RouteState.CLOSED
     address: str = ""
+    addresses: tuple[str, ...] = ()  #: of all replicas that answer, `address` first; () where that is the only one
     instance: str = ""
     running_revision: str | None = None  #: what the routed instance was made of
     route_seq: int = 0
@@ -121,6 +128,8 @@ class Space(_Placed):
     downloads: int = 0  #: of the last 30 days
     downloads_all: int = 0
     discussions_disabled: bool = False
+    hosts: tuple[str, ...] = ()  #: domains of its people's own that are proven (domain/own_domain.py)
+    embed_origins: tuple[str, ...] | None = None  #: sites that may frame the app; None: any
 
     @property
     def gated(self) -> str:
@@ -171,6 +180,17 @@ AnyRepo = Space | Repo
 
 
 @dataclass(frozen=True, slots=True)
+class Collaborator:
+    """A user who may read or write one repo, whatever they are to its owner."""
+
+    repo_id: str
+    user_id: str
+    role: Role
+    invited_by: str
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class AccessRequest:
     """What a user asked of a gated repo. `status`: pending | accepted | rejected. `answers`: what they wrote into its form."""
 
@@ -207,10 +227,34 @@ class Build:
     fault: Fault | None = None
     fault_kind: FaultKind = FaultKind.BUILD
     warnings: tuple[str, ...] = ()
-    phases: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)  #: see domain/progress.py
     previous: dict[str, str] = field(default_factory=dict)
     started_at: float | None = None
     finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The time from the launch of an instance to its end: its id comes again after a sleep, with another start. Outlives it.
+    `build` is the number of the build that it runs, 0 where that is not known. `asked_at`: since when it had to wait for its
+    hardware, else its start; `placed_at`: it has a machine; `begun_at`: its program was started; `ready_at`: it answered first.
+    `why`: why it ended, or will."""
+
+    id: int
+    instance_id: str
+    launch_key: str
+    space_id: str
+    build: int
+    revision: str
+    hardware: str
+    asked_at: float
+    started_at: float
+    placed_at: float | None = None
+    begun_at: float | None = None
+    ready_at: float | None = None
+    ended_at: float | None = None
+    why: str = ""
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)

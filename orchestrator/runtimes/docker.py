@@ -7,12 +7,12 @@ Does not decide when to launch or stop, and reads no setting."""
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.domain.load import Load, together
-from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
+from orchestrator.domain.seen import Event, Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import container, hints, load, look, machine
@@ -31,6 +31,8 @@ class DockerRuntime:
     """`owner` tells this Podium's containers from those of others on the same engine. `runtime`: the engine's name of another
     OCI runtime (runsc); `login`: user and password for a registry's host, as the engine takes them. Raises Unavailable when
     the engine does not answer."""
+
+    single = "apps are containers of one Docker engine here"
 
     def __init__(
         self, data: Path, owner: str, runtime: str = "", grace: float = 10.0, log_limit: int = 10 * 1024**2,
@@ -223,7 +225,7 @@ class DockerRuntime:
         return InstanceSeen(
             note.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
             known.address if ready_at else "", fault, note.startup_timeout, known.called_back is not None,
-            hardware=note.share.hardware,
+            hardware=note.share.hardware, placed_at=note.started_at, begun_at=known.begun_at,
         )  # fmt: skip
 
     # -- stop
@@ -286,6 +288,10 @@ class DockerRuntime:
             remove_tree(self._volumes / space_id)
 
     # -- news
+
+    def events(self, space_id: str) -> Sequence[Event]:
+        """None: the engine keeps what it tells of only a short while, and it is no more than the runs say."""
+        return ()
 
     def capacity(self) -> tuple[NodeSeen, ...]:
         notes = [known.note for known in list(self._known.values())]

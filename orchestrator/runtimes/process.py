@@ -12,11 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.domain.load import Load, together
-from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState, NodeSeen
+from orchestrator.domain.seen import Event, Fault, Image, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import hints, load, machine, sandbox
@@ -34,6 +34,8 @@ _FIRST_WORD = 15.0  #: seconds until a launcher must have written its first stat
 class ProcessRuntime:
     """`mode` is the setting `sandbox`: auto, bubblewrap or none. `env`: variables that every app gets, below the author's
     own (a company proxy). Raises Unavailable when bubblewrap is demanded and does not work."""
+
+    single = "apps are processes of one machine here"
 
     def __init__(
         self, data: Path, mode: str = "auto", grace: float = 10.0, log_limit: int = 10 * 1024**2,
@@ -158,7 +160,7 @@ class ProcessRuntime:
         return InstanceSeen(
             instance.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
             f"127.0.0.1:{port}" if ready_at else "", fault, note.startup_timeout, instance.id in self._draining,
-            hardware=note.share.hardware,
+            hardware=note.share.hardware, placed_at=note.started_at, begun_at=status.get("started_at"),
         )  # fmt: skip
 
     def _lost(self, instance: Instance, now: float) -> bool:
@@ -275,6 +277,10 @@ class ProcessRuntime:
             self._users.forget(space_id)
 
     # -- news
+
+    def events(self, space_id: str) -> Sequence[Event]:
+        """None: nobody but the instance itself tells of it, and that is in its log."""
+        return ()
 
     def capacity(self) -> tuple[NodeSeen, ...]:
         with self._lock:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 from orchestrator.errors import PodiumError
-from orchestrator.ports import Objects, Repos, Store
+from orchestrator.ports import Repos, Store
+from orchestrator.ports_objects import Objects
 from orchestrator.services.lookup import by_id
 from orchestrator.services.xet import Xet
 

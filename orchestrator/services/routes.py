@@ -3,26 +3,30 @@ gateway/feed.py, which reads it."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.domain.decide import RouteState
 from orchestrator.domain.parts import Heard
+from orchestrator.domain.progress import Step, steps
 from orchestrator.domain.records import Space
 from orchestrator.ports import Bell, Store
 
 PING_EVERY = 5.0
 POLL_EVERY = 2.0  #: how late a change that rang no bell here, as a command line makes it, may be noticed
 PAGE = 1000  #: changes read at once
+PAST = 10  #: builds and runs looked at for what is usual
 
 _Change = tuple[str, str, dict[str, Any] | None]  #: Space id, label, route; no route when it is being deleted
 
 
-def route(space: Space) -> dict[str, Any]:
-    """The route of a Space, JSON-safe. Pure."""
+def route(space: Space, way: Iterable[Step] = ()) -> dict[str, Any]:
+    """The route of a Space, JSON-safe; `way`: how far it is, where somebody may wait for that. Pure."""
     image = space.image
-    return {
+    several = {"addresses": list(space.addresses)} if len(space.addresses) > 1 else {}
+    return several | {
         "label": space.label,
         "space": space.id,
         "id": space.full_name,
@@ -38,6 +42,10 @@ def route(space: Space) -> dict[str, Any]:
         "headers": image.headers if image else {},
         "embed": image.embeddable if image else True,
         "title": str(space.card.get("title") or space.name),
+        # Whoever runs a domain's DNS can read its visitors' cookies, so nobody is let into what is private there.
+        "hosts": [] if space.private else list(space.hosts),
+        "ancestors": None if space.embed_origins is None else list(space.embed_origins),
+        "steps": [[one.words, one.state, one.took, one.since, one.usual] for one in way],
     }
 
 
@@ -124,4 +132,12 @@ class RouteFeed:
             more = len(spaces) >= PAGE and spaces[-1].route_seq < last
             last = spaces[-1].route_seq if more else last
             gone = sorted(known - tx.spaces.ids()) if last > after and not more else []
-        return [(s.id, s.label, None if s.wish.deleted else route(s)) for s in spaces], gone, last
+            told = [(s.id, s.label, None if s.wish.deleted else route(s, _way(tx, s))) for s in spaces]
+        return told, gone, last
+
+
+def _way(tx, space: Space) -> tuple[Step, ...]:
+    """How far a Space is that is waited for."""
+    if space.route is not RouteState.WAIT:
+        return ()
+    return steps(space, tx.builds.of(space.id, PAST), tx.runs.of(space.id, PAST))

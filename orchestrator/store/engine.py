@@ -15,8 +15,10 @@ from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
+from orchestrator.store.collaborators import Collaborators
 from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
+from orchestrator.store.domains import Domains
 from orchestrator.store.downloads import Downloads
 from orchestrator.store.figures import Figures
 from orchestrator.store.finding import Finding
@@ -30,6 +32,7 @@ from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.repos import Repos
+from orchestrator.store.runs import Runs
 from orchestrator.store.secrets import Secrets
 from orchestrator.store.shares import Shares
 from orchestrator.store.spaces import Spaces
@@ -53,7 +56,9 @@ class Tx:
         self.interest = Interest(connection)
         self.finding = Finding(connection)
         self.collections = Collections(connection)
+        self.collaborators = Collaborators(connection)
         self.builds = Builds(connection)
+        self.runs = Runs(connection)
         self.pushes = Pushes(connection)
         self.objects = Objects(connection)
         self.secrets = Secrets(connection)
@@ -62,6 +67,7 @@ class Tx:
         self.usage = Usage(connection)
         self.notices = Notices(connection)
         self.shares = Shares(connection)
+        self.domains = Domains(connection)
         self.visits = Visits(connection)
         self.downloads = Downloads(connection)
         self.loads = Loads(connection)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from orchestrator.domain.space import Visibility
 from orchestrator.store import schema as t
 from orchestrator.store.finding import named
-from orchestrator.store.repo_schema import likes
+from orchestrator.store.repo_schema import collaborators, likes
 
 TREND_SECONDS = 7 * 86400.0  #: how long a like counts for the trend
 _ORDERS = {"created_at": "created_at", "last_modified": "updated_at", "likes": "likes", "downloads": "downloads"}
@@ -30,8 +30,8 @@ def listed(
 ) -> Sequence[sa.RowMapping]:
     """A page of `select` (of `table` joined with owners), highest first by `sort` (created_at | last_modified | likes |
     downloads | trending), then by id. `after` is the (value, id) of the last one seen. Private ones only for `visible_to` (a
-    user's id): their own and their organisations'; all with `all_visible`. `within`: ids of owners and of repos that a
-    fine-grained token is for; no other private ones then. `search`: a part of the full name."""
+    user's id): their own, their organisations', those they were let into; all with `all_visible`. `within`: ids of owners and of
+    repos that a fine-grained token is for; no other private ones then. `search`: a part of the full name."""
     query = select.where(table.c.deleted.is_(False))
     if not all_visible:
         query = query.where(_allowed(table, visible_to, within))
@@ -81,7 +81,8 @@ def _allowed(
     if not visible_to:
         return public
     mine = sa.select(t.members.c.org_id).where(t.members.c.user_id == visible_to)
-    seen = (table.c.owner_id == visible_to) | table.c.owner_id.in_(mine)
+    single = sa.select(collaborators.c.repo_id).where(collaborators.c.user_id == visible_to)
+    seen = (table.c.owner_id == visible_to) | table.c.owner_id.in_(mine) | table.c.id.in_(single)
     if within is not None:
         seen = seen & (table.c.owner_id.in_(within[0]) | table.c.id.in_(within[1]))
     return public | seen

@@ -68,6 +68,17 @@ access_requests = Table(
     Index("uq_access_requests_repo_id_user_id", "repo_id", "user_id", unique=True),
 )
 
+#: Users who may read or write one repo beside its owner's people.
+collaborators = Table(
+    "collaborators",
+    metadata,
+    Column("repo_id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role", Integer, nullable=False),
+    Column("invited_by", String(96), nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
 collections = Table(
     "collections",
     metadata,

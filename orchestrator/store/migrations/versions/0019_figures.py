@@ -11,7 +11,7 @@ from orchestrator.store import trigrams
 from orchestrator.store.schema import plain
 
 revision = "0019"
-down_revision = "0013"
+down_revision = "0018"
 
 
 def upgrade() -> None:
