@@ -10,6 +10,7 @@ import time
 import zipfile
 
 import pytest
+from markupsafe import escape
 
 from builder.backends import guarded
 from builder.errors import Fault
@@ -20,7 +21,7 @@ from orchestrator.services.attempts import ADDRESS, EACH, Attempts
 from orchestrator.services.likes import Likes
 from tests.console import Console
 from tests.support import bearer
-from web import app_schema, archive
+from web import app_schema, archive, highlight
 
 ODD = ["NaN", "1e999", '"\\ud800"', '"\\u0000"']
 
@@ -256,6 +257,17 @@ def test_an_app_that_drips_its_schema_holds_nobody(monkeypatch):
         ended.set()
         listener.close()
         thread.join(5)
+
+
+def test_no_text_is_coloured_for_ever(monkeypatch):
+    """With two of these lines a lexer is quick, with sixty it would look at all of them again from each quote."""
+    monkeypatch.setattr(highlight, "SECONDS", 0.01)
+    line = '\\"' * 900
+    began = time.thread_time()
+    shown = highlight.lines("a.js", "\n".join([line] * 60))
+    assert shown == [str(escape(line))] * 60 and time.thread_time() - began < 30
+    monkeypatch.setattr(highlight, "SECONDS", 60)
+    assert highlight.lines("a.js", "let a = 1;")[0].startswith("<b")
 
 
 def test_an_example_of_an_app_is_shown_only_if_it_can_be():
