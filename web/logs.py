@@ -78,8 +78,10 @@ def routes(console: Console) -> APIRouter:
         space = find(visit, owner, name)
         source(space, kind, build)
 
+        visits = console.visits(request, visit)
+
         def now() -> str:
-            return source(find(visit, owner, name), kind, build)
+            return source(find(visits(), owner, name), kind, build)
 
         resume = request.headers.get("last-event-id", "") or last
         return stream(_frames(logs, now, resume, once=bool(build), tail=max(0, min(tail, 1000))))
