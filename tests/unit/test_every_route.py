@@ -58,13 +58,17 @@ BODIES: dict[str, object] = {
     "/paths-info/main": {"paths": ["README.md"]},
     "/sleeptime": {"seconds": 600},
     "/hardware": {"flavor": "cpu-basic"},
+    "/replicas": {"replicas": 2},
+    "/collaborators/ada": {"role": "read"},
+    "/domains": {"domain": "demo.example.org"},
+    "/embedding": {"origins": []},
     "/refuse": {"reason": "no"},
     "/objects/batch": {"operation": "upload", "objects": [{"oid": OID, "size": 1}]},
     "/objects/verify": {"oid": OID, "size": 1},
 }
 #: Nobody has to say who they are: they change nothing, or what is sent is the proof.
 OPEN = re.compile(
-    r"/oauth/(token|device)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
+    r"/oauth/(token|device|revoke)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
     r"|/api/(buckets|daily_papers|jobs|kernels|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
 )  # fmt: skip
 #: Of a public repo: everybody who is somebody may read, copy and speak.
