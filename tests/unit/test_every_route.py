@@ -73,7 +73,7 @@ OPEN = re.compile(
 )  # fmt: skip
 #: Of a public repo: everybody who is somebody may read, copy and speak.
 SOCIAL = re.compile(
-    r".*/(git-upload-pack|paths-info/\{revision\}|duplicate|like|discussions|comment|ask|ask-access|cancel)"
+    r".*/(git-upload-pack|info/lfs/objects/batch|paths-info/\{revision\}|duplicate|like|discussions|comment|ask|ask-access|cancel)"
 )
 #: About oneself: anybody's token does it, to nobody but its user. Webhooks of others are asked for by id.
 OWN = re.compile(r"/api/settings/webhooks|/uploads")
