@@ -14,7 +14,7 @@ class MemoryRuntime:
         self.forgotten: list[str] = []
         self.now = 0.0
         self.nodes = ()
-        self.told = []  #: what a cluster says
+        self.told = []  #: what a cluster says, or how it fails to
 
     def capacity(self):
         return self.nodes
@@ -33,6 +33,8 @@ class MemoryRuntime:
         self.instances.pop(instance_id, None)
 
     def events(self, space_id):
+        if isinstance(self.told, Exception):
+            raise self.told
         return self.told
 
     def forget_space(self, space_id):

@@ -99,13 +99,15 @@ function tally() {
   before.disabled = next.disabled = !view.matches.length;
 }
 
-function search() {
+function search(then) {
+  timer = 0;
   view.find(query.value, () => {
     at = -1;
     if (only.checked) view.show(Boolean(query.value));
     else view.redraw();
     tally();
     if (keep.checked) view.end();
+    then?.();
   });
 }
 
@@ -120,12 +122,15 @@ function step(by) {
 
 query.addEventListener("input", () => {
   clearTimeout(timer);
-  timer = setTimeout(search, 120);
+  timer = setTimeout(search, 120, null);
 });
 query.addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
   event.preventDefault();
-  step(event.shiftKey ? -1 : 1);
+  const way = event.shiftKey ? -1 : 1;
+  clearTimeout(timer);
+  if (timer) search(() => step(way)); // typed just now
+  else step(way);
 });
 before.addEventListener("click", () => step(-1));
 next.addEventListener("click", () => step(1));
