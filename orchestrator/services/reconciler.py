@@ -3,7 +3,9 @@ effects; what is decided is `domain/decide.py`, how it is done are the ports.
 
 A Space is looked at when its row says so (`look_at`), when a bell pokes it, and after a restart of this process. Each look
 holds a lease with a fencing number: a look that lost its lease writes nothing. Every action is idempotent, so that a crash
-between acting and saving only repeats it. A route is saved before what it led to is stopped."""
+between acting and saving only repeats it. A route is saved before what it led to is stopped. A look that failed, since
+something it needs is away, keeps its lease and is repeated by us soon, then more and more seldom; should we die meanwhile,
+somebody else looks when the lease ends."""
 
 import logging
 import os
@@ -77,6 +79,9 @@ class Reconciler:
         self._clock = clock
         self._who = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._poked: set[str] = set()
+        self._failing: dict[
+            str, tuple[int, float]
+        ] = {}  #: Space -> how often in a row its look failed, when to repeat it
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -157,15 +162,19 @@ class Reconciler:
         with self._store.read() as tx:
             due = tx.spaces.due(self._who, self._clock())
             next_look = tx.spaces.next_look(self._who, self._clock())
+        poked |= {space_id for space_id, (_, at) in self._failing.items() if at <= self._clock()}
         for space_id in dict.fromkeys([*due, *poked]):
             if self._stop.is_set():
                 return True, None
             try:
                 self.look(space_id, due=space_id not in poked)
+                self._failing.pop(space_id, None)
             except Exception as error:
+                times = self._failing.get(space_id, (0, 0.0))[0] + 1
+                self._failing[space_id] = times, self._clock() + min(LEASE, 2.0 ** min(times - 1, 6))
                 level = logging.WARNING if isinstance(error, PodiumError) else logging.ERROR
                 log.log(level, "reconciler: space %s: %s", space_id, error, exc_info=level == logging.ERROR)
-        return bool(due or poked), next_look
+        return bool(due or poked), earliest(next_look, *(at for _, at in self._failing.values()))
 
     # --------------------------------------------------------------------------------------------------- one look
 
