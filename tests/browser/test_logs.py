@@ -120,7 +120,7 @@ def test_a_hundred_thousand_lines_are_read_scrolled_and_searched(ada, running):
     assert ada.locator("#log .hit").inner_text() == "000976 request served in 976 ms"
     ada.keyboard.press("Shift+Enter")
     assert ada.locator("#log .hit").inner_text().startswith("09")
-    ada.get_by_label("Only these").check()
+    ada.get_by_label("Only matches").check()
     eventually(lambda: held(ada)[1] == 102 or ada.locator("#log .chunk").count() == 2, 20)
     assert "request served in 976 ms" in ada.locator("#log .ln").first.inner_text()
 
