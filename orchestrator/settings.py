@@ -123,6 +123,7 @@ class Settings:
     webhook_private: int = _setting(
         0, "1: users' webhooks may call this machine and private networks too, which lets users reach what is there"
     )
+    replicas: int = _setting(10, "most replicas of one Space, where the runtime can have several")
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
@@ -146,6 +147,9 @@ class Settings:
     )
     session_days: int = _setting(30, "days until a console session ends")
     password_sign_in: int = _setting(1, "0: nobody signs in with a password, only with the provider or a sign-in link")
+    dns_servers: str = _setting(
+        "", "IP addresses of DNS servers that domains are checked with, by spaces; empty: the system's"
+    )
     oidc_issuer: str = _setting("", "URL of the OpenID Connect provider with which people may sign in; empty: none")
     oidc_client_id: str = _setting("", "what that provider calls this Podium")
     oidc_client_secret: str = field(
@@ -214,6 +218,8 @@ class Settings:
         inside = reached.hostname or ""
         if not self.is_local and (inside == self.apps_domain or inside.endswith("." + self.apps_domain)):
             raise Invalid("SETTING", f"PODIUM_APP_ENDPOINT is {self.app_endpoint!r}, a name of an app; write another")
+        if self.replicas < 1:
+            raise Invalid("SETTING", f"PODIUM_REPLICAS is {self.replicas}; write at least 1")
         if self.app_hub not in (0, 1):
             raise Invalid("SETTING", f"PODIUM_APP_HUB is {self.app_hub}; write 0 or 1")
 

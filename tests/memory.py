@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState
+from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState, ReplicaSeen
 from orchestrator.domain.tree import Commit
 from orchestrator.ports import BuildResult, LaunchSpec
 
 
 class MemoryRuntime:
+    single = ""
+
     def __init__(self):
         self.instances: dict[str, InstanceSeen] = {}
         self.specs: dict[str, LaunchSpec] = {}
@@ -15,16 +17,28 @@ class MemoryRuntime:
         self.now = 0.0
         self.nodes = ()
         self.told = []  #: what a cluster says, or how it fails to
+        self.load = {}
 
     def capacity(self):
         return self.nodes
+
+    def loads(self):
+        return self.load
+
+    def check(self):
+        pass
 
     def launch(self, spec):
         if spec.instance_id not in self.instances:
             self.specs[spec.instance_id] = spec
             self.instances[spec.instance_id] = InstanceSeen(
-                spec.instance_id, spec.space_id, spec.launch_key, InstanceState.STARTING, self.now, startup_timeout=60.0
-            )
+                spec.instance_id, spec.space_id, spec.launch_key, InstanceState.STARTING, self.now, startup_timeout=60.0,
+                asked=spec.replicas,
+            )  # fmt: skip
+
+    def scale(self, instance_id, replicas, drain=0.0):
+        if one := self.instances.get(instance_id):
+            self.instances[instance_id] = replace(one, asked=replicas)
 
     def list(self, space_id=None):
         return [i for i in self.instances.values() if space_id in (None, i.space_id)]
@@ -47,6 +61,14 @@ class MemoryRuntime:
         pass
 
     # what a test makes happen
+
+    def answer(self, *names):
+        """Of each instance these replicas answer, and no others."""
+        for i in self.instances.values():
+            there = tuple(ReplicaSeen(name, self.now, f"127.0.0.1:{name}") for name in names)
+            self.instances[i.id] = replace(
+                i, state=InstanceState.READY, ready_at=i.ready_at or self.now, replicas=there, address=there[0].address
+            )
 
     def become_ready(self):
         for i in self.instances.values():
@@ -82,9 +104,15 @@ class MemoryBuilds:
     def exists(self, image):
         return image.id not in self.gone
 
-    def collect(self, keep):
+    def collect(self, keep, dry=False):
         self.kept = {image.id for image in keep}
         return 0
+
+    def sizes(self):
+        return {"Environments": 1000}
+
+    def check(self):
+        return ""
 
 
 class MemoryRepos:

@@ -6,6 +6,7 @@ import time
 from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.domain.caller import require_admin
+from orchestrator.domain.decide import RouteState
 from orchestrator.domain.hardware import Access, Hardware
 from orchestrator.domain.records import RequestState, Space
 from orchestrator.errors import CallerError, Invalid, NotFound
@@ -109,7 +110,11 @@ def of_space(console: Console, visit: Visit, space: Space) -> dict[str, object]:
         if flavor.access is not Access.ADMINS or visit.caller.is_admin or flavor.name == wanted
     ]
     current = allotment.flavors.get(space.running_hardware or space.wish.hardware)
+    most = allotment.replicas.most
     return {
+        "replicas_most": most if most > 1 or space.wish.replicas > 1 else 0,
+        "replicas_single": allotment.replicas.single,
+        "replicas_now": len(space.addresses) or 1 if space.route is RouteState.OPEN else 0,
         "flavors": flavors,
         "hardware_now": current.pretty_name if current else space.running_hardware or space.wish.hardware,
         "hardware_wanted": wanted,
@@ -133,6 +138,14 @@ def choose(console: Console, visit: Visit, space: Space, form: Form) -> str:
         space = requests.set_goes_first(visit.caller, space, first)
     asked = requests.choose(visit.caller, space, form.get("flavor", ""), form.get("note", "").strip())
     return "asked" if asked.hardware_asked else "hardware"
+
+
+def replicas(console: Console, visit: Visit, space: Space, form: Form) -> str:
+    count = form.get("replicas", "").strip()
+    if not count.isascii() or not count.isdigit() or len(count) > 6:
+        raise Invalid("REPLICAS", f"replicas is {count[:40]!r}; write a whole number")
+    console.parts.allotment.replicas.set(visit.caller, space, int(count))
+    return "replicas"
 
 
 def withdraw(console: Console, visit: Visit, space: Space, form: Form) -> str:

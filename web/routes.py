@@ -39,6 +39,7 @@ from web import (
     shares,
     sign_in,
     space,
+    storage,
     tokens,
     use,
 )
@@ -54,7 +55,7 @@ def create_router(parts: "Parts") -> APIRouter:
     console = Console(parts)
     router = APIRouter()
     router.include_router(console.assets.routes())
-    of_admins = (admin, audit, people)
+    of_admins = (storage, admin, audit, people)
     of_lists = (explore, catalog, new, new_repo)
     of_all = (first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, hardware)
     of_repos = (files, blame, history, edit, community, likes)

@@ -212,10 +212,14 @@ class ImageMaker(Buildx):
             secrets[key].write_bytes(value.encode())
         words = ["--network", self.images.network] if self.images.network != "default" else []
         image_id = self._build_foreign(
-            hints, source, data.decode("utf-8-sig", "replace"), tag, "running the Dockerfile", str, self.request.variables,
+            hints, source, data.decode("utf-8-sig", "replace"), tag, "running the Dockerfile", str, self._arguments(),
             self._labels("app"), secrets, words, name,
         )  # fmt: skip
         return self._checked(image_id, tag, name)
+
+    def _arguments(self) -> dict[str, str]:
+        """The Space's variables, but for those that tell the builder itself, such as which frontend to fetch and run."""
+        return {name: value for name, value in self.request.variables.items() if not name.startswith("BUILDKIT_")}
 
     def _build_foreign(self, hints: list[str], *words) -> str:
         """As `_build`; a command that failed may have wanted what `hints` tell of."""

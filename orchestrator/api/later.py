@@ -13,13 +13,7 @@ _LATER = (
     (("POST",), _REPO + "/dev-mode", "dev mode; push your change, it is live in seconds"),
     (("PUT", "DELETE"), _REPO + "/volumes", "choosing volumes; every Space has its own /data"),
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),
-    (("POST",), _REPO + "/replicas", "more than one replica"),
     (("GET",), _REPO + "/leaderboard", "leaderboards; nobody collects the results of models here"),
-    (
-        ("GET",),
-        _REPO + "/safetensors-metadata/{path:path}",
-        "reading headers here; get_safetensors_metadata reads them itself",
-    ),
 )
 
 

@@ -22,14 +22,24 @@
 Row 13: an old instance that serves stays until there is room, unless its owner wished that it `goes_first`. Its own share counts
 as room. Without room for it the wanted hardware is waited for, never replaced by another.
 
+Whatever the row, what serves or starts has as many replicas as wished for (replicas.py): that is no other launch.
+
 Owns the order and the words shown to the author. Does not own: who looks, who acts, what is saved (services/reconciler.py).
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
-
+from orchestrator.domain.decision import (
+    ClearFailures,
+    Decision,
+    Forget,
+    Launch,
+    Reap,
+    RouteState,
+    StartBuild,
+    Stop,
+)
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
+from orchestrator.domain.replicas import affordable, scaled
 from orchestrator.domain.seen import (
     BuildSeen,
     BuildState,
@@ -53,67 +63,12 @@ DENIED_AGAIN = 60.0  #: seconds after which a Space that may not have its hardwa
 RESYNC = 30.0  #: seconds after which a busy Space is looked at again even if no bell rang
 
 
-class RouteState(StrEnum):
-    OPEN = "open"  #: forward to the instance
-    WAIT = "wait"  #: hold the request or show progress; it comes by itself
-    WAKE = "wake"  #: as wait, and the visit must be reported first
-    CLOSED = "closed"  #: say why, nothing will come by itself
-
-
-@dataclass(frozen=True, slots=True)
-class StartBuild:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    launch_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Withdraw the route first, wait `drain` seconds, then stop."""
-
-    instance_id: str
-    drain: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reap:
-    """The instance failed: stop what is left of it, keep its last log lines, count a failure under its key."""
-
-    instance_id: str
-    late: bool = False  #: it never answered in time (rather than exited)
-
-
-@dataclass(frozen=True, slots=True)
-class ClearFailures:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Nothing is left of a deleted Space: remove its rows, repo and volume."""
-
-
-Action = StartBuild | Launch | Stop | Reap | ClearFailures | Forget
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    stage: Stage
-    route: RouteState
-    reason: str = ""  #: one sentence for the author and the waiting visitor
-    do: tuple[Action, ...] = ()
-    serve: str = ""  #: id of the instance that the route points at
-    since: float | None = None  #: when this wait began
-    deadline: float | None = None  #: when this wait will be given up
-    look_at: float | None = None  #: look again then even if nothing rings; None: only on a bell
-    queued_at: float | None = None  #: since when it has a place in the queue for its hardware
-
-
 def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
     """The decision for one Space. All times in epoch seconds."""
+    return scaled(_decide(wish, seen, hardware, now), wish, seen, hardware, now)
+
+
+def _decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
     if wish.deleted:
         rest = stop(seen.instances)
         return Decision(Stage.DELETING, RouteState.CLOSED, "being deleted", rest or (Forget(),), look_at=now + 1)
@@ -127,7 +82,7 @@ def decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
             look_at=soon(seen.instances, now) or (None if wish.paused_because else now + DENIED_AGAIN),
         )
     if wish.revision is None:
-        reason = "nothing has been pushed to main yet"
+        reason = "deploys are frozen, and what was pushed waits" if wish.held else "nothing has been pushed to main yet"
         return Decision(
             Stage.NO_APP_FILE, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now)
         )
@@ -282,7 +237,7 @@ def _towards_running(
         stage,
         route,
         "the app is starting",
-        (Launch(key), *stale),
+        (Launch(key, affordable(wish, seen)), *stale),
         serve,
         now,
         now + 1800.0,

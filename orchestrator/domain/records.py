@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState, Failures, Fault, FaultKind, Image
-from orchestrator.domain.space import Visibility, Wish
+from orchestrator.domain.space import Role, Visibility, Wish
 from orchestrator.domain.stage import Stage
 
 
@@ -23,6 +23,12 @@ class Owner:
     is_admin: bool = False
     password_hash: str = ""
     created_at: float = 0.0
+    private_by_default: bool = False  #: of an organisation: its new repos, unless somebody says otherwise
+
+    @property
+    def visibility(self) -> Visibility:
+        """Of a new repo of which nobody says who may see it."""
+        return Visibility.PRIVATE if self.private_by_default else Visibility.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ class Space(_Placed):
     deadline: float | None = None
     route: RouteState = RouteState.CLOSED
     address: str = ""
+    addresses: tuple[str, ...] = ()  #: of all replicas that answer, `address` first; () where that is the only one
     instance: str = ""
     running_revision: str | None = None  #: what the routed instance was made of
     route_seq: int = 0
@@ -118,7 +125,11 @@ class Space(_Placed):
     running_hardware: str = ""  #: flavour of the routed instance
     queued_at: float | None = None  #: since when it waits for hardware, or has a place kept while it starts
     likes: int = 0
+    downloads: int = 0  #: of the last 30 days
+    downloads_all: int = 0
     discussions_disabled: bool = False
+    hosts: tuple[str, ...] = ()  #: domains of its people's own that are proven (domain/own_domain.py)
+    embed_origins: tuple[str, ...] | None = None  #: sites that may frame the app; None: any
 
     @property
     def gated(self) -> str:
@@ -154,6 +165,8 @@ class Repo(_Placed):
     gated: str = ""  #: "" | auto | manual: who asks for the files is let in at once, or by one who may write
     discussions_disabled: bool = False
     likes: int = 0
+    downloads: int = 0  #: of the last 30 days
+    downloads_all: int = 0
     deleted: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0
@@ -164,6 +177,17 @@ class Repo(_Placed):
 
 
 AnyRepo = Space | Repo
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborator:
+    """A user who may read or write one repo, whatever they are to its owner."""
+
+    repo_id: str
+    user_id: str
+    role: Role
+    invited_by: str
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True)

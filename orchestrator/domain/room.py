@@ -3,6 +3,7 @@
 First come, first served. One that waits for many accelerators is not overtaken by those that want few: the node where most is
 free is kept for it. What holds its hardware already is not in the queue, whatever its place says."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,11 +13,13 @@ from orchestrator.domain.seen import NodeSeen, Room, Taint
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A Space in the queue, or one that was launched and is on no node yet. `since`: epoch seconds."""
+    """A Space in the queue, or one that was launched and is on no node yet. `since`: epoch seconds; `replicas`: of how many
+    the hardware is wanted, those included that have it."""
 
     space_id: str
     hardware: Hardware
     since: float
+    replicas: int = 1
 
 
 def in_order(waiting: Iterable[Waiting]) -> list[Waiting]:
@@ -65,10 +68,31 @@ def never_fits(hardware: Hardware, nodes: Sequence[NodeSeen]) -> str:
     return ""
 
 
+def most_replicas(hardware: Hardware, nodes: Sequence[NodeSeen]) -> int | None:
+    """How many replicas on this flavour all nodes could run together if nobody else did, None when nobody knows."""
+    if not nodes or hardware.elastic:
+        return None
+    return sum(_holds(hardware, node) for node in nodes if suits(hardware, node))
+
+
+def _holds(hardware: Hardware, node: NodeSeen) -> int:
+    limits = [_has(node, hardware.resource) // hardware.count] if hardware.count else []
+    if node.reserves:
+        limits.append(int(node.cpu / (hardware.cpu * node.reserves)))
+        limits.append(int(node.memory / (hardware.memory * node.reserves)))
+    return min(limits, default=1_000_000)
+
+
 def room(
-    space_id: str, hardware: Hardware, nodes: Sequence[NodeSeen], waiting: Iterable[Waiting], since: float
+    space_id: str,
+    hardware: Hardware,
+    nodes: Sequence[NodeSeen],
+    waiting: Iterable[Waiting],
+    since: float,
+    replicas: int = 1,
 ) -> Room | None:
-    """Whether this Space, in the queue since then, can have the flavour now. None when it is not counted, or nobody knows."""
+    """Whether this Space, in the queue since then, can have the flavour now, and how many replicas of it. None when it is not
+    counted, or nobody knows."""
     if not hardware.count or hardware.elastic or not nodes:
         return None
     holders = frozenset(
@@ -78,34 +102,45 @@ def room(
         if held.space_id == space_id and held.resources.get(hardware.resource)
     )
     if impossible := never_fits(hardware, nodes):
-        return Room(False, f"waiting for {hardware.pretty_name}: {impossible}", holders)
+        return Room(False, f"waiting for {hardware.pretty_name}: {impossible}", holders, 0)
     free = {node.name: _free(node, hardware.resource) for node in nodes}
-    here = {held.space_id for node in nodes for held in node.held if held.resources.get(hardware.resource)}
-    me = Waiting(space_id, hardware, since)
-    queue = [
-        one
-        for one in in_order(waiting)
-        if one.space_id not in here | {space_id} and one.hardware.resource == hardware.resource
-    ]
-    ahead = [one for one in queue if (one.since, one.space_id) < (me.since, me.space_id)]
-    ahead = [one for one in ahead if not never_fits(one.hardware, nodes)]
-    for one in ahead:
-        _give(one.hardware, nodes, free)
+    ahead = _ahead(Waiting(space_id, hardware, since), nodes, waiting)
+    for one, missing in ahead:
+        _give(one.hardware, missing, nodes, free)
     for node in nodes:  # what it has, it need not queue for
         free[node.name] += _free(node, hardware.resource, space_id) - _free(node, hardware.resource)
-    if _place(hardware, nodes, free):
-        return Room(True, "", holders)
-    return Room(False, _why(hardware, nodes, len(ahead)), holders)
+    fits = _give(hardware, replicas, nodes, dict(free))
+    return Room(fits > 0, "" if fits >= replicas else _why(hardware, nodes, len(ahead)), holders, fits)
 
 
-def _give(hardware: Hardware, nodes: Sequence[NodeSeen], free: dict[str, int]) -> None:
-    """Take from `free` what this one gets or, while it fits nowhere, the node that is kept for it."""
-    if node := _place(hardware, nodes, free):
+def _ahead(me: Waiting, nodes: Sequence[NodeSeen], waiting: Iterable[Waiting]) -> list[tuple[Waiting, int]]:
+    """Those before me that could have what I want, each with the number of replicas that it still lacks."""
+    resource, has = me.hardware.resource, Counter()
+    for node in nodes:
+        has.update(held.space_id for held in node.held if held.resources.get(resource))
+    return [
+        (one, one.replicas - has[one.space_id])
+        for one in in_order(waiting)
+        if one.hardware.resource == resource
+        and one.space_id != me.space_id
+        and one.replicas > has[one.space_id]
+        and (one.since, one.space_id) < (me.since, me.space_id)
+        and not never_fits(one.hardware, nodes)
+    ]
+
+
+def _give(hardware: Hardware, replicas: int, nodes: Sequence[NodeSeen], free: dict[str, int]) -> int:
+    """Take from `free` what so many replicas get or, where the next one fits nowhere, the node that is kept for it. How many
+    fit."""
+    for number in range(replicas):
+        node = _place(hardware, nodes, free)
+        if node is None:
+            able = [one for one in nodes if suits(hardware, one) and _has(one, hardware.resource) >= hardware.count]
+            kept = max(able, key=lambda one: (free[one.name], one.name))
+            free[kept.name] = 0
+            return number
         free[node.name] -= hardware.count
-        return
-    able = [one for one in nodes if suits(hardware, one) and _has(one, hardware.resource) >= hardware.count]
-    kept = max(able, key=lambda one: (free[one.name], one.name))
-    free[kept.name] = 0
+    return replicas
 
 
 def _place(hardware: Hardware, nodes: Sequence[NodeSeen], free: Mapping[str, int]) -> NodeSeen | None:

@@ -82,8 +82,20 @@ class InstanceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaSeen:
+    """One of the equal copies that an instance consists of, where its runtime can have several. `address` is "" while it does
+    not answer."""
+
+    id: str
+    started_at: float
+    address: str = ""
+    waiting: bool = False  #: it has not got its hardware yet
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceSeen:
-    """One running (or just dead) copy of an app. `address` is `host:port` or `unix:/path`, "" until known."""
+    """What a launch made, running or just dead; ready when one replica of it is. `address` is `host:port` or `unix:/path`, ""
+    until known."""
 
     id: str
     space_id: str
@@ -95,10 +107,21 @@ class InstanceSeen:
     fault: Fault | None = None  #: why it exited, or why it is not ready so far (listens on another port)
     startup_timeout: float = 1800.0
     draining: bool = False  #: STOPPING, but still whole: launching it again calls it back
-    waiting: str = ""  #: what the platform is waiting for ("for a GPU: 0 of 2 nodes fit"), "" if nothing
+    #: What the platform is waiting for ("for a GPU: 0 of 2 nodes fit"), "" if nothing; of a ready one, what keeps its other
+    #: replicas.
+    waiting: str = ""
     hardware: str = ""  #: name of the flavour that it was launched on, "" if its runtime does not tell
+    asked: int = 1  #: replicas that the runtime was told to have
+    replicas: tuple[ReplicaSeen, ...] | None = None  #: those that are there; None where there is one of everything
     placed_at: float | None = None  #: when it had a machine to run on
     begun_at: float | None = None  #: when its program was started there
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of all replicas that answer."""
+        if self.replicas is None:
+            return (self.address,) if self.address else ()
+        return tuple(one.address for one in self.replicas if one.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +193,7 @@ class Room:
     free: bool
     reason: str = ""  #: what it waits for, with figures and its place in the queue
     holders: frozenset[str] = frozenset()
+    fits: int = 1  #: how many replicas could have it, those included that do
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,8 @@ class Access:
         self.cookie_name = b"__Host-podium-app" if https else b"podium-app"
         rest = "; Secure; SameSite=None; Partitioned" if secure else "; SameSite=Lax"
         self._attributes = f"; HttpOnly; Path=/; Max-Age={COOKIE_LIFE}{rest}"
+        self.replica_name = b"__Host-podium-replica" if https else b"podium-replica"
+        self._while_open = f"; HttpOnly; Path=/{rest}".encode()
         self._sign_key: object | None = None
         self._cookie_key: bytes | None = None
         self._loaded: dict[str, str] = {}
@@ -151,6 +153,10 @@ class Access:
         ends = min(ends, until) if isinstance(until, int) else ends
         claims = {"aud": host, "space": route.space, "epoch": route.epoch, "exp": ends}
         return f"{self.cookie_name.decode()}={jwt.encode(claims, self._cookie_key, 'HS256')}{self._attributes}"
+
+    def replica_cookie(self, key: bytes) -> bytes:
+        """The header line that keeps a browser with the replica of this key, until it is closed."""
+        return b"Set-Cookie: %b=%b%b\r\n" % (self.replica_name, key, self._while_open)
 
     def token_allows(self, token: str, route: Route) -> bool | None:
         """What the control plane said lately about a token and this Space; None: it must be asked."""

@@ -1,17 +1,17 @@
 """The gateway itself: takes each request through admission, decision and action. Owns the shared state (table, pools,
-limits); bytes are moved in `client`, `forward` and `upgrade`, what happens because time passes is in `clock`."""
+limits); the way to an app is in `upstreams`, bytes are moved in `client`, `forward` and `upgrade`, what happens because time
+passes is in `clock`."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from time import monotonic
 from urllib.parse import urlsplit
 
-from orchestrator.errors import Unavailable
-from orchestrator.gateway import activity, answers, headers, own, private
+from orchestrator.gateway import activity, answers, own, private, upstreams
 from orchestrator.gateway.access import Access
 from orchestrator.gateway.accesslog import AccessLog
 from orchestrator.gateway.activity import Repetitions, Reports
+from orchestrator.gateway.admission import admit
 from orchestrator.gateway.client import HELD, Client
 from orchestrator.gateway.config import GatewayConfig
 from orchestrator.gateway.control import Control
@@ -21,17 +21,14 @@ from orchestrator.gateway.hosts import CONSOLE, Hosts, is_internal
 from orchestrator.gateway.limits import Crowd, Rates
 from orchestrator.gateway.outcome import WAKE, Outcome, decide
 from orchestrator.gateway.pool import Pool
-from orchestrator.gateway.request import COOKIE_LIMIT, Request
+from orchestrator.gateway.request import Request
 from orchestrator.gateway.routes import Route, Table
 from orchestrator.gateway.tally import Tally
 from orchestrator.gateway.upgrade import Tunnel, begin
 from orchestrator.gateway.waiting import Waiting
 
-log = logging.getLogger(__name__)
-
 _KEEPS, _ONCE = activity.KEEPS, activity.ONCE
 _FORWARD = Outcome.FORWARD  # enum members are slow to reach
-_RETRY_EVERY = 0.1
 
 
 class Gateway:
@@ -42,7 +39,7 @@ class Gateway:
         self.now = monotonic()  #: a clock that ticks once a second
         self.draining = False
         self.hosts = Hosts(config.apps_domain, config.public_url, config.app_endpoint)
-        self.control = Control(config.control, config.feed_token)
+        self.control = Control(config.control, config.feed_token, config.listen[0][1])
         self.waiting = Waiting(self.dispatch, config.held_per_space)
         self.table = Table(config.public_url, self.waiting.changed, self._retire, self.waiting.listened)
         self.feed = Feed(self.table, self.control)
@@ -54,7 +51,7 @@ class Gateway:
         https = config.public_url.startswith("https:")
         local = self.hosts.apps_domain == "localhost" or self.hosts.apps_domain.endswith(".localhost")
         self.access = Access(https, https or local)
-        self._scheme = urlsplit(config.public_url).scheme.encode()
+        self.scheme = urlsplit(config.public_url).scheme.encode()
         self._console = Pool(self, config.control, console=True)
         self.pools: set[Pool] = {self._console}
         self.rates = Rates(config.rate_limit) if config.rate_limit > 0 else None
@@ -93,37 +90,12 @@ class Gateway:
         if request.client.request is not request:
             return
         request.until = 0.0
-        if request.door is None and not self._admit(request):
+        if request.door is None and not admit(self, request):
             return
         if request.door == CONSOLE:
             self._serve_console(request)
         else:
             self._serve_space(request)
-
-    def _admit(self, request: Request) -> bool:
-        """Who asks for whom, and not too often?"""
-        client, noted = request.client, request.noted
-        hops = self.config.trusted_proxies
-        key = (request.host, noted.get(b"x-forwarded-for"), noted.get(b"x-forwarded-proto")) if hops else request.host
-        if client.forwarding_key != key:
-            door = self.hosts.door(request.host)
-            address, scheme = headers.client_of(client.peer, noted, self._scheme, hops)
-            lines = headers.forwarded(address, scheme, request.host)
-            bucket = self.rates.bucket(address, door, self.now) if door and self.rates else None
-            client.forwarding_key, client.forwarding = key, (door, address, scheme, lines, bucket)
-        request.door, request.address, request.scheme, request.suffix, bucket = client.forwarding
-        request.outcome = "refused"
-        if request.door is None:
-            answers.misdirected(self, request)
-            return False
-        if len(noted.get(b"cookie", b"")) > COOKIE_LIMIT:
-            request.keep_alive = False
-            answers.cookies_too_large(self, request)
-            return False
-        if bucket is not None and not bucket.take(request.started):
-            answers.too_fast(self, request, bucket.wait, bucket.rate, bucket.burst)
-            return False
-        return True
 
     def _serve_console(self, request: Request) -> None:
         if is_internal(request.target):
@@ -162,7 +134,7 @@ class Gateway:
         if outcome is _FORWARD:
             self._note_use(request, route)
             if self._fits(request):
-                self._forward(request, route.pool or self._pool_of(route))
+                self._forward(request, route.pool or upstreams.pool_for(self, request, route))
         else:
             self._act(outcome, request, route)
 
@@ -242,14 +214,10 @@ class Gateway:
 
     async def _ask(self, request: Request, route: Route) -> None:
         request.allowed = await private.ask(self, request, route)
-        self._unpause(request)
+        self.unpause(request)
         self.dispatch(request)
 
     # Forwarding
-
-    def _pool_of(self, route: Route) -> Pool:
-        route.pool = Pool(self, route.address)
-        return route.pool
 
     def _retire(self, pool: Pool) -> None:
         pool.retire()
@@ -263,51 +231,23 @@ class Gateway:
         if upstream is not None:
             upstream.begin(request)
             if not request.complete:
-                self._unpause(request)
+                self.unpause(request)
         else:
             self._pause(request)
             self.pools.add(pool)
-            self._spawn(self._connect(request, pool))
-
-    async def _connect(self, request: Request, pool: Pool) -> None:
-        try:
-            upstream = await pool.connect()
-        except Unavailable as error:
-            self._unreachable(request, pool, str(error))
-            return
-        if request.client.request is not request:
-            upstream.close()
-        elif pool.retired:
-            upstream.close()
-            self.dispatch(request)
-        else:
-            upstream.begin(request)
-            self._unpause(request)
-
-    def _unreachable(self, request: Request, pool: Pool, reason: str) -> None:
-        """Nothing was sent yet, so it may be tried again for a while: an app may be about to be replaced, the control plane
-        may be restarting."""
-        if request.client.request is not request:
-            return
-        now = monotonic()
-        request.first_try = request.first_try or now
-        if now - request.first_try < self.config.retry_timeout:
-            asyncio.get_running_loop().call_later(_RETRY_EVERY, self.dispatch, request)
-        elif pool.console:
-            request.outcome = "unreachable"
-            answers.console_away(self, request)
-        else:
-            log.warning("%s: %s", request.route.id, reason)
-            request.outcome = "unreachable"
-            answers.failed(self, request, 502, "the connection to it was refused")
+            self._spawn(upstreams.connect(self, request, pool))
 
     def _pause(self, request: Request) -> None:
         if not request.complete or request.early:
             request.client.pause(HELD)
 
-    def _unpause(self, request: Request) -> None:
+    def unpause(self, request: Request) -> None:
         if request.client.request is request and not request.early:
             request.client.resume(HELD)
+
+    def elsewhere(self, request: Request, pool: Pool) -> bool:
+        """The upstream closed its connection without an answer: does another replica give it?"""
+        return upstreams.elsewhere(self, request, pool)
 
     def broken(self, request: Request, reason: str) -> None:
         """The upstream misbehaved before any of its answer was passed on."""

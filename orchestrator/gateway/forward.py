@@ -265,7 +265,7 @@ class Upstream(asyncio.Protocol):
         elif self.reused and request.replayable and not request.retried and not self.header_size:
             request.retried = True
             self.gate.dispatch(request)
-        else:
+        elif self.header_size or not self.gate.elsewhere(request, self.pool):
             self.gate.broken(request, "it closed the connection without an answer")
 
     def _broken(self, reason: str) -> None:

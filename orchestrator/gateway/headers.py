@@ -46,13 +46,14 @@ APP_RESPONSE: dict[bytes, bool] = {
         (
             b"strict-transport-security", b"public-key-pins", b"public-key-pins-report-only", b"alt-svc", b"nel",
             b"report-to", b"reporting-endpoints", b"x-frame-options", b"service-worker-allowed",
+            b"clear-site-data",  # cookies are cleared of all hosts of a domain: it would sign people out of the console
         ), False,
     ),
 }  # fmt: skip
 
 #: Ours: an app neither sees nor sets them. Browsers send the console's to no app; other clients may not be as careful.
 _OUR_COOKIES = frozenset(
-    prefix + name for prefix in (b"", b"__Host-") for name in (b"podium-app", b"podium-session", b"podium-form")
+    prefix + b"podium-" + name for prefix in (b"", b"__Host-") for name in (b"app", b"form", b"replica", b"session")
 )
 #: Connection values that name no further header.
 PLAIN_CONNECTION = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close", b"upgrade", b"Upgrade", b""))

@@ -1,7 +1,7 @@
 """Connections to one upstream, kept open between requests. Owns which of them are good enough to be used again; what goes
 over them is `forward`'s.
 
-A pool belongs to one instance of one Space (or to the console), so a connection never serves two Spaces."""
+A pool belongs to one replica of one Space (or to the console), so a connection never serves two Spaces."""
 
 import asyncio
 
@@ -14,10 +14,11 @@ _FRESH_SECONDS = 1.0  # a request that cannot be sent twice takes a connection t
 
 
 class Pool:
-    """Connections to one upstream. `address`: `host:port` or `unix:/path`; `console`: the control plane, else an app."""
+    """Connections to one upstream. `address`: `host:port` or `unix:/path`; `console`: the control plane, else an app.
+    `away_until`: a replica that refused a connection is chosen after its neighbours until then."""
 
     keeps = 64  #: open connections, at most
-    __slots__ = ("address", "busy", "console", "gate", "idle", "retired")
+    __slots__ = ("address", "away_until", "busy", "console", "gate", "idle", "retired")
 
     def __init__(self, gate: object, address: str, console: bool = False) -> None:
         self.gate = gate
@@ -25,6 +26,7 @@ class Pool:
         self.console = console
         self.idle: list[Upstream] = []
         self.busy = 0
+        self.away_until = 0.0
         self.retired = False
 
     def take(self, request: Request) -> Upstream | None:

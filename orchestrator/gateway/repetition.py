@@ -61,7 +61,7 @@ def remember_answer(upstream: object, request: Request, out: list[bytes], data: 
     """Keep the header of a whole short answer, as it came in `data` and as it was passed on in `out`."""
     size = len(data) - len(out[1])
     plain = request.keep_alive and request.version == "1.1" and not upstream.chunked
-    by_the_book = plain and upstream.reusable and not upstream.strange
+    by_the_book = plain and upstream.reusable and not upstream.strange and not request.replica
     if by_the_book and size < _LIMIT and request.sent == len(out[1]) and data[size - 4 : size] == b"\r\n\r\n":
         upstream.known = (data[:size], out[0], request.sent, upstream.status, request.route)
 
@@ -74,7 +74,7 @@ def pass_again(upstream: object, request: Request, data: bytes) -> bool:
         return False
     if not request.keep_alive or request.version != "1.1" or request.upgrade or request.method == b"HEAD":
         return False
-    if upstream.gate.draining or not request.body_sent:
+    if upstream.gate.draining or not request.body_sent or request.replica:
         return False
     request.status, request.sent, request.begun = status, length, True
     request.client.write(rewritten + data[len(header) :])

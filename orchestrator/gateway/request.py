@@ -68,6 +68,7 @@ class Request:
     body_sent = False  #: all of the body went to the upstream
     first_try = 0.0  #: when its upstream first refused the connection
     retried = False
+    replica = b""  #: the line that keeps its browser with the replica that was chosen for it now
     until = 0.0  #: end of its hold
     listened = False  #: it waited for news of Spaces as long as it may
     early = b""  #: bytes sent after an upgrade request, before its answer

@@ -59,5 +59,5 @@ def final(upstream: object, request: Request, status: int) -> bytes:
     if route is not None:
         if route.overrides is not None:
             lines = headers.without(lines, route.overrides)
-        tail += route.extra
+        tail += route.extra + request.replica if request.replica else route.extra
     return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (status, upstream.reason, b"".join(lines), tail)

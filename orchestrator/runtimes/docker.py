@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from orchestrator.domain.load import Load, together
 from orchestrator.domain.seen import Event, Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, hints, look, machine
+from orchestrator.runtimes import container, hints, load, look, machine
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.docker_engine import Engine
 from orchestrator.runtimes.docker_known import Known
@@ -31,6 +32,8 @@ class DockerRuntime:
     OCI runtime (runsc); `login`: user and password for a registry's host, as the engine takes them. Raises Unavailable when
     the engine does not answer."""
 
+    single = "apps are containers of one Docker engine here"
+
     def __init__(
         self, data: Path, owner: str, runtime: str = "", grace: float = 10.0, log_limit: int = 10 * 1024**2,
         login: Callable[[str], dict[str, str]] | None = None,
@@ -46,6 +49,7 @@ class DockerRuntime:
         self._known: dict[str, Known] = {}
         self._lock = threading.RLock()
         self._closed = threading.Event()
+        self._rates = load.Rates()
         self._news = News(self.list, self._tick, self._sync)
         self._engine.make_network()
         self._sync()
@@ -292,6 +296,23 @@ class DockerRuntime:
     def capacity(self) -> tuple[NodeSeen, ...]:
         notes = [known.note for known in list(self._known.values())]
         return (machine.node({(note.id, note.space_id): note.share for note in notes}),)
+
+    def loads(self) -> dict[str, Load]:
+        with self._lock:
+            known = {one.note.id: one for one in self._known.values() if one.state.get("Running")}
+        accelerators = load.of_accelerators({name: one.note.share for name, one in known.items()})
+        found = {}
+        for name, one in known.items():
+            stats = self._engine.stats(one.name)
+            if stats is not None:
+                seconds, memory = load.of_container(stats)
+                own = Load(self._rates.cores(name, seconds), memory)
+                found[name] = together((own, accelerators.get(name, Load())))
+        self._rates.keep(found)
+        return found
+
+    def check(self) -> None:
+        self._engine.ping()
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         self._news.subscribers.append(changed)

@@ -1,4 +1,4 @@
-"""The `Runtime` port on Kubernetes: each instance is a Deployment of one pod.
+"""The `Runtime` port on Kubernetes: each instance is a Deployment, each replica a pod of it.
 
 Owns: launching, stopping and finding instances again, and telling who changed. What an instance is made of is in `manifests.py`,
 what its state means in `pods.py`, how the cluster is followed in `watch.py`, what is done for pods meanwhile in
@@ -14,10 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator import failpoints
+from orchestrator.domain.load import Load
 from orchestrator.domain.seen import Event, Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, manifests, nodes, pod_events, pods
+from orchestrator.runtimes import container, load, manifests, nodes, pod_events, pods, standing
+from orchestrator.runtimes import pod_facts as facts
 from orchestrator.runtimes.kubernetes_api import Cluster, Refused
 from orchestrator.runtimes.machine import Share
 from orchestrator.runtimes.manifests import INSTANCE, OWNER, Options
@@ -31,6 +33,10 @@ _LENGTH = 45.0  #: seconds of one watch
 _STALE = 15.0  #: seconds beyond that after which what was heard before is no answer any more
 _FIRST = 5.0  #: seconds that the first look may take until Podium goes on without
 _QUICK = 1.0
+_ONE_WRITER = (
+    "/data is a volume that one replica at a time may use here (PODIUM_KUBE_STORAGE_MODE is not ReadWriteMany)"
+)
+_UNTOLD = 600.0  #: seconds until a cluster that tells no loads is asked again
 
 
 class KubernetesRuntime:
@@ -45,8 +51,10 @@ class KubernetesRuntime:
         for directory in (place, logs):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._cluster, self._owner, self._options, self._grace = cluster, owner, options, grace
+        self.single = _ONE_WRITER if options.storage and options.storage_mode != "ReadWriteMany" else ""
         self._stale = length + _STALE
         self._refused: dict[str, InstanceSeen] = {}
+        self._untold_until = 0.0
         self._lock = threading.Lock()
         ours = {"labelSelector": f"{OWNER}={owner}"}
         warnings = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
@@ -140,6 +148,24 @@ class KubernetesRuntime:
         self._check()
         return nodes.capacity(self._nodes.items.values(), self._pods.items.values(), self._options.share)
 
+    def loads(self) -> dict[str, Load] | None:
+        """As the cluster's metrics-server tells them, where there is one."""
+        if time.monotonic() < self._untold_until:
+            return None
+        try:
+            metrics = self._cluster.metrics(f"{OWNER}={self._owner}")
+        except (LookupError, Unavailable):
+            self._untold_until = time.monotonic() + _UNTOLD
+            return None
+        mine = {
+            pod["metadata"]["name"]: (pod["metadata"].get("labels") or {}).get(INSTANCE, "")
+            for pod in self._pods.items.values()
+        }
+        return load.of_pods(metrics, mine)
+
+    def check(self) -> None:
+        self._check()
+
     def _check(self) -> None:
         """Raises Unavailable when what is known is too old to be told."""
         silent = max(self._deployments.age, self._pods.age)
@@ -172,12 +198,12 @@ class KubernetesRuntime:
 
     def _ahead(self, own: Sequence[dict]) -> int:
         """How many wait longer than this instance's pod for the same accelerator."""
-        pod = pods.newest(own)
-        if pod is None or not pods.unplaced(pod) or not (resource := pods.accelerator(pod)[0]):
+        pod = max(own, key=standing.age, default=None)
+        if pod is None or not facts.unplaced(pod) or not (resource := facts.accelerator(pod)[0]):
             return 0
         mine = (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])
         return sum(
-            pods.unplaced(one) and pods.accelerator(one)[0] == resource
+            facts.unplaced(one) and facts.accelerator(one)[0] == resource
             and (one["metadata"]["creationTimestamp"], one["metadata"]["name"]) < mine
             for one in self._pods.items.values()
         )  # fmt: skip
@@ -197,6 +223,15 @@ class KubernetesRuntime:
                 self._keep(self._cluster.delete("deployments", about["name"], about["uid"], wait=True))
             elif manifests.STOP_AT not in (about.get("annotations") or {}):
                 self._keep(self._cluster.patch("deployments", about["name"], manifests.stop_at(time.time() + drain)))
+
+    def scale(self, instance_id: str, replicas: int, drain: float = 0.0) -> None:
+        here = self._deployments.items.get(instance_id)
+        if here is None or here["metadata"].get("deletionTimestamp") or standing.asked(here) == replicas:
+            return
+        fewer = drain and replicas < int(here["spec"]["replicas"])
+        change = manifests.shrink(replicas, time.time() + drain) if fewer else manifests.replicas(replicas)
+        with suppress(LookupError):
+            self._keep(self._cluster.patch("deployments", instance_id, change))
 
     def forget_space(self, space_id: str) -> None:
         if self._options.storage and _SPACE_ID.fullmatch(space_id):

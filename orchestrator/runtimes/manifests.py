@@ -7,7 +7,8 @@ is in them.
                 podium/instance   the instance
     annotation  podium/note       of a Deployment: what was launched (container.Note)
                 podium/seen       what has been seen of its pod: ready or what is in the way
-                podium/stop-at    the wish to stop it, as epoch seconds: it drains until then"""
+                podium/stop-at    the wish to stop it, as epoch seconds: it drains until then
+                podium/shrink     the wish for fewer replicas: how many, and until when the others drain"""
 
 import base64
 import json
@@ -20,7 +21,7 @@ from orchestrator.runtimes import container
 from orchestrator.runtimes.container import Note
 
 OWNER, SPACE, INSTANCE = "podium/owner", "podium/space", "podium/instance"
-NOTE, SEEN, STOP_AT = "podium/note", "podium/seen", "podium/stop-at"
+NOTE, SEEN, STOP_AT, SHRINK = "podium/note", "podium/seen", "podium/stop-at", "podium/shrink"
 LAST_WORDS = "/dev/termination-log"  #: how the app ended, from the launcher to the pod's status
 ROOM = 5.0  #: seconds that the launcher gets beside the app's own grace
 LOST_AFTER = 30  #: seconds that a node may be silent before its pods are given up
@@ -86,14 +87,15 @@ def volume(owner: str, space_id: str, options: Options) -> dict:
 
 
 def deployment(spec: LaunchSpec, note: Note, owner: str, secret_name: str, options: Options) -> dict:
-    """One pod, replaced by another when its node is lost, never updated: every change is another launch."""
+    """Pods that are all alike, each replaced by another when its node is lost, never updated: every change but that of their
+    number is another launch."""
     ours = labels(owner, note.space_id, note.id)
     chosen = {OWNER: owner, INSTANCE: note.id}
     return {
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": note.id, "labels": ours, "annotations": {NOTE: container.written(note)}},
         "spec": {
-            "replicas": 1, "revisionHistoryLimit": 0, "strategy": {"type": "Recreate"},
+            "replicas": spec.replicas, "revisionHistoryLimit": 0, "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": chosen},
             "template": {"metadata": {"labels": ours}, "spec": _pod(spec, note, secret_name, options)},
         },
@@ -199,6 +201,16 @@ def seen_of(found: Mapping) -> dict:
 def stop_at(when: float | None) -> dict:
     """A patch that keeps the wish to stop, or takes it back."""
     return {"metadata": {"annotations": {STOP_AT: None if when is None else f"{when:.3f}"}}}
+
+
+def replicas(count: int) -> dict:
+    """A patch for so many pods, now."""
+    return {"metadata": {"annotations": {SHRINK: None}}, "spec": {"replicas": count}}
+
+
+def shrink(count: int, when: float) -> dict:
+    """A patch that keeps the wish for fewer pods."""
+    return {"metadata": {"annotations": {SHRINK: f"{count} {when:.3f}"}}}
 
 
 def secret_of(deployment: Mapping) -> str:

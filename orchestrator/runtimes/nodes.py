@@ -5,11 +5,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 from orchestrator.domain.seen import Held, NodeSeen, Taint
-from orchestrator.runtimes import pods
+from orchestrator.runtimes import pod_facts as facts
 from orchestrator.runtimes.manifests import INSTANCE, SPACE
 
 _UNITS = {
-    "": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
+    "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1,
+    "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
 #: Taints that Kubernetes puts on a node for a while: the node is not of another kind, it is not ready.
 _PASSING = "node.kubernetes.io/"
@@ -45,14 +46,14 @@ def _seen(node: Mapping, placed: Iterable[Mapping], share: float) -> NodeSeen:
     return NodeSeen(
         _name(node), not trouble, trouble, quantity(has.get("cpu")), int(quantity(has.get("memory"))),
         {name: int(quantity(number)) for name, number in has.items() if "/" in name},
-        tuple(_held(pod) for pod in placed if not pods.over(pod)),
+        tuple(_held(pod) for pod in placed if not facts.over(pod)),
         dict(node["metadata"].get("labels") or {}),
         tuple(Taint(one["key"], one.get("value", ""), one.get("effect", "NoSchedule")) for one in taints), reserves=share,
     )  # fmt: skip
 
 
 def _trouble(node: Mapping) -> str:
-    ready = pods.condition(node, "Ready")
+    ready = facts.condition(node, "Ready")
     if ready.get("status") != "True":
         return "its kubelet does not answer" if ready.get("status") == "Unknown" else "it says that it is not ready"
     return "it takes no new pods" if (node.get("spec") or {}).get("unschedulable") else ""

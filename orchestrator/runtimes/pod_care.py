@@ -14,7 +14,8 @@ from pathlib import Path
 
 from orchestrator.domain.seen import InstanceSeen, InstanceState
 from orchestrator.errors import Unavailable
-from orchestrator.runtimes import look, manifests, pods
+from orchestrator.runtimes import look, manifests, pods, standing
+from orchestrator.runtimes import pod_facts as facts
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.follow import Follower, last_time
 from orchestrator.runtimes.kubernetes_api import Cluster
@@ -25,6 +26,8 @@ _TICK = 1.0  #: seconds between rounds that nobody rang for
 _SWEEP = 600.0  #: seconds between looks for what nobody owns
 _PULL = 20.0  #: seconds that a pod may fail to get its image
 _STUCK = 30.0  #: seconds beyond its grace after which a pod on a silent node is taken for dead
+_LATELY, _LONGEST_PAUSE = 600.0, 300.0  #: seconds that count, and seconds until a replica that ended is replaced
+_SKEW = 5.0  #: seconds by which clocks may differ
 _SILENT = 3  #: probes without an answer until an app on a silent node is taken for lost
 
 
@@ -38,15 +41,22 @@ class Case:
     seen: InstanceSeen
 
     @property
+    def standing(self) -> list[Mapping]:
+        return standing.standing(self.deployment, self.pods)
+
+    @property
     def pod(self) -> Mapping | None:
-        return pods.current(self.deployment, self.pods)
+        """The one that counts before all others."""
+        return next(iter(self.standing), None)
 
     def named(self, uid: str) -> Mapping | None:
         return next((pod for pod in self.pods if pod["metadata"]["uid"] == uid), None)
 
     def unproven(self, pod: Mapping) -> bool:
-        """Whether it must show that it answers: it starts, its node is silent, or it is to follow one whose node is."""
-        return self.seen.state is InstanceState.STARTING or pods.on_lost_node(pod) or pod is not self.pod
+        """Whether it must show that it answers: it has not yet, or its node is silent."""
+        if self.seen.state in (InstanceState.EXITED, InstanceState.STOPPING):
+            return False
+        return facts.on_lost_node(pod) or not standing.answers(pod, standing.told(self.deployment))
 
 
 class Care:
@@ -61,9 +71,13 @@ class Care:
         self._lock_file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._held = False
         self._closed, self._rung = threading.Event(), threading.Event()
-        self._followers: dict[str, Follower] = {}  #: by the pod's uid
+        self._followers: dict[tuple[str, str], Follower] = {}  #: by instance and the pod's uid
         self._told: dict[str, dict] = {}  #: the launcher's last word, by the pod's uid
         self._probing: set[str] = set()
+        self._noting = tuple(threading.Lock() for _ in range(16))  #: replicas of one instance are noted in one place
+        self._leads_since = 0.0
+        self._ended: dict[str, float] = {}  #: replicas that are to be replaced, by uid: when
+        self._ends: dict[str, list[float]] = {}  #: when replicas of an instance ended lately
         self._swept = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="pods", daemon=True)
 
@@ -100,24 +114,26 @@ class Care:
         if not self._held:
             with suppress(OSError):
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._held = True
+                self._held, self._leads_since = True, time.time()
         return self._held
 
     def _round(self) -> None:
         cases, now = self._cases(), time.time()
         for case in cases.values():
-            pod = case.pod
-            if pod is not None:
-                self._follow(case, pod)
-                self._probe(case, pod)
-                if (last := pods.newest(case.pods)) is not pod:
-                    self._probe(case, last)
-                self._give_up(case, pod, now)
+            own = case.standing
+            for pod in case.pods:
+                if any(pod is one for one in own) or not pod["metadata"].get("deletionTimestamp"):
+                    self._follow(case, pod)
+                    self._probe(case, pod)
+            if own:
+                self._give_up(case, own[0], now)
             self._finish(case, now)
         there = {pod["metadata"]["uid"] for case in cases.values() for pod in case.pods}
-        for uid in [one for one in self._followers if one not in there]:
-            self._followers.pop(uid).tick()
-            self._told.pop(uid, None)
+        for key in [one for one in self._followers if one[1] not in there]:
+            self._followers.pop(key).tick()
+            self._told.pop(key[1], None)
+        self._ended = {uid: due for uid, due in self._ended.items() if uid in there}
+        self._ends = {name: times for name, times in self._ends.items() if name in cases}
         for follower in list(self._followers.values()):
             follower.tick()
         if time.monotonic() - self._swept > _SWEEP:
@@ -131,20 +147,51 @@ class Care:
         seconds to clean up after containers that have ended. A pod that writes to a volume is left to it."""
         about = case.deployment["metadata"]
         if not about.get("deletionTimestamp"):
-            if case.seen.state is InstanceState.STOPPING and (not case.seen.draining or not pods.alive(case.pod)):
+            if case.seen.state is InstanceState.READY:
+                self._replace(case, now)
+            if case.seen.state is not InstanceState.STOPPING:
+                self._shrink(case, now)
+            elif not case.seen.draining or not any(facts.alive(pod) for pod in case.pods):
                 self._keep(self._cluster.delete("deployments", about["name"], about["uid"], wait=True))
             return
         for pod in case.pods:
-            over = pods.time_of(pod["metadata"].get("deletionTimestamp", ""))  # its grace
-            dead = pods.stopped(pod) or (now > over + _STUCK and pods.on_lost_node(pod))
-            if over and dead and not pods.volume(pod):
+            over = facts.time_of(pod["metadata"].get("deletionTimestamp", ""))  # its grace
+            dead = facts.stopped(pod) or (now > over + _STUCK and facts.on_lost_node(pod))
+            if over and dead and not facts.volume(pod):
                 self._cluster.delete("pods", pod["metadata"]["name"], pod["metadata"]["uid"], grace=0)
+
+    def _replace(self, case: Case, now: float) -> None:
+        """Have another pod in the place of a replica whose app has ended while others answer, the later the more of them ended
+        lately: by itself a kubelet would run the app again as it was, with the files that it left."""
+        for pod in case.pods:
+            about = pod["metadata"]
+            if about.get("deletionTimestamp") or not pods.ended([pod], case.note):
+                continue
+            if about["uid"] not in self._ended:
+                lately = [at for at in self._ends.get(case.note.id, ()) if at > now - _LATELY]
+                self._ends[case.note.id] = [*lately, now]
+                self._ended[about["uid"]] = now + min(_LONGEST_PAUSE, 2.0 ** (len(lately) + 1))
+            if now >= self._ended[about["uid"]]:
+                self._cluster.delete("pods", about["name"], about["uid"], grace=0)
+
+    def _shrink(self, case: Case, now: float) -> None:
+        """Take away the replicas that are too many once they have drained, and no others. Left to itself the cluster would
+        choose; what it makes in their place before it hears of the number is not running yet, so it goes first."""
+        less = standing.shrinking(case.deployment)
+        if less is None or now < less[1]:
+            return
+        kept = {pod["metadata"]["uid"] for pod in case.standing}
+        for about in [pod["metadata"] for pod in case.pods]:
+            if about["uid"] not in kept and not about.get("deletionTimestamp"):
+                self._cluster.delete("pods", about["name"], about["uid"])
+        with suppress(LookupError):
+            self._keep(self._cluster.patch("deployments", case.note.id, manifests.replicas(less[0])))
 
     def _give_up(self, case: Case, pod: Mapping, now: float) -> None:
         """Take away what cannot get its image, as if it had never been launched: whoever wants it sees whether there is such an
         image still, and launches it again. A kubelet would wait for up to five minutes, and cannot build one."""
-        made, about = pods.time_of(pod["metadata"]["creationTimestamp"]), case.deployment["metadata"]
-        if case.seen.state is InstanceState.STARTING and now > made + _PULL and pods.cannot_pull(pod):
+        made, about = facts.time_of(pod["metadata"]["creationTimestamp"]), case.deployment["metadata"]
+        if case.seen.state is InstanceState.STARTING and now > made + _PULL and facts.cannot_pull(pod):
             self._keep(self._cluster.delete("deployments", about["name"], about["uid"], wait=True))
 
     def _sweep(self, cases: Mapping[str, Case], now: float) -> None:
@@ -155,7 +202,7 @@ class Care:
             page = self._cluster.page("secrets", chosen, more)
             for one in page.get("items") or ():
                 about = one["metadata"]
-                old = now > pods.time_of(about["creationTimestamp"]) + _SWEEP
+                old = now > facts.time_of(about["creationTimestamp"]) + _SWEEP
                 case = cases.get((about.get("labels") or {}).get(manifests.INSTANCE, ""))
                 if not old or about.get("ownerReferences"):
                     continue
@@ -171,15 +218,18 @@ class Care:
 
     def _follow(self, case: Case, pod: Mapping) -> None:
         uid, note = pod["metadata"]["uid"], case.note
-        if uid in self._followers or not pods.begun(pod):
+        key = (note.id, uid)
+        if key in self._followers or not facts.begun(pod):
             return
         path = self._logs / f"{note.id}.log"
         since = last_time(path)
-        if since < 0:  # it has been read to its end, unless this is another pod
-            if path.stat().st_mtime > pods.time_of(pod["metadata"]["creationTimestamp"]):
+        if facts.begun_at(pod) > self._leads_since + _SKEW:  # nobody can have read any of it
+            since = 0.0
+        elif since < 0:  # it has been read to its end, unless this is another pod
+            if path.stat().st_mtime > facts.time_of(pod["metadata"]["creationTimestamp"]):
                 return
             since = 0.0
-        log = StampedLog(str(path), self._log_limit)
+        log = StampedLog(str(path), self._log_limit, lambda: self._others_write(key))
 
         def now() -> tuple[Case | None, Mapping | None]:
             found = self._cases().get(note.id)
@@ -187,7 +237,7 @@ class Care:
 
         def running() -> bool:
             self._closed.wait(0.3)  # the kubelet needs a moment to tell
-            return not self._closed.is_set() and pods.alive(now()[1])
+            return not self._closed.is_set() and facts.alive(now()[1])
 
         def ending() -> str:
             found, one = now()
@@ -201,15 +251,19 @@ class Care:
             self._told[uid] = status
             self._rung.set()
 
-        opened = PodLog(self._cluster, pod["metadata"]["name"], log, said, lambda: pods.restarted(now()[1]))
-        self._followers[uid] = Follower(path, self._log_limit, opened, running, ending, since, log)
-        self._followers[uid].start()
+        opened = PodLog(self._cluster, pod["metadata"]["name"], log, said, lambda: facts.restarted(now()[1]))
+        self._followers[key] = Follower(path, self._log_limit, opened, running, ending, since, log)
+        self._followers[key].start()
+
+    def _others_write(self, key: tuple[str, str]) -> bool:
+        """Whether the log goes on without this one."""
+        return any(one[0] == key[0] and one != key and not f.heard for one, f in list(self._followers.items()))
 
     # -- does it answer?
 
     def _probe(self, case: Case, pod: Mapping) -> None:
         uid = pod["metadata"]["uid"]
-        if case.unproven(pod) and uid not in self._probing and pods.begun(pod) and pods.address_of(pod, case.note):
+        if case.unproven(pod) and uid not in self._probing and facts.running(pod) and facts.address_of(pod, case.note):
             self._probing.add(uid)
             name = f"look-{case.note.id}"
             threading.Thread(target=self._ask, args=(case.note.id, uid), name=name, daemon=True).start()
@@ -221,17 +275,21 @@ class Care:
             while not self._closed.wait(pause):
                 case = self._cases().get(instance_id)
                 pod = case.named(uid) if case else None
-                if case is None or pod is None or not pods.alive(pod) or not case.unproven(pod):
+                if case is None or pod is None or facts.over(pod) or not facts.running(pod) or not case.unproven(pod):
                     return
-                lost, told = pods.on_lost_node(pod), pods.seen_of(case.deployment, pod)
+                lost, told = facts.on_lost_node(pod), standing.told_of(case.deployment, pod)
                 if pod["metadata"].get("deletionTimestamp") and not told:
                     return
-                host, _, port = pods.address_of(pod, case.note).rpartition(":")
+                host, _, port = facts.address_of(pod, case.note).rpartition(":")
                 ready, reason = look.answer(host.strip("[]"), int(port), case.note.ready_path)
                 asked, silent = asked + 1, 0 if ready else silent + 1
                 if ready or (told.get("ready_at") and lost and silent >= _SILENT):
                     self._note(case, pod, _answered(told, ready))
-                elif pod is case.pod and not told.get("ready_at") and (reason or asked * pause > 3.0):
+                elif (
+                    any(pod is one for one in case.standing)
+                    and not told.get("ready_at")
+                    and (reason or asked * pause > 3.0)
+                ):
                     self._note(case, pod, self._in_the_way(uid, reason, case.note, asked))
                 pause = min(1.0 if lost else 0.25, pause * 1.1)
         finally:
@@ -249,10 +307,12 @@ class Care:
 
     def _note(self, case: Case, pod: Mapping, found: dict) -> None:
         """Write it down unless it is written there. What cannot be written now is seen again."""
-        found = {"pod": pod["metadata"]["uid"], **found} if found else {}
-        if found != pods.seen_of(case.deployment, pod):
-            with suppress(Unavailable, LookupError, FileExistsError):
-                self._keep(self._cluster.patch("deployments", case.note.id, manifests.seen_of(found)))
+        with self._noting[hash(case.note.id) % len(self._noting)]:
+            now = self._cases().get(case.note.id) or case
+            noted = standing.noting(now.deployment, now.pods, pod, found)
+            if noted is not None:
+                with suppress(Unavailable, LookupError, FileExistsError):
+                    self._keep(self._cluster.patch("deployments", case.note.id, manifests.seen_of(noted)))
 
 
 def _answered(told: Mapping, ready: bool) -> dict:

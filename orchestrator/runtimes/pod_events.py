@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from orchestrator.domain.seen import Event
-from orchestrator.runtimes.pods import time_of
+from orchestrator.runtimes.pod_facts import time_of
 
 LIMIT = 200  #: events told at once
 _ASKED = 20  #: pods that are asked about

@@ -22,6 +22,15 @@ class StampedLog(LogFile):
     digits = 6
     stamp = 0.0
 
+    def __init__(self, path: str, cap: int, others: Callable[[], bool] = lambda: False) -> None:
+        """`others`: whether other pods write to it still, so that the end of this one is not its end."""
+        super().__init__(path, cap)
+        self._others = others
+
+    def end(self) -> None:
+        if not self._others():
+            super().end()
+
     def add(self, texts: list[str], at: float) -> None:
         super().add(texts, self.stamp or at)
 

@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from orchestrator.domain.load import Load, together
 from orchestrator.domain.seen import Event, Fault, Image, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import hints, machine, sandbox
+from orchestrator.runtimes import hints, load, machine, sandbox
 from orchestrator.runtimes.bell import Bell
 from orchestrator.runtimes.instance import Instance, Note, remove_tree, write_json
 from orchestrator.runtimes.orders import Orders, open_to_others, runs_on
@@ -33,6 +34,8 @@ _FIRST_WORD = 15.0  #: seconds until a launcher must have written its first stat
 class ProcessRuntime:
     """`mode` is the setting `sandbox`: auto, bubblewrap or none. `env`: variables that every app gets, below the author's
     own (a company proxy). Raises Unavailable when bubblewrap is demanded and does not work."""
+
+    single = "apps are processes of one machine here"
 
     def __init__(
         self, data: Path, mode: str = "auto", grace: float = 10.0, log_limit: int = 10 * 1024**2,
@@ -62,6 +65,7 @@ class ProcessRuntime:
         self._draining: dict[str, threading.Event] = {}
         self._closed = threading.Event()
         self._bell: Bell | None = None
+        self._rates = load.Rates()
         self._adopt()
 
     # -- launch
@@ -282,6 +286,22 @@ class ProcessRuntime:
         with self._lock:
             notes = [known.note for known in self._known.values() if known.note]
         return (machine.node({(note.id, note.space_id): note.share for note in notes}),)
+
+    def loads(self) -> dict[str, Load]:
+        with self._lock:
+            known = {one.id: one for one in self._known.values() if one.note}
+        accelerators = load.of_accelerators({name: one.note.share for name, one in known.items()})
+        found = {}
+        for name, instance in known.items():
+            if instance.launcher_alive():
+                seconds, memory = load.of_launcher(instance.status())
+                own = Load(self._rates.cores(name, seconds), memory)
+                found[name] = together((own, accelerators.get(name, Load())))
+        self._rates.keep(found)
+        return found
+
+    def check(self) -> None:
+        """There is nothing between an app and us that could be away."""
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from orchestrator.ports import Bell, Runtime, Store
 from orchestrator.services.capacity import Capacity
 from orchestrator.services.hardware import HardwareRequests, Notice
 from orchestrator.services.quotas import Quotas
+from orchestrator.services.replicas import Replicas
 from orchestrator.services.usage import Meter, UsageReports
 
 
@@ -23,6 +24,7 @@ class Allotment:
     capacity: Capacity
     usage: UsageReports
     meter: Meter
+    replicas: Replicas
 
     @property
     def default(self) -> Hardware:
@@ -38,10 +40,13 @@ class Allotment:
         sleep_after: float = 172800.0,
         notify: Callable[[Notice], None] = lambda notice: None,
         clock=time.time,
+        replicas: int = 10,
     ) -> "Allotment":
-        """`sleep_after`: what Spaces begin with, in seconds, -1 for never. `notify` is told of requests and decisions."""
+        """`sleep_after`: what Spaces begin with, in seconds, -1 for never. `notify` is told of requests and decisions.
+        `replicas`: the most of one Space."""
         quotas, capacity = Quotas(store, bell, flavors, clock), Capacity(store, runtime, flavors, clock)
         begins = None if sleep_after == -1 else sleep_after
-        requests = HardwareRequests(store, bell, flavors, quotas, capacity, begins, notify, clock)
+        several = Replicas(store, bell, runtime, flavors, quotas, capacity, replicas, clock)
+        requests = HardwareRequests(store, bell, flavors, quotas, capacity, several, begins, notify, clock)
         meter = Meter(store, runtime, bell, flavors, quotas, clock)
-        return cls(flavors, requests, quotas, capacity, UsageReports(store, clock), meter)
+        return cls(flavors, requests, quotas, capacity, UsageReports(store, clock), meter, several)

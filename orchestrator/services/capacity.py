@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.records import Space
-from orchestrator.domain.room import Waiting, in_order, never_fits, room
+from orchestrator.domain.room import Waiting, in_order, most_replicas, never_fits, room
 from orchestrator.domain.seen import NodeSeen, Room
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Runtime, Store
@@ -39,14 +39,18 @@ class Capacity:
         """Who waits or has a place kept, in order."""
         with self._store.read() as tx:
             rows = tx.spaces.queue()
-        return in_order(Waiting(i, self._flavors[name], since) for i, name, since in rows if name in self._flavors)
+        known = (row for row in rows if row[1] in self._flavors)
+        return in_order(Waiting(i, self._flavors[name], since, count) for i, name, since, count in known)
 
     def room(self, space: Space, hardware: Hardware) -> Room | None:
         """Whether the Space can have this hardware now; None when it is not counted."""
         if not hardware.count or hardware.elastic:
             return None
         since = self._clock() if space.queued_at is None else space.queued_at
-        return room(space.id, hardware, self.nodes(fresh=True), self.queue(), since)
+        return room(space.id, hardware, self.nodes(fresh=True), self.queue(), since, space.wish.replicas)
 
     def never_fits(self, hardware: Hardware) -> str:
         return never_fits(hardware, self.nodes())
+
+    def most_replicas(self, hardware: Hardware) -> int | None:
+        return most_replicas(hardware, self.nodes())

@@ -15,6 +15,7 @@ from orchestrator.ports import Bell, Store
 from orchestrator.services.accounts import new_id
 from orchestrator.services.capacity import Capacity
 from orchestrator.services.quotas import Quotas
+from orchestrator.services.replicas import Replicas
 
 NOTE_LIMIT = 1000  #: characters
 _YEARS = 10 * 366 * 86400.0
@@ -32,12 +33,13 @@ class HardwareRequests:
         flavors: Mapping[str, Hardware],
         quotas: Quotas,
         capacity: Capacity,
+        replicas: Replicas,
         sleep_after: float | None = 172800.0,
         notify: Callable[[Notice], None] = lambda notice: None,
         clock=time.time,
     ) -> None:
         self._store, self._bell, self._flavors, self._clock = store, bell, flavors, clock
-        self._quotas, self._capacity, self._notify = quotas, capacity, notify
+        self._quotas, self._capacity, self._replicas, self._notify = quotas, capacity, replicas, notify
         self._sleep_after = sleep_after
         self.default = next(iter(flavors.values()))
 
@@ -59,6 +61,7 @@ class HardwareRequests:
         `HARDWARE_FIT`, `NOTE`, `SLEEP_TIME`; Forbidden `HARDWARE_ACCESS`, `HARDWARE_QUOTA`."""
         require(caller, space, Role.WRITE)
         hardware = self.fitting(flavor)
+        self._replicas.check_fit(hardware, space.wish.replicas)
         if sleep is not None:
             self.check_sleep(flavor)
         sleeps = {} if sleep is None else {"sleep_after": sleep_seconds(sleep)}
@@ -107,7 +110,8 @@ class HardwareRequests:
         raise Forbidden("HARDWARE_ACCESS", f"{hardware.name} is {whom}; choose other hardware, or talk to an admin")
 
     def _check_quota(self, tx, space: Space, hardware: Hardware, granted: bool) -> None:
-        why = self._quotas.denial(tx, space.owner_id, space.owner, hardware, granted, joining=True)
+        joining = self._replicas.granted(space.wish).replicas
+        why = self._quotas.denial(tx, space.owner_id, space.owner, hardware, granted, joining)
         if why:
             write = f"podium hardware quota {space.owner} {hardware.name} --hours N"
             raise Forbidden("HARDWARE_QUOTA", f"{why}; an admin changes that with: {write}")
@@ -123,7 +127,7 @@ class HardwareRequests:
 
     def check_new(self, tx, owner: Owner) -> None:
         """For a Space that is about to be made: its owner may have one more on the default flavour. Raises Forbidden."""
-        why = self._quotas.denial(tx, owner.id, owner.name, self.default, granted=True, joining=True)
+        why = self._quotas.denial(tx, owner.id, owner.name, self.default, granted=True, joining=1)
         if why:
             raise Forbidden("HARDWARE_QUOTA", f"{why}; ask an admin for more")
 

@@ -50,8 +50,8 @@ class Janitor:
             except Exception:
                 log.exception("janitor: a round failed")
 
-    def collect(self) -> int:
-        """One round; returns the bytes freed."""
+    def collect(self, dry: bool = False) -> int:
+        """One round; returns the bytes freed. `dry`: only those that it would free, about."""
         started = time.monotonic()
         images: list[Image] = []
         with self._store.read() as tx:
@@ -60,7 +60,7 @@ class Janitor:
             with self._store.read() as tx:
                 space, builds = tx.spaces.get(space_id), tx.builds.of(space_id, 10000)
             kept, gone = split(space, builds, self._keep)
-            for build in gone:
+            for build in () if dry else gone:
                 with self._store.write() as tx:
                     tx.builds.remove(build.key)
                 self._logs.remove(build_stream(build.key))
@@ -71,7 +71,9 @@ class Janitor:
             images += [build.image for build in kept if build.image]
             if space and space.image:
                 images.append(space.image)
-        freed = self._builds.collect(images)
+        freed = self._builds.collect(images, dry)
+        if dry:
+            return freed
         log.info("janitor: freed %d bytes in %.1f s", freed, time.monotonic() - started)
         return freed
 

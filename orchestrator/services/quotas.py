@@ -34,12 +34,10 @@ class Quotas:
             )
         return f"{why}; choose other hardware, or ask an admin" if why else ""
 
-    def denial(
-        self, tx, owner_id: str, owner: str, hardware: Hardware, granted: bool = False, joining: bool = False
-    ) -> str:
+    def denial(self, tx, owner_id: str, owner: str, hardware: Hardware, granted: bool = False, joining: int = 0) -> str:
         """The same within a transaction, for a Space that may not be there yet: see domain/quota.py."""
         granted = granted or hardware.name == self._default
-        quotas = {quota.flavor: quota for quota in tx.hardware.quotas(owner_id, lock=joining)}
+        quotas = {quota.flavor: quota for quota in tx.hardware.quotas(owner_id, lock=joining > 0)}
         if not quotas and (granted or not hardware.metered):
             return ""
         return denial(owner, hardware, quotas, self._spent(tx, owner_id) if quotas else {}, granted, joining)
@@ -53,9 +51,9 @@ class Quotas:
         for one in tx.usage.sums(begin, end, owner_id):
             if one.hardware in known:
                 spent[one.hardware] = spent.get(one.hardware, Spent()) + Spent(one.seconds, one.cost)
-        for _, flavor in tx.spaces.on_hardware(owner_id):
+        for _, flavor, replicas in tx.spaces.on_hardware(owner_id):
             if flavor in known:
-                spent[flavor] = spent.get(flavor, Spent()) + Spent(count=1)
+                spent[flavor] = spent.get(flavor, Spent()) + Spent(count=replicas)
         return spent
 
     # -------------------------------------------------------------------------------------------- looking, setting
@@ -116,7 +114,7 @@ class Quotas:
     def _changed(self, tx, caller: Caller, owner: str, owner_id: str, action: str, detail: dict[str, object]) -> None:
         now = self._clock()
         tx.audit.add(AuditRow(now, caller.name, action, owner, detail))
-        for space_id, _ in tx.spaces.on_hardware(owner_id):
+        for space_id, *_ in tx.spaces.on_hardware(owner_id):
             tx.spaces.look_again(space_id, now)
 
     def _owner(self, name: str) -> Owner:

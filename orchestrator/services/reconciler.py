@@ -17,18 +17,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from orchestrator import failpoints
-from orchestrator.domain.decide import (
-    ClearFailures,
-    Decision,
-    Forget,
-    Launch,
-    Reap,
-    RouteState,
-    StartBuild,
-    Stop,
-    decide,
-    earliest,
-)
+from orchestrator.domain.decide import DRAIN, RouteState, decide, earliest
+from orchestrator.domain.decision import ClearFailures, Decision, Forget, Launch, Reap, Scale, StartBuild, Stop
 from orchestrator.domain.events import of_repo
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
@@ -193,8 +183,8 @@ class Reconciler:
         space = self._allotment.requests.expire(space)
         # A flavour that is not in the catalogue any more is denied: this one only fills the place.
         hardware = self._allotment.flavors.get(space.wish.hardware, self._allotment.default)
-        seen = self._see(space, hardware)
-        decision = decide(space.wish, seen, hardware, now)
+        wish, seen = self._allotment.replicas.granted(space.wish), self._see(space, hardware)
+        decision = decide(wish, seen, hardware, now)
 
         failures, look_at = space.failures, earliest(decision.look_at, space.wish.hardware_until)
         stops: list[Stop] = []
@@ -205,8 +195,8 @@ class Reconciler:
                     self._queue.submit(space)
                     failpoints.hit("after_submit")
                     look_at = now
-                case Launch(key):
-                    failed = self._launch(space, seen.build, key, hardware)
+                case Launch(key, replicas):
+                    failed = self._launch(space, seen.build, key, hardware, replicas)
                     failures = failed or failures
                     look_at = now if failed else look_at
                 case Reap(instance):
@@ -215,6 +205,8 @@ class Reconciler:
                     look_at = now
                 case ClearFailures():
                     failures = Failures()
+                case Scale(instance, replicas):
+                    self._runtime.scale(instance, replicas, DRAIN)
                 case Stop():
                     stops.append(action)
                 case Forget():
@@ -259,7 +251,9 @@ class Reconciler:
         except Unavailable:
             return False
 
-    def _launch(self, space: Space, build: BuildSeen | None, key: str, hardware: Hardware) -> Failures | None:
+    def _launch(
+        self, space: Space, build: BuildSeen | None, key: str, hardware: Hardware, replicas: int
+    ) -> Failures | None:
         assert build is not None and build.image is not None
         image = build.image
         try:
@@ -267,7 +261,7 @@ class Reconciler:
         except Undecryptable as error:
             fault = Fault("SECRET_LOST", f"the secret {error} cannot be decrypted any more; set it again")
             return Failures(key, 3, self._clock(), fault)
-        self._runtime.launch(LaunchSpec(instance_id(space.id, key), space.id, key, image, hardware, env))
+        self._runtime.launch(LaunchSpec(instance_id(space.id, key), space.id, key, image, hardware, env, replicas))
         failpoints.hit("after_launch")
         return None
 
@@ -300,6 +294,8 @@ class Reconciler:
                 tx.interest,
                 tx.discussions,
                 tx.shares,
+                tx.domains,
+                tx.collaborators,
                 tx.spaces,
             ):
                 rows.forget(space.id)
@@ -310,6 +306,7 @@ class Reconciler:
 def _sighting(space: Space, seen: Seen, decision: Decision, failures: Failures, now: float) -> Space:
     """The row after a decision. Pure."""
     served = next((i for i in seen.instances if i.id == decision.serve), None)
+    addresses = served.addresses if served else ()
     since = decision.since if decision.since is not None else now
     if decision.stage is space.stage and decision.since is None:
         since = space.stage_since
@@ -320,7 +317,8 @@ def _sighting(space: Space, seen: Seen, decision: Decision, failures: Failures, 
         stage_since=since,
         deadline=decision.deadline,
         route=decision.route,
-        address=served.address if served else "",
+        address=addresses[0] if addresses else "",
+        addresses=addresses if len(addresses) > 1 else (),
         instance=decision.serve,
         failures=failures,
         queued_at=decision.queued_at,
@@ -339,4 +337,5 @@ def _what_serves(space: Space, seen: Seen, decision: Decision) -> dict[str, obje
 
 
 def _route_of(space: Space) -> tuple[object, ...]:
-    return (space.stage, space.reason, space.deadline, space.route, space.address, space.instance, space.image)
+    where = space.address, space.addresses, space.instance, space.image
+    return (space.stage, space.reason, space.deadline, space.route, *where)

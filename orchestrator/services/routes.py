@@ -2,10 +2,14 @@
 gateway/feed.py, which reads it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.domain.decide import RouteState
+from orchestrator.domain.parts import Heard
 from orchestrator.domain.progress import Step, steps
 from orchestrator.domain.records import Space
 from orchestrator.ports import Bell, Store
@@ -21,7 +25,8 @@ _Change = tuple[str, str, dict[str, Any] | None]  #: Space id, label, route; no 
 def route(space: Space, way: Iterable[Step] = ()) -> dict[str, Any]:
     """The route of a Space, JSON-safe; `way`: how far it is, where somebody may wait for that. Pure."""
     image = space.image
-    return {
+    several = {"addresses": list(space.addresses)} if len(space.addresses) > 1 else {}
+    return several | {
         "label": space.label,
         "space": space.id,
         "id": space.full_name,
@@ -37,8 +42,26 @@ def route(space: Space, way: Iterable[Step] = ()) -> dict[str, Any]:
         "headers": image.headers if image else {},
         "embed": image.embeddable if image else True,
         "title": str(space.card.get("title") or space.name),
+        # Whoever runs a domain's DNS can read its visitors' cookies, so nobody is let into what is private there.
+        "hosts": [] if space.private else list(space.hosts),
+        "ancestors": None if space.embed_origins is None else list(space.embed_origins),
         "steps": [[one.words, one.state, one.took, one.since, one.usual] for one in way],
     }
+
+
+@dataclass(eq=False, slots=True)
+class _Listener:
+    """A gateway that is told routes. `sequence`: of the last change that it took all of."""
+
+    name: str
+    version: str
+    since: float = field(default_factory=time.time)
+    at: float = 0.0
+    sequence: int = 0
+
+    def took(self, sequence: int) -> None:
+        """It came back for more, so that it has what it was told."""
+        self.at, self.sequence = time.time(), sequence
 
 
 class RouteFeed:
@@ -46,13 +69,31 @@ class RouteFeed:
         self._store = store
         self._bell = bell
         self._keys = keys
+        self._listeners: set[_Listener] = set()
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds. Raises
-        Unavailable, before the first message where the database is away from the start."""
+    def listening(self) -> list[Heard]:
+        """The gateways that are told now."""
+        found = [Heard(f"gateway {one.name}", "gateway", one.version, one.since, one.at or one.since, {"sequence": one.sequence})
+                 for one in list(self._listeners)]  # fmt: skip
+        return sorted(
+            {one.name: one for one in sorted(found, key=lambda one: one.at)}.values(), key=lambda one: one.name
+        )
+
+    @contextmanager
+    def _listener(self, name: str, version: str):
+        one = _Listener(name, version)
+        self._listeners.add(one)
+        try:
+            yield one
+        finally:
+            self._listeners.discard(one)
+
+    async def messages(self, name: str = "", version: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds. `name`, `version`:
+        of the gateway that listens. Raises Unavailable, before the first message where the database is away from the start."""
         labels: dict[str, str] = {}  # space id -> label told to this gateway
         seen, quiet = 0, 0.0
-        with self._bell.hearing("routes") as rung:
+        with self._bell.hearing("routes") as rung, self._listener(name, version) as listener:
             look = await asyncio.to_thread(self._changes, seen, frozenset())
             yield {"reset": True}
             yield {"keys": self._keys}
@@ -75,6 +116,7 @@ class RouteFeed:
                 if not synced:
                     synced = True
                     yield {"synced": True}
+                listener.took(seen)
                 if not await rung(POLL_EVERY):
                     quiet += POLL_EVERY
                     if quiet >= PING_EVERY:

@@ -175,4 +175,6 @@ def _may_know(tx: Any, webhook: Webhook, event: Event) -> bool:
     if not event.private or webhook.owner_id == event.owner_id:
         return True
     owner = tx.accounts.owner(webhook.owner_id)
-    return bool(owner and owner.is_admin) or tx.accounts.role_in(event.owner_id, webhook.owner_id) >= Role.READ
+    if owner and owner.is_admin or tx.accounts.role_in(event.owner_id, webhook.owner_id) >= Role.READ:
+        return True
+    return tx.collaborators.role(event.repo_id, webhook.owner_id) >= Role.READ

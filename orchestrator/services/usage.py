@@ -9,13 +9,14 @@ import io
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import replace
 
 from orchestrator.domain.caller import Caller, role_in
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.quota import month_of
 from orchestrator.domain.records import Space, Usage, UsageSum
-from orchestrator.domain.seen import InstanceSeen, InstanceState
+from orchestrator.domain.seen import InstanceSeen, InstanceState, ReplicaSeen
 from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, Invalid, Unauthorized, Unavailable, repo_not_found
 from orchestrator.ports import Bell, Runtime, Store
@@ -72,14 +73,17 @@ class Meter:
         now = self._clock()
         running: dict[str, Space] = {}
         with self._store.write() as tx:
+            before = {(row.instance_id, row.started_at): row for row in tx.usage.running()}
+            here = set()
             for instance in sorted(alive, key=lambda one: one.id):
                 space = running.get(instance.space_id) or tx.spaces.get(instance.space_id)
-                if space:
-                    running[space.id] = space
-                    tx.usage.extend(self._row(instance, space, now), waiting=bool(instance.waiting))
-            here = {(one.id, one.started_at) for one in alive}
-            for row in tx.usage.running():
-                if (row.instance_id, row.started_at) not in here:
+                for one in _metered(instance, before):
+                    here.add((one.id, one.started_at))
+                    if space:
+                        running[space.id] = space
+                        tx.usage.extend(self._row(one, instance.hardware, space, now), waiting=one.waiting)
+            for key, row in before.items():
+                if key not in here:
                     tx.usage.end(row, min(now, row.until + EVERY))
         self._stop_denied(running.values(), now)
 
@@ -87,15 +91,13 @@ class Meter:
         with self._store.read() as tx:
             return bool(tx.usage.running())
 
-    def _row(self, instance: InstanceSeen, space: Space, now: float) -> Usage:
-        name = instance.hardware or space.running_hardware or space.wish.hardware
+    def _row(self, one: ReplicaSeen, hardware: str, space: Space, now: float) -> Usage:
+        name = hardware or space.running_hardware or space.wish.hardware
         flavor = self._flavors.get(name)
-        begin = now if instance.waiting else min(now, instance.started_at)
+        begin = now if one.waiting else min(now, one.started_at)
         price = flavor.price if flavor else 0.0
         owner = space.owner_id, space.owner
-        return Usage(
-            instance.id, instance.started_at, space.id, space.full_name, *owner, name, price, begin, max(now, begin)
-        )
+        return Usage(one.id, one.started_at, space.id, space.full_name, *owner, name, price, begin, max(now, begin))
 
     def _stop_denied(self, running, now: float) -> None:
         """Have the reconciler look at what has become too much."""
@@ -105,6 +107,19 @@ class Meter:
                 for space_id in denied:
                     tx.spaces.look_again(space_id, now)
             self._bell.ring("spaces")
+
+
+def _metered(instance: InstanceSeen, running: Container[tuple[str, float]]) -> list[ReplicaSeen]:
+    """Whatever of an instance has its hardware for itself, by what its row is called. `running`: rows that are not ended;
+    one of the whole instance, as the release before wrote it, goes on as the row of the oldest replica."""
+    whole = ReplicaSeen(instance.id, instance.started_at, waiting=bool(instance.waiting))
+    if instance.replicas is None:
+        return [whole]
+    made = [replace(one, id=f"{instance.id}/{one.id}") for one in instance.replicas]
+    if made and (whole.id, whole.started_at) in running:
+        oldest = min(made, key=lambda one: (one.started_at, one.id))
+        made = [replace(whole, waiting=one.waiting) if one is oldest else one for one in made]
+    return made
 
 
 class UsageReports:

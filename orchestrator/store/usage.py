@@ -51,9 +51,17 @@ class Usage:
         return [UsageSum(**row) for row in self._db.execute(query).mappings()]
 
     def runs(self, space_id: str, since: float, before: float) -> list[tuple[float, float]]:
-        """When a Space had hardware: (from, until) of each run, oldest first."""
-        query = sa.select(_C.begin, _C.until).where(_C.space_id == space_id, _C.until > since, _C.begin < before)
-        return [tuple(row) for row in self._db.execute(query.order_by(_C.begin))]
+        """When a Space had hardware: (from, until) of each run, oldest first. Replicas of one instance run together."""
+        query = sa.select(_C.instance_id, _C.begin, _C.until)
+        query = query.where(_C.space_id == space_id, _C.until > since, _C.begin < before).order_by(_C.begin)
+        runs: dict[str, list[tuple[float, float]]] = {}
+        for name, begin, until in self._db.execute(query):
+            mine = runs.setdefault(name.partition("/")[0], [])
+            if mine and begin < mine[-1][1]:
+                mine[-1] = mine[-1][0], max(mine[-1][1], until)
+            else:
+                mine.append((begin, until))
+        return sorted(run for mine in runs.values() for run in mine)
 
     def owners_running(self, flavors: Iterable[str]) -> list[tuple[str, str]]:
         """(Space, owner) of what runs on one of these flavours now."""

@@ -7,6 +7,8 @@ import secrets
 import shutil
 import tempfile
 import time
+import urllib.request
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -297,6 +299,79 @@ def test_at_rest_the_api_server_is_asked_little(world, monkeypatch):
     through._cluster._send = lambda *words: (asked.append(words[1]), send(*words))[1]
     eventually(lambda: time.monotonic() - time_began > 20, 30)
     assert len(asked) <= 6, asked
+
+
+# ---------------------------------------------------------------------------------------------------------- replicas
+
+NAMED = """
+import http.server, os, threading, uuid
+name = uuid.uuid4().hex
+class Say(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/die":
+            os._exit(7)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(name.encode())
+    log_message = lambda *_: None
+print("here is", name, flush=True)
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Say).serve_forever()
+"""
+
+
+def say(address: str, path: str = "/") -> str:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+        f"http://{address}{path}", timeout=5
+    ) as answer:
+        return answer.read().decode()
+
+
+def test_replicas_come_and_go_while_the_first_one_goes_on(world):
+    world.launch(NAMED)
+    first = world.until(InstanceState.READY)
+    name = say(first.address)
+    world.runtime.scale(first.id, 3)
+
+    def answering(count: int, waiting: str = ""):
+        one = world.see()
+        return one.state is InstanceState.READY and len(one.addresses) == count and waiting in one.waiting and one
+
+    three = eventually(lambda: answering(3), 60)
+    assert (three.asked, three.started_at, three.ready_at) == (3, first.started_at, first.ready_at)
+    names = {say(address) for address in three.addresses}
+    assert len(names) == 3 and name in names and three.addresses[0] == first.address
+    assert [one.waiting for one in three.replicas] == [False] * 3
+    assert {held.instance_id for node in world.runtime.capacity() for held in node.held if held.space_id == "abc"} == {
+        "s-abc-1"
+    }
+
+    with suppress(OSError):
+        say(three.addresses[1], "/die")
+    two = eventually(lambda: answering(2), 20)
+    assert three.addresses[1] not in two.addresses and "one ended: the app exited with code 7" in two.waiting
+    again = eventually(lambda: answering(3), 60)
+    assert again.addresses[0] == first.address and say(again.addresses[2]) not in names, "another in its place"
+    eventually(lambda: sum(line.startswith("here is") for line in world.log()) == 4, 10)
+
+    (gone,) = [one for one in world.pods() if one["status"]["podIP"] in again.addresses[2]]
+    world.namespace.cluster.delete("pods", gone["metadata"]["name"], grace=0)
+    eventually(lambda: answering(2), 20)
+    other = eventually(lambda: answering(3), 60)
+    assert other.addresses[:2] == again.addresses[:2]
+
+    world.runtime.scale(first.id, 1, drain=2.0)
+    assert world.see().addresses == (first.address,), "those that go are in no address any more"
+    assert len(living(world)) == 3, "and have time to finish"
+    eventually(lambda: len(world.pods()) == 1, 30)
+    assert say(first.address) == name and world.see().replicas[0].address == first.address
+    assert world.see().asked == 1 and len(world.namespace.all("deployments")) == 1
+    with suppress(OSError):
+        say(first.address, "/die")
+    assert world.until(InstanceState.EXITED).fault.message.startswith("the app exited with code 7")
+
+
+def living(world) -> list[dict]:
+    return [one for one in world.pods() if "deletionTimestamp" not in one["metadata"]]
 
 
 # ---------------------------------------------------------------------------------------------------------- volumes

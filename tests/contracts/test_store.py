@@ -338,9 +338,9 @@ def test_two_that_follow_main_do_not_take_it_back(store):
     add(store, space(1, ann))
     one = space(1, ann).id
     with store.write() as tx:
-        assert tx.spaces.follow(one, None, look_at=0.0, sha="1" * 40, revision="1" * 40)
-        assert not tx.spaces.follow(one, None, look_at=0.0, sha="0" * 40, revision="0" * 40)
-        assert tx.spaces.follow(one, "1" * 40, look_at=0.0, sha="2" * 40, revision="2" * 40)
+        assert tx.spaces.follow(one, None, frozen=False, look_at=0.0, sha="1" * 40, revision="1" * 40)
+        assert not tx.spaces.follow(one, None, frozen=False, look_at=0.0, sha="0" * 40, revision="0" * 40)
+        assert tx.spaces.follow(one, "1" * 40, frozen=False, look_at=0.0, sha="2" * 40, revision="2" * 40)
         assert tx.spaces.get(one).wish.revision == "2" * 40
 
 
@@ -686,9 +686,46 @@ def test_the_queue_is_in_order_and_what_each_owner_wants_is_known(store):
         with store.write() as tx:
             _, fence = tx.spaces.claim(one.id, "me", 1.0, 61.0)
             assert tx.spaces.save(replace(one, queued_at=since), fence, 61.0, None, route_changed=False)
+    with store.write() as tx:
+        tx.spaces.update(spaces[0].id, look_at=1.0, replicas=3)
     with store.read() as tx:
-        assert tx.spaces.queue() == [(spaces[2].id, "cpu-basic", 10.0), (spaces[0].id, "cpu-basic", 30.0)]
-        assert tx.spaces.on_hardware(ann) == [(spaces[0].id, "cpu-basic"), (spaces[1].id, "cpu-basic")]
+        assert tx.spaces.queue() == [(spaces[2].id, "cpu-basic", 10.0, 1), (spaces[0].id, "cpu-basic", 30.0, 3)]
+        assert tx.spaces.on_hardware(ann) == [(spaces[0].id, "cpu-basic", 3), (spaces[1].id, "cpu-basic", 1)]
+
+
+def test_addresses_of_replicas_count_only_with_the_first_of_them(store):
+    add(store, one := space(1, owner(store, "ann")))
+
+    def see(**seen) -> tuple[str, tuple[str, ...]]:
+        with store.write() as tx:
+            kept, fence = tx.spaces.claim(one.id, "me", 1.0, 61.0)
+            assert tx.spaces.save(replace(kept, **seen), fence, 61.0, None, route_changed=False)
+        with store.read() as tx:
+            found = tx.spaces.get(one.id)
+        return found.address, found.addresses
+
+    assert see(address="a:1", addresses=("a:1", "b:1")) == ("a:1", ("a:1", "b:1"))
+    with store.write() as tx:
+        tx.spaces.update(one.id, look_at=1.0, address="c:1")  # as the release before writes it
+    with store.read() as tx:
+        assert tx.spaces.get(one.id).addresses == ()
+    assert see(address="c:1", addresses=()) == ("c:1", ())
+
+
+def test_replicas_of_an_instance_are_one_run(store):
+    ann = owner(store, "ann")
+    add(store, one := space(1, ann))
+    with store.write() as tx:
+        for name, begin, until in (
+            ("s-1/a", 0.0, 50.0),
+            ("s-1/b", 10.0, 90.0),
+            ("s-1/c", 200.0, 210.0),
+            ("s-2", 80.0, 95.0),
+        ):
+            tx.usage.extend(replace(used(one.id, ann, begin, until), instance_id=name))
+    with store.read() as tx:
+        assert tx.usage.runs(one.id, 0.0, 1e6) == [(0.0, 90.0), (80.0, 95.0), (200.0, 210.0)]
+        assert sum(row.seconds for row in tx.usage.sums(0.0, 1e6)) == 50 + 80 + 10 + 15
 
 
 def test_the_release_before_goes_on_writing_spaces(store):

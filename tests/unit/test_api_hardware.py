@@ -238,6 +238,36 @@ def test_organisations_on_the_list_take_it_with_a_quota(console, ada, root):
     assert ask(ada, "acme/demo", "lab-gpu").json()["hardware"]["requested"] == "lab-gpu"
 
 
+def test_replicas_are_set_like_everything_else_of_the_runtime(console, ada, root):
+    console.space()
+    told = ada.post("/api/spaces/ada/demo/replicas", json={"replicas": 3})
+    assert told.status_code == 200 and told.json()["replicas"] == {"requested": 3}
+    assert ada.get("/api/spaces/ada/demo/runtime").json()["replicas"] == {"requested": 3}
+    for body, code in (({"replicas": 0}, "REPLICAS"), ({"replicas": 99}, "REPLICAS")):
+        refused = ada.post("/api/spaces/ada/demo/replicas", json=body)
+        assert (refused.status_code, refused.headers["x-error-code"]) == (400, code)
+    for body in ({}, {"replicas": "many"}, {"replicas": 1.5}, {"replicas": None}, [3]):
+        assert ada.post("/api/spaces/ada/demo/replicas", json=body).status_code in (400, 422), body
+    with console.client(console.bobs) as bob:
+        assert bob.post("/api/spaces/ada/demo/replicas", json={"replicas": 2}).status_code == 403
+    with console.client(console.read_token) as reader:
+        assert reader.post("/api/spaces/ada/demo/replicas", json={"replicas": 2}).status_code == 403
+    assert actions(console)[-1] == "space.replicas"
+    assert ada.post("/api/spaces/ada/demo/replicas", json={"replicas": 1}).json()["replicas"] == {"requested": 1}
+
+
+def test_an_admin_sees_what_a_request_means_for_replicas(console, ada, root):
+    console.space()
+    ada.post("/api/spaces/ada/demo/replicas", json={"replicas": 5})
+    refused = ask(ada, "ada/demo", "t4-small")
+    assert refused.headers["x-error-code"] == "HARDWARE_FIT" and "room for 4" in refused.json()["error"]
+    ada.post("/api/spaces/ada/demo/replicas", json={"replicas": 2})
+    request = asked(ada)["id"]
+    root.put("/api/podium/hardware/quotas/ada/t4-small", json={"count": 1})
+    denied = root.post(f"{REQUESTS}/{request}/approve", json={})
+    assert denied.status_code == 403 and "each replica counts" in denied.json()["error"]
+
+
 def test_the_unmodified_client(console, ada, root, monkeypatch):
     hub = pytest.importorskip("huggingface_hub")
     console.space()

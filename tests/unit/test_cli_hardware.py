@@ -91,3 +91,14 @@ def test_a_time_that_is_none_is_refused(ada, root, time):
     ada("space", "hardware", "ada/demo", "t4-small")
     said = root("hardware", "approve", "ada/demo", f"--for={time}")
     assert (said.code, "[EXPIRY]" in said.err) == ((2, True) if time else (0, False))
+
+
+def test_replicas_are_set_and_shown(ada):
+    said = ada("space", "replicas", "ada/demo", "3")
+    assert said.code == 0 and "ada/demo is to have 3 replicas" in said.err
+    assert "wanted\t3" in ada("space", "replicas", "ada/demo").out
+    assert "replicas\t0 of 3" in ada("space", "info", "ada/demo").out
+    said = ada("space", "replicas", "ada/demo", "0")
+    assert said.code == 2 and "write a number from 1 to 10" in said.err
+    assert ada("space", "replicas", "ada/demo", "1").code == 0
+    assert "replicas" not in ada("space", "info", "ada/demo").out

@@ -9,6 +9,7 @@ from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Image, InstanceState
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import container, manifests, pod_events, pods, waits
+from orchestrator.runtimes import pod_facts as facts
 
 MB = 1024**2
 NOW = 1_795_000_100.0
@@ -125,7 +126,7 @@ def test_others_deployments_are_none_of_ours():
 
 def test_a_silent_node_is_told_when_the_app_is_silent_too():
     lost = pod(RUNNING, conditions=[{"type": "Ready", "status": "False"}])
-    assert pods.on_lost_node(lost)
+    assert facts.on_lost_node(lost)
     assert see(deployment(notes=seen(ready_at=1.0)), lost).state is InstanceState.READY, "it may well answer"
     one = see(deployment(notes=seen(ready_at=1.0, silent=True)), lost)
     assert (one.state, one.address, one.waiting) == (InstanceState.STARTING, "", "the node node-1 does not answer")
@@ -326,7 +327,7 @@ def test_a_pod_that_the_cluster_put_out(reason, message, code):
 def test_a_pod_that_is_taken_away_is_no_end():
     going = pod(terminated(143), about={"deletionTimestamp": MADE})
     assert see(deployment(), going).state is InstanceState.STARTING
-    assert pods.stopped(going) and not pods.alive(going)
+    assert facts.stopped(going) and not facts.alive(going)
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,29 @@ def test_only_admins_act(console, ada):
         assert answer.status_code == 403, action
     assert space(console).wish.hardware == "cpu-basic"
     assert Browser(console).get("/hardware").status_code in (302, 303, 401)
+
+
+def test_replicas_on_the_settings_page_and_how_many_answer(console, ada):
+    done = ada.post(f"{SETTINGS}/replicas", SETTINGS, replicas="3")
+    assert done.headers["location"].endswith("?done=replicas#replicas")
+    assert space(console).wish.replicas == 3
+    with console.store.write() as tx:
+        tx.spaces.update(
+            space(console).id, look_at=0.0, stage="RUNNING", route="open", reason="2 of 3 replicas answer; one ended",
+            address="10.0.0.1:1", addresses=["10.0.0.1:1", "10.0.0.2:1"],
+        )  # fmt: skip
+    assert "Now 2 of 3 answer." in ada.get(SETTINGS).text
+    assert "2 of 3 replicas answer; one ended" in ada.get("/spaces/ada/demo").text
+    assert 'class="banner busy' not in Browser(console).get("/spaces/ada/demo").text, "a visitor has no use for it"
+    for typed in ("0", "11", "many", "", "1.5", "9" * 40):
+        answer = ada.post(f"{SETTINGS}/replicas", SETTINGS, replicas=typed)
+        assert answer.status_code == 422 and "replicas is" in answer.text
+    assert space(console).wish.replicas == 3
+
+
+def test_where_there_is_one_of_everything_no_page_speaks_of_replicas(console, ada):
+    several = console.parts.allotment.replicas
+    several.single, several.most = "apps are processes of one machine here", 1
+    assert "Replicas" not in ada.get(SETTINGS).text
+    answer = ada.post(f"{SETTINGS}/replicas", SETTINGS, replicas="2")
+    assert answer.status_code == 422 and "2 replicas cannot run: apps are processes of one machine here" in answer.text

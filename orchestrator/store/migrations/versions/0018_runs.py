@@ -10,7 +10,7 @@ from alembic import op
 from orchestrator.store.schema import plain
 
 revision = "0018"
-down_revision = "0013"
+down_revision = "0016"
 
 
 def upgrade() -> None:
