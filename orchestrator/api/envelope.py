@@ -54,7 +54,8 @@ def with_kind(path: str) -> str:
 
 def limit_of(path: str) -> int | None:
     """Bytes that a body for this path may have; None: the route counts for itself. Pure."""
-    if not path.startswith(("/api/", "/internal/")) or _STREAMED.fullmatch(path):
+    bounded = path.startswith(("/api/", "/internal/")) or path.endswith("/ask-access")
+    if not bounded or _STREAMED.fullmatch(path):
         return None
     return TEXT_LIMIT if _WIDE.fullmatch(path) or path.startswith("/internal/") else JSON_LIMIT
 

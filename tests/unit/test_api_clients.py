@@ -52,6 +52,8 @@ def test_folders_stand_before_files_and_pages_follow_that(ada):
     at = model(ada, "folders", small("a.txt", b"a"), small("b/c.txt", b"c"), small("z/d.txt", b"d"))
     listed = [one["path"] for one in ada.get(f"{at}/tree/main").json()]
     assert listed == ["b", "z", ".gitattributes", "a.txt"]
+    deep = [one["path"] for one in ada.get(f"{at}/tree/main?recursive=true").json()]
+    assert deep == [*listed, "b/c.txt", "z/d.txt"]
     first = ada.get(f"{at}/tree/main", params={"limit": 3})
     rest = ada.get("/" + first.links["next"]["url"].split("/", 3)[3])
     assert [one["path"] for one in first.json() + rest.json()] == listed
