@@ -13,6 +13,7 @@ const said = !first.hidden; // the server knows why it failed
 const view = new LogView(log);
 view.changed = () => keep.checked && view.end();
 let error = new FirstError();
+const STOPPED = "[podium] stopped"; // the last line of an instance that was told to end; the next one goes on in the same log
 let name = "";
 let at = -1; // of the matches
 let drawing = false;
@@ -34,17 +35,25 @@ function draw() {
   if (!view.length) log.replaceChildren();
   const from = view.length;
   view.add(rows);
-  for (let i = 0; i < rows.length && !error.found; i++) if (rows[i][0] && error.feed(from + i, plain(rows[i][1]))) tell();
+  rows.forEach(([when, text], i) => {
+    if (text.endsWith(STOPPED)) forget();
+    else if (when && !error.found && error.feed(from + i, plain(text))) tell();
+  });
   tally();
   if (keep.checked) view.end();
+}
+
+/** What went wrong before is of an instance that is gone. */
+function forget() {
+  error = new FirstError();
+  jump.hidden = true;
+  if (!said) first.hidden = true;
 }
 
 function clear() {
   fresh = [];
   view.clear();
-  error = new FirstError();
-  jump.hidden = true;
-  if (!said) first.hidden = true;
+  forget();
   at = -1;
   tally();
 }
