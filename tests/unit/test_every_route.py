@@ -46,6 +46,7 @@ BODIES: dict[str, object] = {
     "/handle": {"status": "accepted", "user": "bob"},
     "/grant": {"user": "bob"},
     "/items": {"item": {"type": "model", "id": "ada/shown"}},
+    "/collaborators/ada": {"role": "read"},
     "/secrets": LETTER,
     "/variables": LETTER,
     "/preupload/main": {"files": []},
@@ -64,7 +65,7 @@ BODIES: dict[str, object] = {
 }
 #: Nobody has to say who they are: they change nothing, or what is sent is the proof.
 OPEN = re.compile(
-    r"/oauth/(token|device)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
+    r"/oauth/(token|device|revoke)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
     r"|/api/(buckets|daily_papers|jobs|kernels|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
 )  # fmt: skip
 #: Of a public repo: everybody who is somebody may read, copy and speak.
