@@ -39,6 +39,9 @@ def test_a_space_comes_alive_before_its_authors_eyes(page, podium, space):
     page.get_by_role("link", name="Logs").click()
     page.get_by_role("link", name="Build", exact=True).click()
     page.locator("#log .ln").nth(2).wait_for()
+    page.locator("#runs").get_by_text("Running").wait_for()
+    phases = podium.request("GET", f"/api/spaces/{space.id}/builds").json()[0]["phases"]
+    assert {"queued", "clone", "files", "total"} <= set(phases)
     page.get_by_role("link", name="Files").click()
     page.get_by_role("link", name="index.html").first.wait_for()
 

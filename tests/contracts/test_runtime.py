@@ -258,6 +258,7 @@ def test_ready_then_stopped_leaves_nothing_but_the_log(world):
     one = world.runtime.list("abc")[0]
     assert (one.space_id, one.launch_key, one.fault) == ("abc", "key", None)
     assert one.ready_at >= one.started_at
+    assert one.placed_at >= one.started_at - 1 and one.started_at - 1 <= one.begun_at <= one.ready_at + 1
     assert ask(address) == "hello"
     world.runtime.stop(one.id)
     assert world.see(one.id) is None or world.see(one.id).state is InstanceState.STOPPING
