@@ -60,7 +60,6 @@ BODIES: dict[str, object] = {
     "/sleeptime": {"seconds": 600},
     "/hardware": {"flavor": "cpu-basic"},
     "/replicas": {"replicas": 2},
-    "/collaborators/ada": {"role": "read"},
     "/domains": {"domain": "demo.example.org"},
     "/embedding": {"origins": []},
     "/refuse": {"reason": "no"},
