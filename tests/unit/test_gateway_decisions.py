@@ -408,3 +408,8 @@ def test_every_line_of_the_access_log_is_json(tmp_path):
     assert [line["path"].encode("latin-1") for line in lines] == [target.partition(b"?")[0] for target in targets]
     assert [line["bytes"] for line in lines] == [0, 1, 2, 3, 4]
     assert all(line["host"] == 'a".localhost' and line["ms"] == 500 and line["outcome"] == "forward" for line in lines)
+
+
+def test_an_app_cannot_clear_the_cookies_of_its_neighbours():
+    """Browsers clear them for the whole domain."""
+    assert headers.learn_response(dict(headers.APP_RESPONSE), b"Clear-Site-Data") is False
