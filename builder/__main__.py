@@ -1,7 +1,8 @@
 """`python -m builder REQUEST.json`: one build in a process of its own; `-` reads the request from the first line of standard
 input. Writes a JSON line `{"log": text}` for each line of the
-log and at the end `{"result": ...}`. Exit status: 0 also for the author's fault, 75 when it may succeed later (the reason is
-in `{"transient": text}`). Ends when its standard input is closed: then whoever asked is gone."""
+log, `{"phase": name}` when a phase begins (`phases.py`), and at the end `{"result": ...}`. Exit status: 0 also for the author's
+fault, 75 when it may succeed later (the reason is in `{"transient": text}`). Ends when its standard input is closed: then
+whoever asked is gone."""
 
 import json
 import os
@@ -54,7 +55,7 @@ def _build() -> int:
                 write(log=line)
 
         threading.Thread(target=_watch_parent, daemon=True).start()
-        build = Build(request, say)
+        build = Build(request, say, lambda name: write(phase=name))
         write(result=build.result())
         build.finish()
         return 0

@@ -5,15 +5,15 @@ import json
 import secrets
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from builder import config, frontmatter, plan, source
+from builder import config, frontmatter, phases, plan, source
 from builder.errors import Fault, FaultKind, TransientError
 from builder.frontmatter import FILE as README
 from builder.objects import Objects
+from builder.phases import Phases
 from builder.plan import Plan, digest
 from builder.request import Request
 from builder.text import shown
@@ -23,13 +23,12 @@ README_LIMIT = 2 << 20  #: bytes of README.md that are read
 
 
 class Build:
-    """The state of one build."""
+    """The state of one build. `say` gets the lines of its log, `tell` the name of each phase when it begins."""
 
-    def __init__(self, request: Request, say: Say) -> None:
+    def __init__(self, request: Request, say: Say, tell: Callable[[str], None] = lambda name: None) -> None:
         self.request = request
         self.say = say
-        self.began = time.monotonic()
-        self.phases: dict[str, float] = {}
+        self.phases = Phases(tell)
         self.warnings: list[str] = []
         self.config = config.Config()
         self.previous: dict[str, str] = dict(request.previous)
@@ -42,26 +41,22 @@ class Build:
         answer: dict[str, object] = {"image": None, "fault": None, "fault_kind": FaultKind.BUILD}
         try:
             answer["image"] = self.image()
-            self.say(f"DONE {time.monotonic() - self.began:.1f}s")
+            self.say(f"DONE {self.phases.ended()['total']:.1f}s")
         except Fault as fault:
             where = {"code": fault.code, "message": fault.message, "where": fault.where, "hint": fault.hint}
             answer.update(fault=where, fault_kind=fault.kind)
             self.say(f"ERROR {fault}")
             if fault.hint and fault.hint not in fault.message:
                 self.say(f"      {fault.hint}")
-        self.phases["total"] = round(time.monotonic() - self.began, 3)
-        return {**answer, "warnings": self.warnings, "phases": self.phases, "previous": self.previous}
+        seconds = self.phases.ended()
+        return {**answer, "warnings": self.warnings, "phases": seconds, "previous": self.previous}
 
     def image(self) -> dict[str, object]:
         request = self.request
+        self.phases.begin(phases.CLONE)
         with Objects(request.git_dir) as objects:
             bounds = request.bounds
-            found = self.timed(
-                "look",
-                lambda: source.look(
-                    request.git_dir, request.revision, objects, bounds.files, bounds.source, request.large
-                ),
-            )
+            found = source.look(request.git_dir, request.revision, objects, bounds.files, bounds.source, request.large)
             self.warn(found.warnings)
             read = source.Reader(found, objects)
             self.say(f"--> Reading {README}")
@@ -81,7 +76,7 @@ class Build:
 
         scratch = self.request.folder("build-tmp") / f"{self.request.key[:32]}-{secrets.token_hex(4)}"
         scratch.mkdir(parents=True, mode=0o755)
-        maker = image_maker(self.request, made, self.began + self.request.bounds.timeout, self.say, scratch / "work")
+        maker = image_maker(self.request, made, self.deadline, self.say, scratch / "work")
         try:
             maker.work.mkdir()
             maker.phases = self.phases
@@ -93,7 +88,8 @@ class Build:
             salt = self.request.key if self.request.fresh and not made.argv else ""
             inputs = [self.request.images.owner, made.sdk, base, files, scope, dict(self.request.variables), salt]
             tag = digest("app image", *inputs)
-            reference = maker.app(AppFiles(found, objects, scratch, self.timed), base, tag, self.config)
+            self.phases.begin(phases.FILES)
+            reference = maker.app(AppFiles(found, objects, scratch), base, tag, self.config)
             name = digest("image", reference, made.argv, dict(made.env), made.port, made.ready_path)
             self.previous = maker.previous
             version = maker.versions.get(plan.PACKS[made.sdk].PACKAGE, "")
@@ -114,20 +110,19 @@ class Build:
 
                 work = scratch / "uv"
                 work.mkdir()
-                deadline = self.began + self.request.bounds.timeout
-                maker = Maker(self.request, made, deadline, self.say, work)
+                maker = Maker(self.request, made, self.deadline, self.say, work)
+                maker.phases = self.phases
                 env = maker.make(self.config.line("python_version"))
-                self.phases.update(maker.phases)
                 self.warn(maker.warnings)
                 environment, env_id, python = env.path, env.id, env.python
                 version = env.versions.get(plan.PACKS[made.sdk].PACKAGE, "")
                 self.finish = partial(maker.finish, env)
                 self.previous = {"declared": env.declared, "environment": env.id}
+            self.phases.begin(phases.FILES)
             files = found.digest(whole=not made.installs)
             name = digest("image", made.sdk, made.argv, dict(made.env), made.port, made.ready_path, env_id, files)
             target = self.request.folder("apps") / self.request.space_id / name
-            pointers = self.timed("export", lambda: source.export(found, objects, target, scratch))
-            self.warn_of(pointers)
+            self.warn_of(source.export(found, objects, target, scratch))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return self.described(name, made, str(target), environment, version, python)
@@ -161,12 +156,10 @@ class Build:
                 [f"{listed}: Git LFS pointers whose objects are not here; push them with `git lfs push --all origin`"]
             )
 
-    def timed(self, phase: str, call: Callable):
-        began = time.monotonic()
-        try:
-            return call()
-        finally:
-            self.phases[phase] = round(time.monotonic() - began, 3)
+    @property
+    def deadline(self) -> float:
+        """When it must have ended, on the monotonic clock."""
+        return self.phases.start + self.request.bounds.timeout
 
     def warn(self, sentences) -> None:
         for sentence in sentences:

@@ -5,7 +5,7 @@ they have. What may be in a revision is judged before, by `source.look`."""
 import hashlib
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,23 +28,22 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class AppFiles:
-    """The files of one revision. `scratch`: a directory for what is made of them. `timed(phase, call)` calls and measures."""
+    """The files of one revision. `scratch`: a directory for what is made of them."""
 
     found: Source
     objects: Objects
     scratch: Path
-    timed: Callable[[str, Callable], object]
 
     def context(self) -> Path:
         """A directory with the files below app/."""
         target = self.scratch / "files" / ROOT
-        self.timed("export", lambda: source.export(self.found, self.objects, target, self.scratch))
+        source.export(self.found, self.objects, target, self.scratch)
         return target.parent
 
     def layer(self) -> tuple[Layer, Path]:
         """The layer, and the file that it is in."""
         target = self.scratch / "layer.tar.gz"
-        return self.timed("layer", lambda: write(self.found, self.objects, target)), target
+        return write(self.found, self.objects, target), target
 
 
 class _Gzip:

@@ -194,6 +194,9 @@ def check_url(url: str, file: str, line: int, schemes: tuple[str, ...]) -> None:
         host = parts.hostname or ""
     except ValueError:
         raise Fault("REQ_URL", f"{shown(masked(url))!r} is not a URL", file, line) from None
+    if "${" in url:  # uv would fill in what is in its environment: the admin's passwords, for whatever host is named
+        hint = "write it out, or download the file when the app starts, with a secret"
+        raise Fault("REQ_URL", f"{shown(masked(url))!r}: variables are not filled in", file, line, hint)
     scheme = parts.scheme.lower()
     if _is_path(url) or scheme == "file" or not scheme:
         _path(url, file, line)

@@ -10,7 +10,8 @@ from orchestrator.services.bell import LocalBell
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
-    from orchestrator.ports import Bell, Builds, Logs, Objects, Runtime
+    from orchestrator.ports import Bell, Builds, Logs, Names, Runtime
+    from orchestrator.ports_objects import Objects
     from orchestrator.ports_provider import Provider
     from orchestrator.store.engine import Store
 
@@ -115,6 +116,13 @@ def objects(settings: Settings) -> "Objects":
     from orchestrator.objects import open_objects
 
     return open_objects(data_directory(settings) / "objects", settings.s3_bucket, settings.s3_url)
+
+
+def names(settings: Settings) -> "Names":
+    """What asks DNS. Raises Invalid `SETTING` when it is not said whom to ask."""
+    from orchestrator.names.dns import Dns
+
+    return Dns(settings.dns_servers.split())
 
 
 def bell(settings: Settings) -> "tuple[Bell, tuple]":

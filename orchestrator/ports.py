@@ -7,21 +7,23 @@
     Bell       services/bell.py                bells/redis.py
     Logs       logs/files.py                   (the same on a volume, with that bell)
     Repos      repos/git.py                    (the same on a volume)
-    Objects    objects/disk.py                 objects/s3.py
+    Objects    objects/disk.py                 objects/s3.py (in ports_objects.py)
     Store      store/ on SQLite                store/ on PostgreSQL
+    Names      names/dns.py                    (the same; tests say what DNS would)
 
 All methods may be called from any thread. Absent things are success for verbs that remove. Times are epoch seconds.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.large import Pointer
+from orchestrator.domain.load import Load
 from orchestrator.domain.push import Pushed, RefUpdate
-from orchestrator.domain.seen import Fault, FaultKind, Image, InstanceSeen, NodeSeen
+from orchestrator.domain.seen import Event, Fault, FaultKind, Image, InstanceSeen, NodeSeen
 from orchestrator.domain.tree import Change, Commit, TreeEntry
 from orchestrator.errors import Unavailable
 
@@ -66,10 +68,21 @@ class Runtime(Protocol):
     def forget_space(self, space_id: str) -> None:
         """Remove the volume of a deleted Space."""
 
+    def events(self, space_id: str) -> Sequence[Event]:
+        """What a cluster says about the Space's instances, newest first, as long as it keeps that; none where there is no
+        cluster. Raises Unavailable."""
+
     def capacity(self) -> tuple[NodeSeen, ...]:
         """The nodes that run instances, what each may give and who has what of it; () when that cannot be known. Instances
         that were launched and are on no node yet are in none. May be some seconds old; asked every few seconds, so keep
         it cheap. Raises Unavailable."""
+
+    def loads(self) -> "Mapping[str, Load] | None":
+        """What each instance takes of its hardware now, by its id, asked for all of them at once; one that nothing is known of is
+        missing. None: nobody here can tell. May take some seconds; asked once a minute, and while somebody watches."""
+
+    def check(self) -> None:
+        """Raises Unavailable when what runs instances does not answer. May take some seconds."""
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         """Call `changed(space_id)` whenever an instance of it became ready, exited or changed its fault. May miss some:
@@ -103,7 +116,8 @@ class BuildOrder:
 @dataclass(frozen=True, slots=True)
 class BuildResult:
     """`image` when it succeeded, else `fault`. `previous`: what to hand to the next BuildOrder of this Space.
-    `warnings` are sentences for the author; `phases` are seconds by name."""
+    `warnings` are sentences for the author; `phases` are seconds by name, in the order in which they were last at, and
+    `total`."""
 
     image: Image | None
     fault: Fault | None = None
@@ -116,15 +130,29 @@ class BuildResult:
 class Builds(Protocol):
     """Runs builds somewhere. Knows no rows: `services/builds.py` claims, leases and saves."""
 
-    def run(self, order: BuildOrder, log: Callable[[str], None], cancelled: Callable[[], bool]) -> BuildResult:
-        """Build now and return the result. Calls `log` with each line while it is written. Looks at `cancelled` at least
-        every second and then raises Cancelled. Raises Unavailable when the fault is ours."""
+    def run(
+        self,
+        order: BuildOrder,
+        log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        phase: Callable[[str], None] = lambda name: None,
+    ) -> BuildResult:
+        """Build now and return the result. Calls `log` with each line while it is written, and `phase` with the name of each
+        phase (`domain/progress.py`) when it begins. Looks at `cancelled` at least every second and then raises Cancelled.
+        Raises Unavailable when the fault is ours."""
 
     def exists(self, image: Image) -> bool:
         """Whether the image can still be launched."""
 
-    def collect(self, keep: Iterable[Image]) -> int:
-        """Remove what no image in `keep` needs and no build uses; returns the bytes freed."""
+    def collect(self, keep: Iterable[Image], dry: bool = False) -> int:
+        """Remove what no image in `keep` needs and no build uses; returns the bytes freed. `dry`: only say how many bytes that
+        would be, about."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of what builds keep, by what it is, in words. Raises Unavailable."""
+
+    def check(self) -> str:
+        """Where images are kept, when it answers; "" where that is no place of its own. Raises Unavailable."""
 
 
 class Cancelled(Exception):
@@ -253,56 +281,9 @@ class Repos(Protocol):
     def sync(self, repo_id: str, *refs: str) -> None:
         """What these refs name now is durable on return."""
 
-    def tidy(self, repo_id: str) -> None:
-        """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything."""
-
-
-# --------------------------------------------------------------------------------------------------------- objects
-
-
-class Incoming(Protocol):
-    """Bytes on their way in, on this machine, gone unless they are kept. One thread at a time, but for `write_at`."""
-
-    def write(self, data: bytes) -> None: ...
-
-    def write_at(self, offset: int, data: bytes) -> None:
-        """For parts that come in any order; `sha256` then reads everything once more."""
-
-    @property
-    def size(self) -> int: ...
-
-    def sha256(self) -> str:
-        """Of everything so far, 64 hexadecimal digits."""
-
-    def keep(self, place: str) -> None:
-        """Store the bytes under a new name; durable on return. Raises Unavailable."""
-
-    def close(self) -> None:
-        """Let go; what was neither kept nor named is removed."""
-
-    def drop(self) -> None:
-        """Remove what was not kept."""
-
-
-class Objects(Protocol):
-    """Large objects by a name that is never used twice (`place`). Knows no repo and no owner."""
-
-    def receive(self, name: str = "") -> Incoming:
-        """`name`: bytes that come in several requests, found again under it for some hours. Raises Unavailable."""
-
-    def size(self, place: str) -> int | None:
-        """Bytes, None when it is not there. Raises Unavailable."""
-
-    def read(self, place: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Bytes `start` to `end` in chunks. Raises Unavailable, also when it is not there."""
-
-    def path(self, place: str) -> str:
-        """A file of this machine with all of it, for builders; read only. Raises Unavailable."""
-
-    def remove(self, place: str) -> None: ...
-
-    def tidy(self) -> None:
-        """Clear away what uploads that ended long ago left, and copies that nobody has read for long."""
+    def tidy(self, repo_id: str) -> bool:
+        """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything. Returns whether
+        something is there that may be a living process's: it is to be looked at again."""
 
 
 # ------------------------------------------------------------------------------------------------------------ bell
@@ -321,6 +302,20 @@ class Bell(Protocol):
         (True) or after `timeout` seconds (False)."""
 
 
+# ----------------------------------------------------------------------------------------------------------- names
+
+
+class Names(Protocol):
+    """What DNS says, asked anew each time. Takes some seconds at most. Raises Unavailable with the reason in words when it
+    does not answer; a name that is not there has no records."""
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Values of the TXT records, the parts of each put together."""
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """IPv4 and IPv6 addresses that a browser would be led to, through whatever CNAMEs."""
+
+
 # ----------------------------------------------------------------------------------------------------------- store
 
 
@@ -328,9 +323,9 @@ class Store(Protocol):
     """The database. A write is durable when its block ends without an error; inside, everything or nothing. No network
     call and no subprocess inside a block. Raises Unavailable when the database does not answer.
 
-    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.pushes`, `.secrets`, `.audit`, `.hardware`, `.usage`,
-    `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`) and their methods are those of the files of the same
-    names in `store/`, on the values of the domain."""
+    The groups of a transaction (`tx.accounts`, `.spaces`, `.builds`, `.runs`, `.pushes`, `.secrets`, `.audit`, `.hardware`,
+    `.usage`, `.objects`, `.discussions`, `.webhooks`, `.oauth`, `.identities`, `.domains`, …) and their methods are those of the
+    files of the same names in `store/`, on the values of the domain."""
 
     def read(self) -> AbstractContextManager[Any]: ...
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.domain.tree import Commit
+from orchestrator.domain.tree import Blame, Commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +56,7 @@ class Refs(Protocol):
 
     def last_commits(self, repo_id: str, commit: str, paths: Iterable[str]) -> dict[str, Commit]:
         """The commit that touched each path last; those that took too long to find are left out."""
+
+    def blame(self, repo_id: str, commit: str, path: str) -> list[Blame]:
+        """Which commits the lines of a file come from, in their order; those that took too long to find are left out. Raises
+        NotFound `EntryNotFound`, Unavailable when too many ask at once."""

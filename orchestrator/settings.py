@@ -148,6 +148,9 @@ class Settings:
     )
     session_days: int = _setting(30, "days until a console session ends")
     password_sign_in: int = _setting(1, "0: nobody signs in with a password, only with the provider or a sign-in link")
+    dns_servers: str = _setting(
+        "", "IP addresses of DNS servers that domains are checked with, by spaces; empty: the system's"
+    )
     oidc_issuer: str = _setting("", "URL of the OpenID Connect provider with which people may sign in; empty: none")
     oidc_client_id: str = _setting("", "what that provider calls this Podium")
     oidc_client_secret: str = field(

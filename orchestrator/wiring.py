@@ -2,12 +2,14 @@
 file imports one."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from orchestrator import __version__, oidc_settings
-from orchestrator.adapters import bell, compiler, data_directory, logs, open_store, provider, runtime, webhook
+from orchestrator import __version__, oidc_settings, upkeep_settings
+from orchestrator.adapters import bell, compiler, data_directory, logs, names, open_store, provider, runtime, webhook
 from orchestrator.catalogue import flavors
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.errors import Invalid
@@ -79,6 +81,7 @@ def builder(settings: Settings) -> Callable[[], None]:
     from orchestrator import failpoints
     from orchestrator.large_settings import large_files
     from orchestrator.repos.git import GitRepos
+    from orchestrator.services.pulse import Pulse
 
     failpoints.enable(*settings.failpoint.split())
     store, (belfry, rings) = open_store(settings), bell(settings)
@@ -89,8 +92,10 @@ def builder(settings: Settings) -> Callable[[], None]:
     large = large_files(settings, store, repos)
     crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
 
+    pulse = Pulse(store, "builder", f"{upkeep_settings.name_of(settings)}/{os.getpid()}", __version__)
+
     def run() -> None:
-        loops = (*rings, crew)
+        loops = (*rings, crew, pulse)
         for loop in loops:
             loop.start()
         try:
@@ -119,17 +124,23 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
     from orchestrator.services.builds import BuildQueue
+    from orchestrator.services.collaborators import Collaborators
     from orchestrator.services.collections import Collections
     from orchestrator.services.community import Community
     from orchestrator.services.devices import Devices
+    from orchestrator.services.domains import Domains
+    from orchestrator.services.downloads import Downloads
     from orchestrator.services.duplicates import Duplicates
+    from orchestrator.services.finding import catch_up
     from orchestrator.services.gates import Gates
     from orchestrator.services.git_access import GitAccess
+    from orchestrator.services.health import Health
     from orchestrator.services.identities import Identities
     from orchestrator.services.imports import Imports
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
     from orchestrator.services.links import SignedLinks
+    from orchestrator.services.loads import Loads
     from orchestrator.services.moves import Moves
     from orchestrator.services.oauth import OAuth
     from orchestrator.services.oversight import Oversight
@@ -140,6 +151,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.shares import Shares
     from orchestrator.services.spaces import Spaces
+    from orchestrator.services.storage import Storage
     from orchestrator.services.vault import Vault
     from orchestrator.services.visits import Visits
     from web.markdown import comment
@@ -190,6 +202,14 @@ def control(settings: Settings) -> Control:
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
     else:
         crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
+    domains = Domains(
+        store, belfry, names(settings), ours=_hosts(settings), home=lambda label: f"{label}.{settings.apps_domain}"
+    )
+    feed = RouteFeed(store, belfry, signing.public())
+    others = (hosted.collect, lambda: catch_up(store))
+    janitor = Janitor(store, builds, keeper, settings.keep_builds, others)
+    watched = upkeep_settings.checks(settings, data, running, builds, large.files.objects, belfry)
+    sizes = upkeep_settings.measures(settings, data, builds), upkeep_settings.volume(settings, data)
     parts = Parts(
         accounts=people,
         spaces=spaces,
@@ -198,7 +218,7 @@ def control(settings: Settings) -> Control:
         repos=repos,
         logs=keeper,
         queue=queue,
-        feed=RouteFeed(store, belfry, signing.public()),
+        feed=feed,
         bell=belfry,
         signing=signing,
         allotment=allotment,
@@ -216,14 +236,21 @@ def control(settings: Settings) -> Control:
         push_limit=settings.push_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
+        events=running.events,
         oversight=Oversight(store),
         people=People(store, people, signing.setup_code),
         visits=Visits(store),
+        downloads=Downloads(store),
+        loads=Loads(store, running),
+        health=Health(store, upkeep_settings.name_of(settings), __version__, feed, watched, reconciler.trouble),
+        storage=Storage(store, repos, *sizes, janitor.collect, large.care),
         oauth=oauth,
         devices=Devices(store),
         community=community,
         imports=Imports(community.refs, pushes, settings.repo_limit),
         shares=Shares(store, belfry),
+        domains=domains,
+        collaborators=Collaborators(store, belfry),
         identities=Identities(
             store, people, SignedLinks(signing.derived("provider")), provider(settings), oidc_settings.rules(settings)
         ),
@@ -236,8 +263,20 @@ def control(settings: Settings) -> Control:
     )
     extra = (*git_routes, create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    janitor = Janitor(store, builds, keeper, settings.keep_builds, (hosted.collect,))
-    loops = (*rings, *hooks, pushes, reconciler, crew, allotment.meter, community.telling, janitor, large.care)
+    counting = (parts.downloads, parts.loads, parts.health, parts.storage)
+    loops = (
+        *rings,
+        *hooks,
+        pushes,
+        reconciler,
+        crew,
+        allotment.meter,
+        community.telling,
+        janitor,
+        domains,
+        large.care,
+        *counting,
+    )
     return Control(app, loops, (builds.close, running.close, store.close))
 
 
@@ -255,7 +294,15 @@ def _after_push(settings: Settings, space: AnyRepo) -> list[str]:
     if not isinstance(space, Space):
         return []
     console = f"{settings.public_url}/{space.path}"
+    if space.wish.frozen:
+        return [f"deploys are frozen: what you pushed is stored, and runs after the thaw: {console}/settings#builds"]
     return [f"app:  {settings.app_url(space.label)}", f"logs: {console}/logs"]
+
+
+def _hosts(settings: Settings) -> set[str]:
+    """The names of this Podium, without ports."""
+    urls = (settings.public_url, settings.app_endpoint)
+    return {settings.apps_domain.lower(), *((urlsplit(url).hostname or "").lower() for url in urls)}
 
 
 def _host(settings: Settings, space: Space) -> str:

@@ -17,6 +17,7 @@ from orchestrator.api.parts import Parts
 from orchestrator.domain.hardware import Hardware, catalogue
 from orchestrator.domain.push import PushLimits
 from orchestrator.domain.space import Role
+from orchestrator.errors import Unavailable
 from orchestrator.logs.files import FileLogs
 from orchestrator.objects.disk import DiskObjects
 from orchestrator.repos.git import GitRepos
@@ -25,18 +26,24 @@ from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
 from orchestrator.services.devices import Devices
+from orchestrator.services.domains import Domains
+from orchestrator.services.downloads import Downloads
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
 from orchestrator.services.git_access import GitAccess
+from orchestrator.services.health import Health
 from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
+from orchestrator.services.large_care import LargeCare
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.links import SignedLinks
+from orchestrator.services.loads import Loads
 from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
@@ -47,6 +54,7 @@ from orchestrator.services.routes import RouteFeed
 from orchestrator.services.shares import Shares
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.storage import Storage
 from orchestrator.services.vault import Vault
 from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
@@ -60,12 +68,34 @@ _NO_TLS = ssl.SSLContext(
 )  # reading all CA certificates for each client takes longer than a test
 
 
+class Names:
+    """DNS as a test says it is: records by (name, kind). A name in `silent` is not answered for."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.silent: set[str] = set()
+        self.asked: list[str] = []
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return self._ask(name, "TXT")
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        return self._ask(name, "A")
+
+    def _ask(self, name: str, kind: str) -> tuple[str, ...]:
+        self.asked.append(name)
+        if name in self.silent:
+            raise Unavailable("DNS did not answer in time")
+        return self.records.get((name, kind), ())
+
+
 class Console:
     """`parts` as wiring makes them, on data of its own. Ada owns things, Bob is a stranger with an account, acme is an
     organisation in which Ada may write."""
 
     def __init__(self, data: Path, flavors: dict[str, Hardware] | None = None, **changed: object) -> None:
         self.notices: list[dict] = []
+        self.names = Names()
         self.store = Store(f"sqlite:///{data}/podium.db")
         self.store.migrate()
         bell, signing = LocalBell(), Signing.at(data / "keys")
@@ -87,6 +117,12 @@ class Console:
         )
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         hosted = Repositories(self.store, repos, accounts, spaces)
+        feed, xet = RouteFeed(self.store, bell, signing.public()), Xet(data / "xet", self.large)
+        self.freed = [2048, 1024]  #: what a dry and a real collection say
+        storage = Storage(
+            self.store, repos, lambda: {"Logs": 5000, "Images": None}, lambda space_id: 10, lambda dry: self.freed[not dry],
+            LargeCare(self.store, self.large.objects, repos, xet),
+        )  # fmt: skip
         self.parts = replace(
             Parts(
                 accounts=accounts,
@@ -96,13 +132,13 @@ class Console:
                 repos=repos,
                 logs=FileLogs(data / "logs"),
                 queue=BuildQueue(self.store, repos, bell),
-                feed=RouteFeed(self.store, bell, signing.public()),
+                feed=feed,
                 bell=bell,
                 signing=signing,
                 allotment=allotment,
                 large=self.large,
                 links=SignedLinks(signing.derived("grants")),
-                xet=Xet(data / "xet", self.large),
+                xet=xet,
                 hosted=hosted,
                 gates=Gates(self.store),
                 likes=Likes(self.store),
@@ -126,12 +162,21 @@ class Console:
                 ),  # fmt: skip
                 imports=Imports(GitRefs(repos), pushes, 200 * MB),
                 shares=Shares(self.store, bell),
+                domains=Domains(
+                    self.store, bell, self.names, ours=("localhost",), home=lambda label: f"{label}.localhost"
+                ),
+                collaborators=Collaborators(self.store, bell),
                 identities=Identities(self.store, accounts, SignedLinks(signing.derived("provider"))),
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
                 visits=Visits(self.store),
+                downloads=Downloads(self.store),
+                loads=Loads(self.store, self.runtime),
+                health=Health(self.store, "here", "9.9", feed),
+                storage=storage,
                 oauth=oauth,
                 devices=Devices(self.store),
+                events=self.runtime.events,
             ),
             **changed,
         )

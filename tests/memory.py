@@ -16,9 +16,17 @@ class MemoryRuntime:
         self.forgotten: list[str] = []
         self.now = 0.0
         self.nodes = ()
+        self.told = []  #: what a cluster says
+        self.load = {}
 
     def capacity(self):
         return self.nodes
+
+    def loads(self):
+        return self.load
+
+    def check(self):
+        pass
 
     def launch(self, spec):
         if spec.instance_id not in self.instances:
@@ -37,6 +45,9 @@ class MemoryRuntime:
 
     def stop(self, instance_id, drain=0.0):
         self.instances.pop(instance_id, None)
+
+    def events(self, space_id):
+        return self.told
 
     def forget_space(self, space_id):
         self.forgotten.append(space_id)
@@ -78,19 +89,28 @@ class MemoryBuilds:
             previous={"declared": "d"},
         )
         self.orders = []
+        self.phases = ()  #: that a build tells of
         self.gone = set()
 
-    def run(self, order, log, cancelled):
+    def run(self, order, log, cancelled, phase=lambda name: None):
         self.orders.append(order)
+        for name in self.phases:
+            phase(name)
         log(f"building {order.revision}")
         return self.outcome(order)
 
     def exists(self, image):
         return image.id not in self.gone
 
-    def collect(self, keep):
+    def collect(self, keep, dry=False):
         self.kept = {image.id for image in keep}
         return 0
+
+    def sizes(self):
+        return {"Environments": 1000}
+
+    def check(self):
+        return ""
 
 
 class MemoryRepos:

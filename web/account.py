@@ -125,7 +125,8 @@ def routes(console: Console) -> APIRouter:
         org = org_of(visit, name)
         try:
             if action == "profile":
-                people.set_profile(visit.caller, org, form.get("fullname", ""), form.get("email", ""))
+                private = form.get("private") == "1"
+                people.set_profile(visit.caller, org, form.get("fullname", ""), form.get("email", ""), private)
             elif action == "member":
                 role = role_of(form.get("role", ""))
                 people.set_member(visit.caller, org, form.get("user", "").strip(), role)

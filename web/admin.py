@@ -3,9 +3,7 @@ of its own, and so have hardware and its quotas."""
 
 import calendar
 import math
-import shutil
 import time
-from dataclasses import dataclass
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -19,11 +17,8 @@ from orchestrator.services.oversight import TROUBLED
 from orchestrator.services.usage import as_csv
 from web.page import Console, go
 from web.session import Visit
-from web.shapes import size
 
 PAGE = 50
-LATE = 60.0  #: seconds that a build waits before something is wrong with the builders
-SCARCE = 0.1  #: of the disk
 #: word in `?show=` -> (words, stages)
 GROUPS: dict[str, tuple[str, tuple[Stage, ...]]] = {
     "": ("All", ()),
@@ -34,15 +29,6 @@ GROUPS: dict[str, tuple[str, tuple[Stage, ...]]] = {
     "paused": ("Paused", (Stage.PAUSED,)),
 }
 Form = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """How one part of Podium is. `tone`: good | busy | bad."""
-
-    name: str
-    tone: str
-    words: str
 
 
 def routes(console: Console) -> APIRouter:
@@ -71,7 +57,7 @@ def routes(console: Console) -> APIRouter:
             "waiting": [(one, parts.spaces.get(one.space_id)) for one in queue],
             "cost": sum(one.cost for one in sums),
             "currency": allotment.default.currency,
-            "health": health(console, visit),
+            "health": parts.health.parts(visit.caller),
             "banner": oversight.banner(),
             "error": error,
         }
@@ -159,33 +145,6 @@ def routes(console: Console) -> APIRouter:
         return Response(as_csv(sums, allotment.default.currency), media_type="text/csv", headers=headers)
 
     return router
-
-
-def health(console: Console, visit: Visit) -> list[Part]:
-    """How each part is, worst first."""
-    parts = console.parts
-    trouble = parts.ready()
-    found = [
-        Part("Control plane", "bad" if trouble else "good", "; ".join(trouble) or f"ready, version {parts.version}"),
-        Part("Database", "good", "answers"),
-    ]
-    waiting, running = parts.queue.open()
-    late = [
-        build
-        for build, _ in parts.oversight.builds(visit.caller, 1)
-        if waiting and not running and build.state is BuildState.QUEUED and time.time() - build.since > LATE
-    ]
-    words = "nobody takes what waits: are the builders running?" if late else f"{running} at work, {waiting} waiting"
-    found.append(Part("Builders", "bad" if late else "good", words))
-    nodes = parts.allotment.capacity.nodes()
-    down = [f"{node.name}: {node.trouble or 'not ready'}" for node in nodes if not node.ready]
-    words = "; ".join(down) or (f"{len(nodes)} ready" if nodes else "what they have cannot be told now")
-    found.append(Part("Machines", "bad" if down else "good" if nodes else "busy", words))
-    if parts.scratch:
-        disk = shutil.disk_usage(parts.scratch)
-        tone = "bad" if disk.free < SCARCE * disk.total else "good"
-        found.append(Part("Storage", tone, f"{size(disk.free)} of {size(disk.total)} free"))
-    return sorted(found, key=lambda part: ("bad", "busy", "good").index(part.tone))
 
 
 def accelerators(nodes) -> tuple[int, int]:

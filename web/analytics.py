@@ -1,22 +1,25 @@
-"""What became of a Space, for its owners: visits, visitors, failures, how long answers took, how long it ran."""
+"""What became of a Space, for its owners: visits, visitors, failures, how long answers took, how long it ran, what it took."""
 
 import time
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.load import Span
 from orchestrator.domain.space import Role
 from orchestrator.domain.visits import quantile
-from web.charts import columns, lines
+from web.charts import columns, curves, lines
 from web.page import Console
 from web.repo import header
 from web.session import Visit
 
+UNTOLD = "the cluster has no metrics-server, or Podium may not ask it."
 SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days", "90": "90 days"}
 
 
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
-    visits = console.parts.visits
+    visits, loads = console.parts.visits, console.parts.loads
 
     @router.get("/spaces/{owner}/{name}/analytics")
     def analytics(
@@ -52,6 +55,13 @@ def routes(console: Console) -> APIRouter:
         ]
         values = header(console, visit, space, "analytics") | {
             "charts": [(words, drawn) for words, drawn in charts if drawn],
+            "taken": taken(
+                loads.of_space(visit.caller, space, int(days)),
+                "%H:%M" if days == "1" else "%-d %b",
+                console.parts.allotment.flavors.get(space.running_hardware or space.wish.hardware),
+            ),
+            "told": loads.told,
+            "untold": UNTOLD,
             "whole": whole,
             "median": quantile(whole.counted.slow, 0.5),
             "slowest": quantile(whole.counted.slow, 0.95),
@@ -61,6 +71,28 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "space/analytics.html", **values)
 
     return router
+
+
+def taken(spans: list[Span], form: str, hardware: Hardware | None) -> list[tuple[str, str, tuple[str, ...]]]:
+    """(words, chart, what its lines are) of what is known. Pure."""
+    names = [time.strftime(form, time.gmtime(span.at)) for span in spans]
+    every, mb, both = max(1, len(spans) // 8), 1e6, ("on average", "most in a minute")
+    cpu = [("average", [s.cpu for s in spans]), ("most", [s.cpu_peak for s in spans])]
+    memory = [("average", [_over(s.memory, mb) for s in spans]), ("most", [_over(s.memory_peak, mb) for s in spans])]
+    gpu = [("busy", [_over(s.gpu, 0.01) for s in spans])]
+    vram = [("average", [_over(s.gpu_memory, mb) for s in spans])]
+    of_cpu, of_memory = (f" of {hardware.cpu:g}", f" of {hardware.memory / mb:,.0f}") if hardware else ("", "")
+    drawn = [
+        (f"CPU, cores{of_cpu}", curves(cpu, names, "cores used", every), both),
+        (f"Memory, MB{of_memory}", curves(memory, names, "megabytes of memory used", every), both),
+        ("Accelerator, %", curves(gpu, names, "per cent of the time that accelerators were busy", every), ()),
+        ("Accelerator's memory, MB", curves(vram, names, "megabytes of accelerators used", every), ()),
+    ]
+    return [one for one in drawn if one[1]]
+
+
+def _over(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
 
 
 def _of(names: list[str], values: list[float]) -> list[tuple[str, float]]:

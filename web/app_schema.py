@@ -3,13 +3,16 @@ that calls it. Owns the two formats (Gradio's `/gradio_api/info`, OpenAPI's `/op
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from orchestrator.api.params import is_storable
+
 LIMIT = 1_000_000  #: bytes of a schema
-PATIENCE = 3.0  #: seconds
+PATIENCE = 3.0  #: seconds, for each step and for all of them
 _ENDPOINTS = 40
 _INPUTS = 30
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
@@ -44,7 +47,7 @@ def fetch(address: str, host: str, path: str) -> dict[str, Any] | None:
     unix = address.removeprefix("unix:") if address.startswith("unix:") else None
     transport = httpx.HTTPTransport(uds=unix) if unix else httpx.HTTPTransport()
     base = "http://app" if unix else f"http://{address}"
-    body = bytearray()
+    body, until = bytearray(), time.monotonic() + PATIENCE
     try:
         with (
             httpx.Client(transport=transport, timeout=PATIENCE, trust_env=False, follow_redirects=False) as client,
@@ -54,7 +57,7 @@ def fetch(address: str, host: str, path: str) -> dict[str, Any] | None:
                 return None
             for chunk in answer.iter_bytes():
                 body += chunk
-                if len(body) > LIMIT:
+                if len(body) > LIMIT or time.monotonic() > until:
                     return None
         told = json.loads(body)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError, OSError):
@@ -102,7 +105,7 @@ def _input(told: dict[str, Any], index: int) -> Input:
     kind = _text(kind.get("type"), "any", 60) if isinstance(kind, dict) else "any"
     optional = told.get("parameter_has_default") is True
     example = told.get("parameter_default") if optional else told.get("example_input")
-    if len(json.dumps(example)) > 300:
+    if not is_storable(example) or len(json.dumps(example)) > 300:
         example = None
     return Input(name, _text(told.get("label"), name), kind, example, optional)
 

@@ -9,6 +9,10 @@ from orchestrator.errors import Invalid, TooLarge
 from orchestrator.ports import Change
 
 FILES = 5000  #: in one archive
+_LIST = (
+    4 * 1024**2
+)  #: bytes of an archive's list of what is in it, which is read whole: with names, of far more than FILES
+_WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  #: others take as much memory as the archive says
 _LEFT_OUT = ("__MACOSX/", ".git/")
 _NAMES_LEFT_OUT = (".DS_Store", "Thumbs.db")
 
@@ -17,7 +21,9 @@ def changes(file: IO[bytes], file_limit: int, total_limit: int) -> list[Change]:
     """The files in a zip; a folder that holds all of them is taken off. Limits in bytes, of what comes out. Raises Invalid
     `ZIP`, TooLarge `ZIP_SIZE`, `FILE_TOO_LARGE`."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        opened = _Listed(file)
+        with zipfile.ZipFile(opened) as archive:
+            opened.most = 0
             infos = [info for info in archive.infolist() if _wanted(info)]
             if len(infos) > FILES:
                 raise TooLarge("ZIP_SIZE", f"The zip holds {len(infos)} files; at most {FILES} can be sent at once.")
@@ -27,6 +33,22 @@ def changes(file: IO[bytes], file_limit: int, total_limit: int) -> list[Change]:
             return list(_read(archive, infos, top, file_limit, total_limit))
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, zlib.error, ValueError, RuntimeError):
         raise Invalid("ZIP", "This is not a zip that can be read; encrypted ones cannot.") from None
+
+
+class _Listed:
+    """A file of which at most `most` bytes are read at once; 0: as many as are asked for. How long its list is an archive says
+    itself, and a list of a gigabyte makes ten of memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.most = file, _LIST
+
+    def read(self, size: int = -1) -> bytes:
+        if self.most and size > self.most:
+            raise TooLarge("ZIP_SIZE", f"The zip lists too many files; at most {FILES} can be sent at once.")
+        return self._file.read(self.most if self.most and size < 0 else size)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._file, name)
 
 
 def _wanted(info: zipfile.ZipInfo) -> bool:
@@ -48,6 +70,10 @@ def _read(
 ) -> Iterator[Change]:
     total = 0
     for info in infos:
+        if info.compress_type not in _WAYS:
+            raise Invalid(
+                "ZIP", f"{ascii(info.filename[:100])} is compressed in an unusual way; use plain zip (deflate)."
+            )
         with archive.open(info) as inside:
             content = inside.read(file_limit + 1)
         total += len(content)

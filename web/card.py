@@ -1,18 +1,13 @@
 """The page of a model or a dataset: its card, what is known of it, how programs read it, and its gate."""
 
-import math
 import re
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from fastapi import Depends, Request, Response
 
 from orchestrator.api.cardtags import tags, texts
-from orchestrator.domain.caller import role_on
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.repo import PLAIN, RepoKind
-from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid
 from orchestrator.services.gates import ACCEPTED
 from web import gate
@@ -26,8 +21,6 @@ from web.shapes import plain
 Form = dict[str, str]
 _TAGS = 40
 _USERS = 12
-_KEPT = 60.0  #: seconds
-_MANY = 1000
 _WORD = re.compile(r"[a-z0-9-]{1,60}")
 #: library_name of a model's card -> what reads it
 _LIBRARIES = {
@@ -50,7 +43,6 @@ class Way:
 def routes(console: Console) -> RepoPages:
     router = RepoPages(PLAIN)
     parts = console.parts
-    known: OrderedDict[tuple[str, str], tuple[float, list[str]]] = OrderedDict()
 
     def page(request: Request, visit: Visit, repo: AnyRepo, error: str = "", typed: Form | None = None) -> Response:
         commit = parts.repos.head(repo.id)
@@ -63,7 +55,7 @@ def routes(console: Console) -> RepoPages:
             "ways": ways(repo, parts.public_url, sample([entry.path for entry in entries])),
             "tags": [plain(tag, 60) for tag in tags(repo, repo.card)[:_TAGS] if not tag.startswith("license:")],
             "license": plain(", ".join(texts(repo.card.get("license"))), 80),
-            "spaces": users(visit, repo),
+            "spaces": parts.hosted.users(visit.caller, repo, _USERS),
             "gate": gate.of(console, visit, repo),
             "error": error,
             "typed": typed or {},
@@ -91,20 +83,6 @@ def routes(console: Console) -> RepoPages:
         repo = console.repo(visit, request)
         parts.gates.withdraw(visit.caller, repo)
         return go(f"/{repo.path}?done=withdrawn")
-
-    def users(visit: Visit, repo: AnyRepo) -> list[AnyRepo]:
-        """Spaces whose cards name this repo. Looked for once a minute, since all cards are read for it; who may see one is asked
-        each time."""
-        key = (repo.id, visit.caller.name)
-        at, ids = known.get(key, (-math.inf, []))
-        if time.monotonic() - at > _KEPT:
-            rows = parts.hosted.list(visit.caller, RepoKind.SPACE, words=[repo.full_name], limit=10 * _USERS)
-            ids = [one.id for one in rows if repo.full_name in texts(one.card.get(repo.kind.plural))][:_USERS]
-            known[key] = (time.monotonic(), ids)
-            while len(known) > _MANY:
-                known.popitem(last=False)
-        spaces = (parts.spaces.get(ident) for ident in ids)
-        return [one for one in spaces if one and not one.deleted and role_on(visit.caller, one) >= Role.READ]
 
     return router
 

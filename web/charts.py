@@ -61,6 +61,50 @@ def lines(
     return _svg(label, pieces)
 
 
+def curves(
+    series: Sequence[tuple[str, Sequence[float | None]]], names: Sequence[str], label: str, every: int = 1
+) -> Markup:
+    """As `lines`, of many points: no dots, and one title for each point tells all series. "" when nothing is known."""
+    values = [value for _, line in series for value in line if value is not None]
+    if not values:
+        return Markup("")
+    top = nice(max(values))
+    step, digits = (_WIDTH - _LEFT) / max(1, len(names)), 0 if top >= 10 else 2
+    pieces = [_axis(top, 0 if top >= 10 else 1)]
+    for number, (_, line) in enumerate(series):
+        points = [None if value is None else _at(index, value, step, top) for index, value in enumerate(line)]
+        pieces.append(f'<path class="line{number}" d="{_path(points, step)}"/>')
+    for index, name in enumerate(names):
+        told = [f"{escape(word)} {line[index]:,.{digits}f}" for word, line in series if line[index] is not None]
+        if told:
+            x, title = _LEFT + index * step, f"<title>{escape(name)}: {', '.join(told)}</title>"
+            box = f'x="{x:.1f}" y="{_TOP}" width="{step:.1f}" height="{_HEIGHT - _BOTTOM - _TOP}"'
+            pieces.append(f'<rect class="spot" {box}>{title}</rect>')
+    for index in range(0, len(names), every):
+        x = min(max(_LEFT + (index + 0.5) * step, _LEFT + 14), _WIDTH - 18)
+        pieces.append(f'<text x="{x:.1f}" y="{_HEIGHT - 4}" text-anchor="middle">{escape(names[index])}</text>')
+    return _svg(label, pieces)
+
+
+def _at(index: int, value: float, step: float, top: float) -> tuple[float, float]:
+    return _LEFT + (index + 0.5) * step, _HEIGHT - _BOTTOM - _scale(value, top)
+
+
+def _path(points: Sequence[tuple[float, float] | None], step: float) -> str:
+    """A line through the points; None is a gap, and a point between two gaps a dash of its own."""
+    found: list[str] = []
+    for index, point in enumerate(points):
+        if point is None:
+            continue
+        x, y = point
+        before = index and points[index - 1] is not None
+        after = index + 1 < len(points) and points[index + 1] is not None
+        found.append(f"{'L' if before else 'M'}{x:.1f} {y:.1f}")
+        if not before and not after:
+            found.append(f"h{step / 2:.1f}")
+    return "".join(found)
+
+
 def nice(value: float) -> float:
     """The next round number: 1, 2 or 5 times a power of ten."""
     if value <= 0 or not math.isfinite(value):

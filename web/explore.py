@@ -21,7 +21,13 @@ from web.shapes import plain, stage_tone, stage_words
 
 PAGE = 24
 TREND = 4  #: how many stand in the row of what is liked lately
-SORTS = {"trending": "Trending", "likes": "Most liked", "last_modified": "Recently changed", "created_at": "Newest"}
+SORTS = {
+    "trending": "Trending",
+    "likes": "Most liked",
+    "downloads": "Most downloaded",
+    "last_modified": "Recently changed",
+    "created_at": "Newest",
+}
 _FIRST = "last_modified"
 _TAGS = 14
 _KEPT = 30.0  #: seconds
@@ -136,6 +142,7 @@ def mark(repo: AnyRepo, sort: str, trend: int = 0) -> str:
         "created_at": repo.created_at,
         "last_modified": repo.updated_at,
         "likes": repo.likes,
+        "downloads": repo.downloads,
         "trending": trend,
     }
     return f"{float(values[sort])!r}~{repo.id}"

@@ -15,7 +15,7 @@ from web.page import Console
 from web.session import Visit
 from web.story import Story, story
 
-POLL_EVERY = 1.0  #: how late a change that rang no bell here may be shown
+POLL_EVERY = 5.0  #: how late a change that rang no bell here, as a command line makes it, may be shown
 
 
 def routes(console: Console) -> APIRouter:
@@ -33,7 +33,8 @@ def routes(console: Console) -> APIRouter:
 
 def tell(console: Console, visit: Visit, space: Space) -> tuple[Story, dict[str, Any]]:
     """What is known now, and the same as pieces of the page."""
-    told = story(space, console.parts.spaces.builds(space, 20), time.time())
+    spaces = console.parts.spaces
+    told = story(space, spaces.builds(space, 20), time.time(), spaces.runs(space, 20))
     values = {
         "space": space,
         "story": told,

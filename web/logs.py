@@ -1,27 +1,27 @@
-"""The Logs tab: build and run logs, live and afterwards, and what became of earlier builds."""
+"""The Logs tab: build and run logs, live and afterwards, of now and of earlier builds and instances, and what a cluster says
+beside. Owns which log is meant; how it flows is `log_stream.py`'s, what is drawn the browser's."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
-from orchestrator.api.sse import LIFE, PING, PING_EVERY, event, stream
-from orchestrator.domain.records import Build, Space
-from orchestrator.domain.seen import BuildState
+from orchestrator.api.sse import stream
+from orchestrator.domain.progress import wanted_build
+from orchestrator.domain.records import Build, Run, Space
+from orchestrator.domain.seen import BuildState, Event
 from orchestrator.domain.space import Role
-from orchestrator.domain.streams import build_stream, run_stream
-from orchestrator.errors import CallerError, NotFound
-from orchestrator.ports import LogLine, Logs
+from orchestrator.domain.streams import build_stream, instance_stream, run_stream
+from orchestrator.errors import NotFound, Unavailable
+from orchestrator.ports import LogLine
+from web.log_stream import Part, frames
 from web.page import Console
 from web.repo import header
 from web.session import Visit
-from web.story import wanted_build, where
+from web.story import where
 
-BATCH = 1000  #: lines of one event
 KINDS = ("build", "run")
+PAST = 30  #: builds and instances that are listed
 
 
 def routes(console: Console) -> APIRouter:
@@ -31,15 +31,17 @@ def routes(console: Console) -> APIRouter:
     def find(visit: Visit, owner: str, name: str) -> Space:
         return console.space(visit, owner, name, Role.WRITE)
 
-    def source(space: Space, kind: str, number: int) -> str:
-        """Name of the stream to read now; "" if there is none yet. Raises NotFound `BUILD` for a number that is not there."""
+    def part(space: Space, kind: str, number: int, run: int) -> Part:
+        """What is to be read now. Raises NotFound `BUILD`, `RUN` for what is not there."""
+        if run:
+            return _of_run(*spaces.run(space, run))
         builds = spaces.builds(space, 100)
         if number:
-            return build_stream(_numbered(builds, number).key)
+            return Part(build_stream(_numbered(builds, number).key), over=True)
         wanted = wanted_build(space, builds) or (builds[0] if builds else None)
         if kind == "run":
-            return run_stream(space, wanted.image if wanted else None)
-        return build_stream(wanted.key) if wanted else ""
+            return Part(run_stream(space, wanted.image if wanted else None))
+        return Part(build_stream(wanted.key) if wanted else "")
 
     @router.get("/spaces/{owner}/{name}/logs")
     def page(
@@ -48,20 +50,25 @@ def routes(console: Console) -> APIRouter:
         name: str,
         kind: str = "",
         build: int = 0,
+        run: int = 0,
         visit: Visit = Depends(console.member),
     ) -> Response:
         space = find(visit, owner, name)
-        builds = spaces.builds(space, 30)
-        if build:
-            _numbered(builds, build)
-        kind = "build" if build else kind if kind in KINDS else _interesting(space, builds)
-        values = header(console, visit, space, "logs")
+        builds, runs = spaces.builds(space, PAST), spaces.runs(space, PAST)
         wanted = wanted_build(space, builds)
-        shown = _numbered(builds, build) if build else wanted
-        failed = shown and shown.state is BuildState.FAILED
-        fault = (shown.fault if failed else None) if kind == "build" else space.failures.fault
-        values |= {"builds": builds, "kind": kind, "number": build, "wanted": wanted, "fault": fault}
-        values |= {"fault_file": where(fault.where if fault else "")}
+        if run:
+            kind, one = "run", spaces.run(space, run)[1]
+            revision, fault = one.revision, one.fault
+        else:
+            kind = "build" if build else kind if kind in KINDS else _interesting(wanted)
+            shown = _numbered(builds, build) if build else wanted
+            failed = shown and shown.state is BuildState.FAILED
+            fault = (shown.fault if failed else None) if kind == "build" else space.failures.fault
+            revision, one = shown.revision if shown else "", None
+        values = header(console, visit, space, "logs")
+        values |= {"builds": builds, "runs": runs, "kind": kind, "number": build, "run": one, "wanted": wanted}
+        values |= {"fault": fault, "fault_file": where(fault.where if fault else ""), "revision": revision or "main"}
+        values["asked"] = f"kind={kind}" + (f"&run={run}" if run else f"&build={build}" if build else "")
         return console.show(request, visit, "space/logs.html", **values)
 
     @router.get("/spaces/{owner}/{name}/logs/stream")
@@ -71,34 +78,65 @@ def routes(console: Console) -> APIRouter:
         name: str,
         kind: str = "build",
         build: int = 0,
+        run: int = 0,
         tail: int = 0,
         last: str = "",
         visit: Visit = Depends(console.member),
     ) -> Response:
-        space = find(visit, owner, name)
-        source(space, kind, build)
+        part(find(visit, owner, name), kind, build, run)
 
-        def now() -> str:
-            return source(find(visit, owner, name), kind, build)
+        def now() -> Part:
+            return part(find(visit, owner, name), kind, build, run)
 
         resume = request.headers.get("last-event-id", "") or last
-        return stream(_frames(logs, now, resume, once=bool(build), tail=max(0, min(tail, 1000))))
+        return stream(frames(logs, console.parts.bell, now, resume, tail=max(0, min(tail, 1000))))
 
     @router.get("/spaces/{owner}/{name}/logs/text")
     def text(
-        owner: str, name: str, kind: str = "build", build: int = 0, visit: Visit = Depends(console.member)
+        owner: str,
+        name: str,
+        kind: str = "build",
+        build: int = 0,
+        run: int = 0,
+        visit: Visit = Depends(console.member),
     ) -> Response:
         space = find(visit, owner, name)
-        lines, _ = logs.read(source(space, kind, build))
-        wanted = f"{space.owner}-{space.name}-{kind}{f'-{build}' if build else ''}.log"
+        wanted = part(space, kind, build, run)
+        lines = wanted.cut(logs.read(wanted.name)[0]) if wanted.name else []
+        number = f"-{build}" if build else f"-instance-{run}" if run else ""
         headers = {
-            "Content-Disposition": f'attachment; filename="{wanted}"',
+            "Content-Disposition": f'attachment; filename="{space.owner}-{space.name}-{kind}{number}.log"',
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-store",
         }
         return StreamingResponse(map(_plain_line, lines), media_type="text/plain; charset=utf-8", headers=headers)
 
+    @router.get("/spaces/{owner}/{name}/logs/events")
+    def events(owner: str, name: str, visit: Visit = Depends(console.member)) -> Response:
+        """What a cluster says, as a piece of the page: it is asked once the page is there, since it may be slow."""
+        space = find(visit, owner, name)
+        told: list[Event] = []
+        trouble = ""
+        try:
+            told = list(console.parts.events(space.id))
+        except Unavailable as error:
+            trouble = str(error)
+        html = console.templates.get_template("space/_events.html").render(events=told, trouble=trouble)
+        return HTMLResponse(html, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
+
     return router
+
+
+def _of_run(before: Run | None, run: Run, after: Run | None) -> Part:
+    """The lines of one run in the log that all runs of its instance share. Clocks differ a little from machine to machine, so
+    the border between two is in the middle of the time between them."""
+
+    def border(one: Run, next_one: Run) -> float:
+        return ((one.ended_at or next_one.started_at) + next_one.started_at) / 2
+
+    begin = border(before, run) if before else 0.0
+    until = border(run, after) if after else float("inf")
+    return Part(instance_stream(run.instance_id), begin, until, over=True, closed=run.ended_at is not None)
 
 
 def _numbered(builds: list[Build], number: int) -> Build:
@@ -108,88 +146,11 @@ def _numbered(builds: list[Build], number: int) -> Build:
     return found
 
 
-def _interesting(space: Space, builds: list[Build]) -> str:
+def _interesting(wanted: Build | None) -> str:
     """Which log is looked for, most likely: the build's while it builds or when it failed."""
-    wanted = wanted_build(space, builds)
     return "run" if wanted and wanted.image else "build"
 
 
 def _plain_line(line: LogLine) -> bytes:
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(line.at))
     return f"{at} {line.text}\n".encode("utf-8", "replace")
-
-
-async def _frames(logs: Logs, now, resume: str, once: bool, tail: int) -> AsyncIterator[bytes]:
-    """`stream` with the name of a log, its `lines` as [[epoch seconds, text], …], `end`; then the next log of this Space when
-    there is one. Each event's id is `<log> <lines sent>`, so a browser that comes back goes on where it was."""
-    loop = asyncio.get_running_loop()
-    ends, read_to_end, quiet = loop.time() + LIFE, "", loop.time()
-    while loop.time() < ends:
-        try:
-            name = await asyncio.to_thread(now)
-        except CallerError:
-            return
-        if not name or name == read_to_end:
-            if loop.time() - quiet >= PING_EVERY:
-                quiet = loop.time()
-                yield PING
-            await asyncio.sleep(0.5)
-            continue
-        at = _resumed(resume, name)
-        if at is None:
-            at = await asyncio.to_thread(_skip, logs, name, tail) if tail else 0
-            yield event("stream", {"name": name, "from": at}, f"{name} {at}")
-        resume = ""
-        async for lines in _batches(logs, name, at):
-            at = lines[-1].index + 1 if lines else at
-            yield event("lines", [[round(x.at, 3), x.text] for x in lines], f"{name} {at}") if lines else PING
-            quiet = loop.time()
-        yield event("end", {}, f"{name} {at}")
-        if once:
-            return
-        read_to_end = name
-
-
-def _resumed(ident: str, name: str) -> int | None:
-    known, _, count = ident.rpartition(" ")
-    return int(count) if known == name and count.isdecimal() and len(count) < 10 else None
-
-
-def _skip(logs: Logs, name: str, tail: int) -> int:
-    there = logs.tail(name, tail)
-    return there[0].index if there else 0
-
-
-async def _batches(logs: Logs, name: str, start: int) -> AsyncIterator[list[LogLine]]:
-    """What is there at once, then what comes as it comes, up to BATCH lines a time; an empty list when nothing came."""
-    there, _ = await asyncio.to_thread(logs.read, name, start)
-    for index in range(0, len(there), BATCH):
-        yield there[index : index + BATCH]
-    queue: asyncio.Queue[LogLine | None] = asyncio.Queue(BATCH)
-
-    async def pump() -> None:
-        async for line in logs.follow(name, there[-1].index + 1 if there else start):
-            await queue.put(line)
-        await queue.put(None)
-
-    task = asyncio.create_task(pump())
-    try:
-        while True:
-            try:
-                lines = [await asyncio.wait_for(queue.get(), PING_EVERY)]
-            except TimeoutError:
-                yield []
-                if task.done():
-                    return
-                continue
-            while not queue.empty() and len(lines) < BATCH:
-                lines.append(queue.get_nowait())
-            kept = [line for line in lines if line is not None]
-            if kept:
-                yield kept
-            if len(kept) < len(lines):
-                return
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await task

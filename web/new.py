@@ -7,18 +7,19 @@ from orchestrator.api.readme import first_files, readme
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import Space
 from orchestrator.domain.repo import RepoKind
-from orchestrator.domain.space import MAIN, Role, Visibility
+from orchestrator.domain.space import MAIN, Visibility
 from orchestrator.errors import CallerError, Invalid
 from orchestrator.ports import Change
 from orchestrator.services.spaces import SDKS, NewSpace
 from web import archive
+from web.new_repo import owners_for, usual
 from web.page import Console, go
 from web.session import Visit, read_upload
 from web.starters import STARTERS, starter
 from web.story import FIRST_COMMIT
 
 _FIELDS = ("owner", "name", "sdk", "visibility", "way", "template", "url", "copy")
-_BEGIN = {"name": "", "sdk": "", "visibility": "public", "way": "template", "template": "gradio", "url": "", "copy": ""}
+_BEGIN = {"name": "", "sdk": "", "way": "template", "template": "gradio", "url": "", "copy": ""}
 
 
 def routes(console: Console) -> APIRouter:
@@ -26,12 +27,12 @@ def routes(console: Console) -> APIRouter:
     parts = console.parts
 
     def page(request: Request, visit: Visit, status: int = 200, error: str = "", **form: str) -> Response:
-        orgs = parts.accounts.orgs_of(visit.caller.user) if visit.caller.user else []
-        owners = [visit.caller.name, *(org.name for org, role in orgs if role >= Role.WRITE)]
+        owners = owners_for(parts, visit)
+        begin = _BEGIN | {"owner": visit.caller.name, "visibility": usual(owners, form.get("owner", ""))}
         values = {
-            "owners": owners,
+            "owners": [one.name for one in owners],
             "error": error,
-            "form": _BEGIN | {"owner": visit.caller.name} | form,
+            "form": begin | form,
             "starters": STARTERS,
             "limit": parts.push_limit,
         }
@@ -77,7 +78,7 @@ def routes(console: Console) -> APIRouter:
         try:
             visibility = Visibility(given["visibility"])
         except ValueError:
-            visibility = Visibility.PUBLIC
+            visibility = None
         asked = NewSpace(given["name"], given["owner"] or None, sdk, visibility)
         if source:
             return parts.duplicates.duplicate_space(caller, source, asked)

@@ -2,7 +2,9 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from orchestrator.api.parts import Parts
 from orchestrator.api.readme import first_files
+from orchestrator.domain.records import Owner
 from orchestrator.domain.repo import PLAIN, RepoKind
 from orchestrator.domain.space import MAIN, Role, Visibility
 from orchestrator.errors import CallerError
@@ -13,14 +15,30 @@ from web.story import FIRST_COMMIT
 Form = dict[str, str]
 
 
+def owners_for(parts: Parts, visit: Visit) -> list[Owner]:
+    """Those under whom the visitor may make repos, themselves first."""
+    if visit.caller.user is None:
+        return []
+    orgs = parts.accounts.orgs_of(visit.caller.user)
+    return [visit.caller.user, *(org for org, role in orgs if role >= Role.WRITE)]
+
+
+def usual(owners: list[Owner], chosen: str) -> str:
+    """What is ticked under "who may see it?" at first. Nothing when that depends on an owner still to be chosen: a repo of an
+    organisation that keeps its own private must not become public because nobody looked. Pure."""
+    if not any(owner.private_by_default for owner in owners):
+        return Visibility.PUBLIC.value
+    return next((owner.visibility.value for owner in owners if owner.name.lower() == chosen.lower()), "")
+
+
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     parts = console.parts
 
     def page(request: Request, visit: Visit, kind: RepoKind, form: Form, error: str = "") -> Response:
-        orgs = parts.accounts.orgs_of(visit.caller.user) if visit.caller.user else []
-        owners = [visit.caller.name, *(org.name for org, role in orgs if role >= Role.WRITE)]
-        values = {"kind": kind, "owners": owners, "form": form, "error": error}
+        owners = owners_for(parts, visit)
+        seen = {"visibility": usual(owners, form.get("owner", ""))}
+        values = {"kind": kind, "owners": [one.name for one in owners], "form": seen | form, "error": error}
         return console.show(request, visit, "new_repo.html", status=422 if error else 200, **values)
 
     def add(kind: RepoKind) -> None:
@@ -32,7 +50,8 @@ def routes(console: Console) -> APIRouter:
         def create(
             request: Request, form: Form = Depends(console.form), visit: Visit = Depends(console.member)
         ) -> Response:
-            seen = Visibility.PRIVATE if form.get("visibility") == "private" else Visibility.PUBLIC
+            said = form.get("visibility")
+            seen = Visibility(said) if said in ("private", "public") else None
             try:
                 made = parts.hosted.create(
                     visit.caller, kind, form.get("name", "").strip(), form.get("owner") or None, seen

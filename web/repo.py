@@ -1,6 +1,8 @@
 """What every page of a repo shows on top, whatever its kind."""
 
+from orchestrator.domain.caller import role_on
 from orchestrator.domain.records import AnyRepo, Space
+from orchestrator.domain.space import Role
 from web.page import Console
 from web.session import Visit
 
@@ -13,7 +15,7 @@ def header(console: Console, visit: Visit, repo: AnyRepo, tab: str) -> dict[str,
         "tab": tab,
         "base": f"/{repo.path}",
         "can_change": console.may_change(visit, repo),
-        "sees_code": not repo.code_private or console.may_change(visit, repo) or repo.private,
+        "sees_code": role_on(visit.caller, repo, code=True) >= Role.READ,
     }
     if isinstance(repo, Space):
         url = console.parts.app_url(repo.label)

@@ -10,6 +10,7 @@ from orchestrator.domain.space import Role, Visibility
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
 from orchestrator.services.gates import ACCEPTED, PENDING, REJECTED
 from orchestrator.services.repos import GATES
+from web import members
 from web.addresses import RepoPages
 from web.page import Console, go
 from web.repo import header
@@ -33,6 +34,7 @@ def routes(console: Console) -> RepoPages:
         values = header(console, visit, repo, "settings") | {
             "can_own": console.may_own(visit, repo),
             "asked": asked,
+            **members.of_repo(console, visit, repo),
             "error": error,
             "section": section,
         }
@@ -75,6 +77,8 @@ def perform(
         if error.code in ("FORBIDDEN", "TOKEN_READ_ONLY"):
             raise
         return refused(error.message, section)
+    if action == "leave":
+        return go(f"/?done={done}")
     if action == "delete":
         return go(f"/?done={done}" if repo.kind.runs else f"/{repo.kind.plural}?done={done}")
     now = console.parts.hosted.get(repo.id) or repo
@@ -141,6 +145,8 @@ def _talk(console: Console, visit: Visit, repo: AnyRepo, form: Form) -> str:
 
 ACTIONS: dict[str, Action] = {
     "visibility": (visibility, "visibility", "/settings"),
+    "member": (members.change, "members", "/settings"),
+    "leave": (members.leave, "members", ""),
     "gate": (_gate, "access", "/settings"),
     "decide": (_decide, "access", "/settings"),
     "grant": (_grant, "access", "/settings"),

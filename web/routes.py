@@ -13,6 +13,7 @@ from web import (
     api_docs,
     audit,
     badge,
+    blame,
     card,
     catalog,
     community,
@@ -38,6 +39,7 @@ from web import (
     shares,
     sign_in,
     space,
+    storage,
     tokens,
     use,
 )
@@ -53,10 +55,10 @@ def create_router(parts: "Parts") -> APIRouter:
     console = Console(parts)
     router = APIRouter()
     router.include_router(console.assets.routes())
-    of_admins = (admin, audit, people)
+    of_admins = (storage, admin, audit, people)
     of_lists = (explore, catalog, new, new_repo)
     of_all = (first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, hardware)
-    of_repos = (files, history, edit, community, likes)
+    of_repos = (files, blame, history, edit, community, likes)
     of_files = (card, repo_settings)
     of_spaces = (logs, live, use, shares, badge, analytics, settings, space)
     for pages in (

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from orchestrator.domain.records import Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid
-from web import front_matter, hardware
+from web import front_matter, hardware, members, serving
 from web.page import Console
 from web.repo import header
 from web.repo_settings import Action, Form, delete, move, perform, visibility
@@ -22,7 +22,13 @@ def routes(console: Console) -> APIRouter:
     spaces, environment = console.parts.spaces, console.parts.environment
 
     def settings_page(
-        request: Request, visit: Visit, space: Space, status: int = 200, typed: Form | None = None, **said: str
+        request: Request,
+        visit: Visit,
+        space: Space,
+        status: int = 200,
+        typed: Form | None = None,
+        sites: Form | None = None,
+        **said: str,
     ) -> Response:
         oversight = console.parts.oversight
         values = header(console, visit, space, "settings") | {
@@ -35,6 +41,8 @@ def routes(console: Console) -> APIRouter:
             "sleep_now": -1 if space.wish.sleep_after is None else int(space.wish.sleep_after),
             "can_own": console.may_own(visit, space),
             **hardware.of_space(console, visit, space),
+            **members.of_repo(console, visit, space),
+            **serving.of_space(console, space, sites),
             "error": "",
             "section": "",
         }
@@ -62,10 +70,10 @@ def routes(console: Console) -> APIRouter:
         visit: Visit = Depends(console.member),
     ) -> Response:
         space = console.space(visit, owner, name, Role.WRITE)
-        typed = form if action == "card" else None
+        typed, sites = form if action == "card" else None, form if action == "embedding" else None
 
         def refused(message: str, section: str) -> Response:
-            return settings_page(request, visit, space, 422, typed, error=message, section=section)
+            return settings_page(request, visit, space, 422, typed, sites, error=message, section=section)
 
         return perform(console, visit, space, form, (action, ACTIONS), refused)
 
@@ -133,6 +141,14 @@ ACTIONS: dict[str, Action] = {
     "replicas": (hardware.replicas, "replicas", "/settings"),
     "withdraw": (hardware.withdraw, "hardware", "/settings"),
     "visibility": (visibility, "visibility", "/settings"),
+    "member": (members.change, "members", "/settings"),
+    "leave": (members.leave, "members", ""),
+    "domain": (serving.add_domain, "domains", "/settings"),
+    "check-domain": (serving.check_domain, "domains", "/settings"),
+    "remove-domain": (serving.remove_domain, "domains", "/settings"),
+    "embedding": (serving.set_embedding, "embedding", "/settings"),
+    "freeze": (serving.freeze, "builds", "/settings"),
+    "thaw": (serving.thaw, "builds", "/settings"),
     "pause": (_pause, "", ""),
     "restart": (_restart, "", ""),
     "rebuild": (_rebuild, "", ""),

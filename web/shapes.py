@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.api.cardtags import texts
-from orchestrator.domain.records import AnyRepo, Space
+from orchestrator.domain.progress import PHASES, of_run
+from orchestrator.domain.progress import seconds as seconds_of_phases
+from orchestrator.domain.records import AnyRepo, Build, Run, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.stage import Stage
 
@@ -95,6 +97,20 @@ def build_tone(state: BuildState) -> str:
     return BUILD_STATES[state][1]
 
 
+def run_state(run: Run) -> tuple[str, str]:
+    """(words, tone) of how it is with an instance."""
+    if run.ended_at is None:
+        return ("Running", "good") if run.ready_at else ("Starting", "busy")
+    return ("Failed", "bad") if run.fault else ("Ended", "calm")
+
+
+def phases(one: Build | Run) -> list[tuple[int, str, float]]:
+    """What it took, of all that took its time: (number of the phase, words, seconds)."""
+    told = of_run(one) if isinstance(one, Run) else seconds_of_phases(one)
+    names = [name for name in PHASES if name != "queued" and told.get(name, 0.0) >= 0.05]
+    return [(list(PHASES).index(name), PHASES[name][1], told[name]) for name in names]
+
+
 def seconds(value: float | None) -> str:
     """A length of time: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 days`."""
     if value is None:
@@ -110,6 +126,11 @@ def seconds(value: float | None) -> str:
     if whole < 2 * 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} min" if whole % 3600 // 60 else f"{whole // 3600} h"
     return f"{whole // 86400} days"
+
+
+def brief(value: float | None) -> str:
+    """As `seconds`, of what often takes no time at all: `< 0.1 s`."""
+    return "< 0.1 s" if value is not None and value < 0.1 else seconds(value)
 
 
 def ago(moment: float | None, now: float | None = None) -> str:
@@ -192,6 +213,9 @@ FILTERS: dict[str, Any] = {
     "build_words": build_words,
     "build_tone": build_tone,
     "seconds": seconds,
+    "brief": brief,
+    "run_state": run_state,
+    "phases": phases,
     "ago": ago,
     "moment": moment,
     "until": until,

@@ -28,6 +28,7 @@ def routes(console: Console) -> APIRouter:
         space = console.space(visit, owner, name)
         values = header(console, visit, space, "use")
         url = console.parts.app_url(space.label)
+        scheme = url.partition("://")[0]
         page = f"{console.parts.public_url}/{space.path}"
         endpoints = schemas.of(space, url) if space.route is RouteState.OPEN else ()
         values |= {
@@ -38,7 +39,8 @@ def routes(console: Console) -> APIRouter:
             "links": console.parts.shares.of(space) if space.private and console.may_own(visit, space) else (),
             "can_share": space.private and console.may_own(visit, space),
             "lifetimes": LIFETIMES,
-            "embeds": not space.card.get("disable_embedding") and not space.private,
+            "embeds": not space.card.get("disable_embedding") and not space.private and space.embed_origins != (),
+            "also_at": [] if space.private else [f"{scheme}://{host}" for host in space.hosts],
         }
         return console.show(request, visit, "space/use.html", **values)
 

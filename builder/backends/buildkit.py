@@ -18,6 +18,7 @@ from builder.backends.lock import Lock
 from builder.config import Config
 from builder.errors import Fault, FaultKind
 from builder.layer import AppFiles
+from builder.phases import BASE, BUILD, INSTALL
 from builder.plan import SCHEMA, Plan, digest
 from builder.request import Request
 
@@ -159,6 +160,7 @@ class ImageMaker(Buildx):
         return Path(self.request.index.ca_bundle).read_bytes() if self.request.index.ca_bundle else b""
 
     def _make_runtime(self, base: str, variant: str, tag: str, facts: dict[str, str]) -> None:
+        self.phases.begin(BASE)
         files = self._runtime_files(variant)
         context = self.work / f"runtime-{variant}"
         context.mkdir(exist_ok=True)
@@ -173,6 +175,7 @@ class ImageMaker(Buildx):
         self.publish(tag)
 
     def _dependencies(self, runtime: str, tag: str, lock: Lock) -> None:
+        self.phases.begin(INSTALL)
         context = self.work / "deps"
         context.mkdir(exist_ok=True)
         (context / "lock.txt").write_text(lock.text + "\n")
@@ -196,6 +199,7 @@ class ImageMaker(Buildx):
 
     def _foreign(self, source: Path, tag: str, config: Config) -> str:
         """The image of the author's own Dockerfile."""
+        self.phases.begin(BUILD)
         name = config.app_file or "Dockerfile"
         data = (source / name).read_bytes()
         foreign.check(data, name)
@@ -208,10 +212,14 @@ class ImageMaker(Buildx):
             secrets[key].write_bytes(value.encode())
         words = ["--network", self.images.network] if self.images.network != "default" else []
         image_id = self._build_foreign(
-            hints, source, data.decode("utf-8-sig", "replace"), tag, "running the Dockerfile", str, self.request.variables,
+            hints, source, data.decode("utf-8-sig", "replace"), tag, "running the Dockerfile", str, self._arguments(),
             self._labels("app"), secrets, words, name,
         )  # fmt: skip
         return self._checked(image_id, tag, name)
+
+    def _arguments(self) -> dict[str, str]:
+        """The Space's variables, but for those that tell the builder itself, such as which frontend to fetch and run."""
+        return {name: value for name, value in self.request.variables.items() if not name.startswith("BUILDKIT_")}
 
     def _build_foreign(self, hints: list[str], *words) -> str:
         """As `_build`; a command that failed may have wanted what `hints` tell of."""

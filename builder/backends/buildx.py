@@ -4,7 +4,6 @@ builds do not make the same image at once. What is built is `buildkit.py`'s affa
 import fcntl
 import json
 import os
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from builder.backends.lock import Resolver
 from builder.backends.rawjson import Progress
 from builder.backends.shelf import open_lock
 from builder.errors import TransientError
+from builder.phases import WAIT
 from builder.plan import Plan, digest
 from builder.process import Limits, Outcome, run
 from builder.request import Images, Request
@@ -63,7 +63,7 @@ class Buildx(Resolver):
         command += [word for key, file in (secrets or {}).items() for word in ("--secret", f"id={key},src={file}")]
         command += ["--no-cache"] if self.request.fresh and (authors or secrets) else []  # not our own few files
         progress = Progress(self.say, name)
-        outcome = self._timed(phase, [*command, str(context)], progress.feed, self._env(not authors))
+        outcome = self._docker([*command, str(context)], progress.feed, self._env(not authors))
         if outcome.reason:
             raise verdict.limit(outcome.reason, phase, self.request.bounds)
         if outcome.code:
@@ -94,15 +94,12 @@ class Buildx(Resolver):
         env["DOCKER_CONFIG"] = str(place)
         return env
 
-    def _timed(self, phase: str, command: list[str], feed: Callable[[str], None], env: dict[str, str]) -> Outcome:
-        began = time.monotonic()
+    def _docker(self, command: list[str], feed: Callable[[str], None], env: dict[str, str]) -> Outcome:
         limits = Limits(self.deadline, self.request.bounds.memory)
         try:
             return run(command, str(self.work), env, limits, feed, clean=_text)
         except FileNotFoundError:
             raise TransientError("the program `docker` is not installed") from None
-        finally:
-            self.phases[phase] = round(self.phases.get(phase, 0.0) + time.monotonic() - began, 3)
 
     @contextmanager
     def _exclusive(self, name: str):
@@ -110,6 +107,7 @@ class Buildx(Resolver):
         try:
             handle = open_lock(self.shelf, name, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.phases.begin(WAIT)
             self.say("--> Another build is making the same image, waiting for it")
             handle = open_lock(self.shelf, name, fcntl.LOCK_EX)
         try:

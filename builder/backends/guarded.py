@@ -20,11 +20,11 @@ def skeleton_of(path: Path) -> list[tuple[str, str]]:
 
 
 def hand_over(path: Path, uid: int) -> None:
-    """Make a directory and all in it a user's, following no link."""
-    os.chown(path, uid, uid)
-    for folder, folders, names in os.walk(path):
+    """Make a directory and all in it a user's, following no link, not even one that takes a folder's place meanwhile."""
+    for _, folders, names, folder in os.fwalk(path):
+        os.chown(folder, uid, uid)
         for name in (*folders, *names):
-            os.chown(os.path.join(folder, name), uid, uid, follow_symlinks=False)
+            os.chown(name, uid, uid, dir_fd=folder, follow_symlinks=False)
 
 
 def place(path: Path, text: str) -> None:

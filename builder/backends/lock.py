@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from builder.backends import explain, guarded, uv
 from builder.errors import Fault
+from builder.phases import RESOLVE, Phases
 from builder.plan import Plan, digest
 from builder.process import Box, Limits, Outcome, boxed, can_box, run
 from builder.request import Request
@@ -34,7 +35,7 @@ class Resolver:
         self.request, self.plan, self.say, self.work = request, plan, say, work
         self.deadline = deadline
         self.target: list[str] = []
-        self.phases: dict[str, float] = {}
+        self.phases = Phases()
         self.warnings: list[str] = []
 
     def _declared(self) -> str:
@@ -65,6 +66,7 @@ class Resolver:
         return lock
 
     def _resolve(self, python: str, version: str) -> Lock:
+        self.phases.begin(RESOLVE)
         self.say(f"--> Resolving {len(self.plan.lines)} requirements")
         guarded.write(self.work / "requirements.in", [line.text for line in self.plan.lines])
         guarded.write(self.work / "constraints.in", [line.text for line in self.plan.constraints])
@@ -89,9 +91,7 @@ class Resolver:
         arguments += self.target
         arguments += ["--prerelease", "allow"] if self.plan.prerelease else []
         arguments += ["-c", "constraints.in"] if self.plan.constraints else []
-        return self._uv(
-            "resolve", [*arguments, *options, "-o", "lock.txt", "requirements.in"], own_code, (), python, not own_code
-        )
+        return self._uv([*arguments, *options, "-o", "lock.txt", "requirements.in"], own_code, (), python, not own_code)
 
     def _own(self, path: Path) -> None:
         """Give the directories that author's code writes to its user."""
@@ -108,7 +108,6 @@ class Resolver:
 
     def _uv(
         self,
-        phase: str,
         arguments: list[str],
         own_code: bool,
         writable: tuple[str, ...],
@@ -116,7 +115,6 @@ class Resolver:
         quiet: bool = False,
     ):
         """Run uv with the limits of the build; in a sandbox when it may run code of the author's."""
-        began = time.monotonic()
         cache = self._cache(own_code)
         env = uv.environment(self.request.index, cache, self.work)
         command = [uv.binary(), *arguments]
@@ -138,9 +136,7 @@ class Resolver:
             elif uid is not None:
                 processes = self.request.bounds.processes
         limits = Limits(self.deadline, self.request.bounds.memory, processes)
-        outcome = run(command, str(self.work), env, limits, (lambda line: None) if quiet else self.say, uid)
-        self.phases[phase] = self.phases.get(phase, 0.0) + round(time.monotonic() - began, 3)
-        return outcome
+        return run(command, str(self.work), env, limits, (lambda line: None) if quiet else self.say, uid)
 
     def _fail(self, outcome: Outcome, step: str, version: str, python: str) -> NoReturn:
         bounds = self.request.bounds
@@ -156,6 +152,6 @@ class Resolver:
         guarded.write(self.work / "newest.in", [name])
         arguments = ["pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet", "--no-deps"]
         arguments += ["--only-binary", ":all:", "--python", python, "newest.in"]
-        outcome = self._uv("explain", arguments, False, (), python, quiet=True)
+        outcome = self._uv(arguments, False, (), python, quiet=True)
         found = re.search(r"^[\w.-]+==(\S+)", outcome.output, re.MULTILINE)
         return f"; the newest that fits this Python is {found[1]}" if outcome.code == 0 and found else ""

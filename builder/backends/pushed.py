@@ -22,6 +22,7 @@ from builder.config import Config
 from builder.errors import Fault, TransientError
 from builder.layer import AppFiles
 from builder.oci import Layer, Manifest
+from builder.phases import BASE, PUSH
 
 APP, DEPS, RUNTIME = "podium-app", "podium-deps", "podium-runtime"
 _FACTS = ("python", "machine", "libc")
@@ -62,27 +63,23 @@ class PushedMaker(ImageMaker):
         return name, f"{self.images.owner}-{word}"
 
     def find(self, tag: str) -> dict | None:
-        began = time.monotonic()
+        name, word = self._split(tag)
+        found = None if tag in self._stale else self.registry.manifest(name, word, verdict.architecture())
+        if found is None or not found.layers or name == APP and not self._is_whole(found):
+            return None
         try:
-            name, word = self._split(tag)
-            found = None if tag in self._stale else self.registry.manifest(name, word, verdict.architecture())
-            if found is None or not found.layers or name == APP and not self._is_whole(found):
-                return None
-            try:
-                config = self.registry.config(name, found)
-            except Missing:
-                return None
-            self._read[tag] = found, config
-            reference = self.registry.place.reference(name, found.digest)
-            if name == APP:
-                self._mark(found.digest, word, oci.labels_of(config).get("podium.deps", ""), found.layers[-1].size)
-            elif name == DEPS:
-                touch(marks(self.shelf) / f"{DEPS}-{word}")
-            return {
-                "Id": reference, "Config": config.get("config"), "Architecture": config.get("architecture"), "Size": found.size,
-            }  # fmt: skip
-        finally:
-            self._took("look", began)
+            config = self.registry.config(name, found)
+        except Missing:
+            return None
+        self._read[tag] = found, config
+        reference = self.registry.place.reference(name, found.digest)
+        if name == APP:
+            self._mark(found.digest, word, oci.labels_of(config).get("podium.deps", ""), found.layers[-1].size)
+        elif name == DEPS:
+            touch(marks(self.shelf) / f"{DEPS}-{word}")
+        return {
+            "Id": reference, "Config": config.get("config"), "Architecture": config.get("architecture"), "Size": found.size,
+        }  # fmt: skip
 
     def _is_whole(self, found: Manifest) -> bool:
         with ThreadPoolExecutor(6) as pool:
@@ -109,6 +106,7 @@ class PushedMaker(ImageMaker):
 
     def _ask_base(self, name: str) -> dict[str, str]:
         """What Python is in the admin's base image; works with any builder. Raises TransientError: the setting is wrong."""
+        self.phases.begin(BASE)
         place = self.work / "facts"
         place.mkdir(exist_ok=True)
         text = _ASK.format(base=name, code=engine.ASK)
@@ -146,10 +144,11 @@ class PushedMaker(ImageMaker):
             raise TransientError(f"the registry does not have {self.named(tag)}, which was just sent there")
 
     def _push(self, name: str) -> None:
+        self.phases.begin(PUSH)
         self.say("--> Sending the image to the registry")
         env = self._env(trusted=True)
         for pause in (*_PUSHES, None):
-            outcome = self._timed("push", ["docker", "push", "-q", name], lambda line: None, env)
+            outcome = self._docker(["docker", "push", "-q", name], lambda line: None, env)
             if outcome.reason:
                 raise verdict.limit(outcome.reason, "sending the image", self.request.bounds)
             if not outcome.code:
@@ -176,13 +175,7 @@ class PushedMaker(ImageMaker):
 
     def _append(self, layer: Layer, place: Path, base: str, tag: str) -> str:
         """Put the layer on an image of ours. Raises Missing when the registry lacks a part of that image."""
-        began = time.monotonic()
-        try:
-            return self._appended(layer, place, base, tag)
-        finally:
-            self._took("push", began)
-
-    def _appended(self, layer: Layer, place: Path, base: str, tag: str) -> str:
+        self.phases.begin(PUSH)
         registry, (source, word) = self.registry, self._split(tag)
         below = base.partition(":")[0]
         found, told = self._read[base]
@@ -207,6 +200,7 @@ class PushedMaker(ImageMaker):
             verdict.check_image(engine.image(image_id) or {}, self.images.limit, name)
             self.publish(tag)
         else:
+            self.phases.begin(PUSH)
             with archive.opened(self._archive()) as image:
                 verdict.check_image(image.about(self.images.limit), self.images.limit, name)
                 image.send(self.registry, *self._split(tag))
@@ -221,9 +215,6 @@ class PushedMaker(ImageMaker):
         """Note that an app's image is in use now, and what it stands on."""
         note = Note(word, deps, size)
         note.write(marks(self.shelf) / digest.removeprefix("sha256:"))
-
-    def _took(self, phase: str, began: float) -> None:
-        self.phases[phase] = round(self.phases.get(phase, 0.0) + time.monotonic() - began, 3)
 
 
 @dataclass(frozen=True, slots=True)

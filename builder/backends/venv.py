@@ -16,6 +16,7 @@ from builder.backends import bytecode, guarded, uv
 from builder.backends.lock import Lock, Resolver
 from builder.backends.shelf import disk_bytes, is_whole, mark_of, open_lock
 from builder.errors import Fault, TransientError
+from builder.phases import INSTALL, WAIT
 from builder.plan import SCHEMA, Plan, digest
 from builder.request import Request
 
@@ -111,6 +112,7 @@ class Maker(Resolver):
         try:
             handle = open_lock(self.envs, name, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self.phases.begin(WAIT)
             self.say("--> Another build is making the same environment, waiting for it")
             handle = open_lock(self.envs, name, fcntl.LOCK_EX)
         try:
@@ -122,6 +124,7 @@ class Maker(Resolver):
 
     def _install(self, name: str, lock: Lock, python: str, version: str) -> None:
         """Make the environment under its final name (virtual environments know their own path), the marker last."""
+        self.phases.begin(INSTALL)
         path = self.envs / name
         try:
             shutil.rmtree(path, ignore_errors=True)
@@ -130,7 +133,7 @@ class Maker(Resolver):
             self.say(f"--> Installing {len(versions)} packages")
             path.mkdir(parents=True)
             venv = ["venv", "--no-config", "--no-project", "--quiet", "--clear", "--python", python, str(path)]
-            outcome = self._uv("venv", venv, False, (), python)
+            outcome = self._uv(venv, False, (), python)
             if outcome.code:
                 raise TransientError(f"uv cannot make an environment: {outcome.output[-500:]}")
             skeleton = guarded.skeleton_of(path)
@@ -140,7 +143,7 @@ class Maker(Resolver):
                 arguments += ["--link-mode", "copy", "--compile-bytecode"]
             else:
                 arguments += ["--require-hashes", "--only-binary", ":all:"]
-            outcome = self._uv("install", [*arguments, "-r", "lock.txt"], lock.own_code, (str(path),), python)
+            outcome = self._uv([*arguments, "-r", "lock.txt"], lock.own_code, (str(path),), python)
             if outcome.code:
                 self._fail(outcome, "installing the packages", version, python)
             if lock.own_code:

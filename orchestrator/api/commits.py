@@ -8,7 +8,6 @@ from binascii import Error as Base64Error
 from collections.abc import Iterator
 from typing import IO, Annotated, Any
 
-import pathspec
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +16,7 @@ from orchestrator.api.files import REPO, Revision, entries_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, RepoDep
 from orchestrator.domain.discussions import pr_number
+from orchestrator.domain.globs import Ignored
 from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
 from orchestrator.domain.push import amount
 from orchestrator.domain.records import AnyRepo
@@ -131,11 +131,7 @@ def _ignored(parts, space: AnyRepo, commit: str | None, given: str | None):
         text = (parts.repos.read(space.id, commit, ".gitignore", _IGNORE_LIMIT) or b"").decode("utf-8", "replace")
     if not text:
         return lambda path: False
-    try:
-        spec = pathspec.GitIgnoreSpec.from_lines(text[:_IGNORE_LIMIT].splitlines())
-    except (ValueError, TypeError):
-        raise Invalid("GITIGNORE", ".gitignore holds a pattern that cannot be read; correct it") from None
-    return spec.match_file
+    return Ignored(text[:_IGNORE_LIMIT].splitlines()).__contains__
 
 
 def branch_of(revision: str) -> str:

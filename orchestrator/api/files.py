@@ -12,8 +12,19 @@ from fastapi.responses import StreamingResponse
 
 from orchestrator.api import expanded, views
 from orchestrator.api.identity import BaseDep, PartsDep, base_url, caller_of, parts_of
-from orchestrator.api.params import Name, Owner, RepoDep, Segment, cursor_of, kind_at, listed, next_link, read_cursor
-from orchestrator.api.ranges import etags, span
+from orchestrator.api.params import (
+    Name,
+    Owner,
+    RepoDep,
+    Segment,
+    cursor_of,
+    is_storable,
+    kind_at,
+    listed,
+    next_link,
+    read_cursor,
+)
+from orchestrator.api.ranges import bytes_between, etags, span
 from orchestrator.domain.space import Visibility
 from orchestrator.domain.tree import TreeEntry
 from orchestrator.errors import Invalid, NotFound
@@ -30,6 +41,7 @@ _PATHS = 2000
 _WHOLE = 1024**2  #: bytes of a file that is answered at once; each piece of a stream is a hop to a thread and back
 #: Types that a browser shows without running anything; all else is plain text or a download.
 _SHOWN = re.compile(r"image/(png|jpeg|gif|webp|avif|bmp)|audio/[\w.+-]+|video/[\w.+-]+|application/json")
+_EMBEDDED = ("image", "audio", "video")  #: as browsers say it: part of a page that shows it, no download
 _TEXT = re.compile(r"text/.*|application/(javascript|x-sh|x-python|xml|x-yaml|toml)|image/svg\+xml|.*\+(xml|json)")
 
 
@@ -106,7 +118,8 @@ async def asked_paths(request: Request) -> Asked:
     if (
         not isinstance(paths, list)
         or len(paths) > _PATHS
-        or not all(isinstance(p, str) and "\0" not in p for p in paths)
+        or not all(isinstance(p, str) for p in paths)
+        or not is_storable(paths)
     ):
         raise Invalid("PATHS", f"send a form or a JSON body with at most {_PATHS} texts under 'paths'")
     return paths, expand is True or str(expand).lower() in ("true", "1")
@@ -194,6 +207,8 @@ def resolve(
         raise _missing(error, commit, path) from None
     if entry.type != "file":
         raise _missing(None, commit, path)
+    if "/raw/" not in request.scope["route"].path and request.headers.get("sec-fetch-dest") not in _EMBEDDED:
+        parts.downloads.note(space.id, caller.name if caller.user else caller.address)
     large = None if "/raw/" in request.scope["route"].path else parts.large.seen(space.id, [entry])[0].large
     size = large.size if large else entry.size
     headers = _headers(entry, commit, download) | {"X-Linked-Size": str(size)} | _cached(space, revision == commit)
@@ -211,7 +226,7 @@ def resolve(
         return Response(status_code=status, headers=headers)
     if large:
         return StreamingResponse(parts.large.read(space.id, large.oid, start, end), status, headers)
-    pieces = _slice(parts.repos.blob(space.id, entry.oid), start, end)
+    pieces = bytes_between(parts.repos.blob(space.id, entry.oid), start, end)
     if entry.size <= _WHOLE:
         return Response(b"".join(pieces), status, headers)
     return StreamingResponse(pieces, status, headers)
@@ -261,15 +276,3 @@ def _cached(space, fixed: bool) -> dict[str, str]:
     if space.visibility is not Visibility.PUBLIC:
         return {"Cache-Control": "private, no-cache"}
     return {"Cache-Control": "public, max-age=300" if fixed else "public, no-cache", "Vary": "Authorization, Cookie"}
-
-
-def _slice(chunks: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:
-    """Bytes `start` to `end` of a stream."""
-    at = 0
-    for chunk in chunks:
-        if at >= end:
-            break
-        piece = chunk[max(0, start - at) : end - at]
-        at += len(chunk)
-        if piece:
-            yield piece

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from orchestrator.api import views
 from orchestrator.api.identity import BaseDep, PartsDep, SignedInDep
-from orchestrator.api.params import Body, RepoDep, cursor_of, next_link, time_cursor
+from orchestrator.api.params import Body, RepoDep, cursor_of, is_storable, next_link, time_cursor
 from orchestrator.domain.records import AccessRequest, Owner
 from orchestrator.errors import Invalid
 from orchestrator.services.gates import STATUSES
@@ -46,10 +46,10 @@ async def answers(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         told = None
     plain = (str, bool, int, float)
-    if not isinstance(told, dict) or len(told) > _ANSWERS:
+    if not isinstance(told, dict) or len(told) > _ANSWERS or not is_storable(told):
         raise Invalid("ANSWERS", f"send a form or a JSON object with at most {_ANSWERS} answers")
     for key, value in told.items():
-        if not isinstance(value, plain) or len(str(value)) > _ANSWER_LIMIT or len(str(key)) > 200 or "\0" in str(value):
+        if not isinstance(value, plain) or len(str(value)) > _ANSWER_LIMIT or len(str(key)) > 200:
             raise Invalid(
                 "ANSWERS", f"each answer is a text of at most {_ANSWER_LIMIT} characters, a number or a yes or no"
             )

@@ -5,6 +5,7 @@ forwards there."""
 import hmac
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from orchestrator.domain.space import Role
 from orchestrator.errors import NotFound, PodiumError, Unauthorized, Unavailable
 
 log = logging.getLogger(__name__)
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,90}")
 router = APIRouter(include_in_schema=False)
 
 
@@ -48,9 +50,16 @@ class Question(OpenBody):
 
 
 @internal.get("/feed")
-async def feed(parts: PartsDep):
+async def feed(
+    parts: PartsDep,
+    name: Annotated[str, Header(alias="x-podium-gateway")] = "",
+    agent: Annotated[str, Header(alias="user-agent")] = "",
+):
     """Routes as NDJSON, until the database goes away (services/routes.py): the gateway asks again, and serves what it knows."""
-    messages = parts.feed.messages()
+    known = _NAME.fullmatch(name)  # one of an older release tells no name
+    messages = parts.feed.messages(
+        name if known else "of an older version", agent.rpartition("/")[2][:40] if known else ""
+    )
     first = await anext(messages)  # so that a database that is away already is a 503, not a feed that breaks off
 
     async def lines() -> AsyncIterator[bytes]:

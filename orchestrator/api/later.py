@@ -14,11 +14,6 @@ _LATER = (
     (("PUT", "DELETE"), _REPO + "/volumes", "choosing volumes; every Space has its own /data"),
     (("POST", "DELETE"), _REPO + "/storage", "choosing storage; every Space has its own /data"),
     (("GET",), _REPO + "/leaderboard", "leaderboards; nobody collects the results of models here"),
-    (
-        ("GET",),
-        _REPO + "/safetensors-metadata/{path:path}",
-        "reading headers here; get_safetensors_metadata reads them itself",
-    ),
 )
 
 

@@ -1,10 +1,11 @@
 """Git LFS: the batch API of a repo, and the signed addresses at which objects come and go (git-lfs, docs/api/batch.md and
-basic-transfers.md; the Hub's `multipart` is in hub-api reference 2.19). Owns paths, JSON and statuses; what a repo owns is
-`services/large_files.py`."""
+basic-transfers.md; the Hub's `multipart` and `xet` are in hub-api reference 2.19). Owns paths, JSON and statuses; what a
+repo owns is `services/large_files.py`."""
 
 import asyncio
 import json
 import math
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +18,11 @@ from orchestrator.api.identity import base_url
 from orchestrator.api.parts import Parts
 from orchestrator.api.problems import moved_to, status_of
 from orchestrator.api.ranges import span
+from orchestrator.api.xet import TOKEN_SECONDS, given
 from orchestrator.domain.large import check_oid, check_size
 from orchestrator.domain.repo import RepoKind
 from orchestrator.errors import CallerError, Invalid, Moved, NotFound, TooLarge, TooMany, Unauthorized
 from orchestrator.services.git_access import GitAccess
-from orchestrator.services.large_files import LargeFiles
-from orchestrator.services.links import SignedLinks
 
 MEDIA = "application/vnd.git-lfs+json"
 BATCH = 1000  #: objects in one question
@@ -35,7 +35,7 @@ _PARTS = 1000  #: parts of one object at most; of larger ones the parts are larg
 def router(access: GitAccess, parts: Parts) -> APIRouter:
     """What git-lfs and the Hub's clients ask of each kind of repo, with and without `.git`."""
     routes = APIRouter(include_in_schema=False)
-    lfs = _Lfs(access, parts.large, parts.links)
+    lfs = _Lfs(access, parts)
     for kind in RepoKind:
         at = f"/{kind.prefix}{{owner}}/{{name}}/info/lfs"
         routes.add_api_route(f"{at}/objects/batch", _told(lfs.batch, kind), methods=["POST"])
@@ -55,8 +55,8 @@ async def _no_locks() -> Response:
 
 
 class _Lfs:
-    def __init__(self, access: GitAccess, large: LargeFiles, links: SignedLinks) -> None:
-        self._access, self._large, self._links = access, large, links
+    def __init__(self, access: GitAccess, parts: Parts) -> None:
+        self._access, self._parts, self._large, self._links = access, parts, parts.large, parts.links
 
     # ------------------------------------------------------------------------------------------------ questions
 
@@ -80,10 +80,14 @@ class _Lfs:
         if operation == "download":
             answers = [self._download(base, repo, have, oid, size) for oid, size in objects]
             return _answer({"transfer": "basic", "objects": answers, "hash_algo": "sha256"})
-        in_parts = "multipart" in transfers and any(size > CHUNK for oid, size in objects if oid not in have)
-        upload = lambda oid, size: self._upload(base, repo, have, oid, size, in_parts)  # noqa: E731
+        transfer, action = "basic", self._whole
+        if "xet" in transfers:
+            told = await run_in_threadpool(given, self._parts, base, repo.id, "xet-write")
+            transfer, action = "xet", lambda base, repo, *_: _by_xet(base, repo, told)
+        elif "multipart" in transfers and any(size > CHUNK for oid, size in objects if oid not in have):
+            transfer, action = "multipart", self._in_parts
+        upload = lambda oid, size: self._upload(base, repo, have, oid, size, action)  # noqa: E731
         answers = [await run_in_threadpool(upload, oid, size) for oid, size in objects]
-        transfer = "multipart" if in_parts else "basic"
         return _answer({"transfer": transfer, "objects": answers, "hash_algo": "sha256"})
 
     async def verify(self, request: Request, kind: RepoKind, owner: str, name: str) -> Response:
@@ -120,7 +124,7 @@ class _Lfs:
         action = {"href": f"{base}/api/lfs/{oid}?sign={ticket}", "expires_in": int(LINK_SECONDS)}
         return {"oid": oid, "size": size, "authenticated": True, "actions": {"download": action}}
 
-    def _upload(self, base: str, repo: Any, have: dict, oid: str, size: int, in_parts: bool) -> dict:
+    def _upload(self, base: str, repo: Any, have: dict, oid: str, size: int, action: Callable) -> dict:
         answer: dict[str, Any] = {"oid": oid, "size": size}
         if oid in have:
             if have[oid].size == size:
@@ -132,16 +136,27 @@ class _Lfs:
             self._large.check_room(repo.id, size)
         except TooLarge as error:
             return answer | {"error": {"code": 422, "message": f"{error.code}: {error.message}"}}
-        sign = lambda **more: self._links.sign("lfs-put", LINK_SECONDS, repo=repo.id, oid=oid, size=size, **more)  # noqa: E731
-        href = f"{base}/api/lfs/{oid}?sign={sign()}"
-        upload: dict[str, Any] = {"href": href, "expires_in": int(LINK_SECONDS)}
-        if in_parts and size > CHUNK:
-            chunk = max(CHUNK, math.ceil(size / _PARTS))
-            count = math.ceil(size / chunk)
-            parts = {str(n): f"{base}/api/lfs/{oid}?sign={sign(part=n, chunk=chunk)}" for n in range(1, count + 1)}
-            upload["header"] = {"chunk_size": str(chunk), **parts}
-        verify = {"href": f"{base}/api/lfs/{oid}/verify?sign={sign()}", "expires_in": int(LINK_SECONDS)}
+        href = self._href(base, repo, oid, size, "/verify")
+        verify = {"href": href, "expires_in": int(LINK_SECONDS)}
+        upload = action(base, repo, oid, size)
         return answer | {"authenticated": True, "actions": {"upload": upload, "verify": verify}}
+
+    def _href(self, base: str, repo: Any, oid: str, size: int, path: str = "", **more: int) -> str:
+        ticket = self._links.sign("lfs-put", LINK_SECONDS, repo=repo.id, oid=oid, size=size, **more)
+        return f"{base}/api/lfs/{oid}{path}?sign={ticket}"
+
+    def _whole(self, base: str, repo: Any, oid: str, size: int) -> dict[str, Any]:
+        return {"href": self._href(base, repo, oid, size), "expires_in": int(LINK_SECONDS)}
+
+    def _in_parts(self, base: str, repo: Any, oid: str, size: int) -> dict[str, Any]:
+        """The Hub's `multipart`: an address for each part; the smaller objects of such an answer come whole."""
+        upload = self._whole(base, repo, oid, size)
+        if size <= CHUNK:
+            return upload
+        chunk = max(CHUNK, math.ceil(size / _PARTS))
+        numbers = range(1, math.ceil(size / chunk) + 1)
+        parts = {str(n): self._href(base, repo, oid, size, part=n, chunk=chunk) for n in numbers}
+        return upload | {"header": {"chunk_size": str(chunk), **parts}}
 
     # ------------------------------------------------------------------------------------------------ objects
 
@@ -208,6 +223,13 @@ class _Lfs:
         if told.get("oid") != oid:
             raise NotFound("LFS_OBJECT", "this address was signed for another object; ask for a new one")
         return told
+
+
+def _by_xet(base: str, repo: Any, told: dict[str, str]) -> dict[str, Any]:
+    """Where xorbs go, as git-xet and the JavaScript client read it; the address itself gives them a new token. The Python
+    client needs only the name of the transfer."""
+    href = f"{base}/api/{repo.kind.plural}/{repo.full_name}/xet-write-token/main"
+    return {"href": href, "header": told | {"X-Xet-Session-Id": secrets.token_hex(8)}, "expires_in": int(TOKEN_SECONDS)}
 
 
 def _parts(told: dict) -> str:

@@ -20,9 +20,10 @@ from orchestrator.services.spaces import SDKS
 router = APIRouter(tags=["repos"])
 _PAGE = 100
 _LOOKS = 20  #: pages of rows that one request looks through for rows that pass the filters
-#: Every other order is by last change: nobody counts downloads or measures sizes here.
+#: Every other order is by last change: nobody measures sizes here.
 _SORTS = {
     "createdAt": "created_at",
+    "downloads": "downloads",
     "likes": "likes",
     "likes7d": "trending",
     "likes30d": "likes",
@@ -147,6 +148,8 @@ def _value(parts, sort: str) -> _Value:
             return lambda repo: repo.created_at
         case "likes":
             return lambda repo: float(repo.likes)
+        case "downloads":
+            return lambda repo: float(repo.downloads)
         case "trending":
             return lambda repo: float(parts.likes.trends([repo.id])[repo.id])
     return lambda repo: repo.updated_at
@@ -160,6 +163,8 @@ def _page(parts, caller: Caller, kind: RepoKind, want: Wanted, value: _Value) ->
     asked: dict[str, object] = {"owner": want.author, "search": search, "sort": want.sort, "limit": _PAGE + 1}
     if kind is RepoKind.SPACE:
         asked["sdk"] = next((tag for tag in want.tags if tag in SDKS), None)
+        named = [(RepoKind.MODEL, m) for m in want.models] + [(RepoKind.DATASET, d) for d in want.datasets]
+        asked["uses"] = next(iter(named), None)
     elif want.gated is not None:
         asked["gated"] = want.gated
     last: AnyRepo | None = None

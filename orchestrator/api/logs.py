@@ -15,6 +15,8 @@ from orchestrator.api.params import Name, Owner, SpaceDep
 from orchestrator.api.parts import Parts
 from orchestrator.api.spaces import SPACE
 from orchestrator.api.sse import event, kept_alive, stream
+from orchestrator.domain.caller import role_on
+from orchestrator.domain.load import Load
 from orchestrator.domain.records import Space
 from orchestrator.domain.space import Role
 from orchestrator.domain.streams import build_stream, run_stream
@@ -72,15 +74,20 @@ async def events(space: SpaceDep, caller: CallerDep, parts: PartsDep):
 
 @router.get(SPACE + "/metrics", response_class=StreamingResponse)
 async def metrics(space: SpaceDep, caller: CallerDep, parts: PartsDep):
-    """What is known without measuring, now and after each change, as events `metric`: how it runs, since when, on what, and when
-    it was last used. Podium does not meter the load of apps."""
-    return stream(kept_alive(_changes(parts, space, "metric", lambda now: _metric(now, parts.app_url(now.label)))))
+    """How it runs, since when, on what, and when it was last used, now and after each change, as events `metric`; for its people
+    also what it takes of its hardware, every few seconds, by the names that the Hub gives it. What nobody can tell is null."""
+    inside = role_on(replace(caller, limit=Role.ADMIN), space) >= Role.WRITE if caller.user else False
+    return stream(kept_alive(_changes(parts, space, "metric", lambda now: _metric(parts, now, inside))))
 
 
-def _metric(space: Space, app_url: str) -> dict:
-    told = views.runtime(space, app_url)
+def _metric(parts: Parts, space: Space, inside: bool) -> dict:
+    told = views.runtime(space, parts.app_url(space.label))
     kept = {key: told[key] for key in ("stage", "hardware", "replicas", "since")}
-    return kept | {"lastUsedAt": views.iso(space.last_activity)}
+    kept |= {"lastUsedAt": views.iso(space.last_activity)}
+    if not inside:
+        return kept
+    flavor = parts.allotment.flavors.get(space.running_hardware or space.wish.hardware)
+    return kept | views.load(parts.loads.now(space) or Load(), flavor, space.instance)
 
 
 async def _changes(parts: Parts, space: Space, name: str, tell: Callable[[Space], dict]) -> AsyncIterator[bytes]:
@@ -91,7 +98,7 @@ async def _changes(parts: Parts, space: Space, name: str, tell: Callable[[Space]
             now = await asyncio.to_thread(parts.spaces.get, space.id)
             if now is None or now.wish.deleted or now.access_epoch != space.access_epoch:
                 return
-            told = tell(now)
+            told = await asyncio.to_thread(tell, now)
             if told != last:
                 last = told
                 yield event(name, told)

@@ -8,7 +8,7 @@ from orchestrator.api.params import Body, OpenRepoDep
 from orchestrator.api.repos import SettingIn, WithVisibility, kind_named, parted, settings_in, where
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo, Space
-from orchestrator.domain.space import Role
+from orchestrator.domain.space import Role, Visibility
 from orchestrator.errors import Conflict, Invalid
 from orchestrator.services.spaces import NewSpace
 
@@ -63,7 +63,7 @@ def duplicate(body: Copy, repo: OpenRepoDep, caller: CallerDep, parts: PartsDep,
 
 
 def _made(parts, caller: Caller, repo: AnyRepo, body: Copy, owner: str, name: str) -> AnyRepo:
-    visibility = body.chosen(repo.visibility)
+    visibility = body.chosen(None if repo.visibility is Visibility.PUBLIC else repo.visibility)
     if not isinstance(repo, Space):
         return parts.duplicates.duplicate(caller, repo, owner, name, visibility)
     new = NewSpace(

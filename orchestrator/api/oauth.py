@@ -3,6 +3,7 @@
 No cookie counts here, so every origin may ask: the scripts of a static Space run on another host."""
 
 import asyncio
+from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Request
@@ -58,12 +59,22 @@ def answer(made: object) -> Response:
 @router.post("/oauth/token")
 async def token(request: Request) -> Response:
     """A code, an approved device or a refresh token becomes an access token."""
+    return await _answered(request, lambda server, asked: server.create_token_response(asked))
+
+
+@router.post("/oauth/revoke")
+async def revoke(request: Request) -> Response:
+    """A token, of whichever sort, ends with all that came of the same consent (RFC 7009). One that is not known is no error."""
+    return await _answered(request, lambda server, asked: server.create_endpoint_response("revocation", asked))
+
+
+async def _answered(request: Request, ask: Callable[[Server, Asked], object]) -> Response:
     asked = await _asked(request)
     if isinstance(asked, Response):
         return asked
     parts = parts_of(request)
     try:
-        return answer(await asyncio.to_thread(Server(parts.oauth, parts.devices).create_token_response, asked))
+        return answer(await asyncio.to_thread(ask, Server(parts.oauth, parts.devices), asked))
     except ValueError:  # the library will not put every character into the words of an error
         return refused(400, "invalid_request", "The form holds a value that cannot be right")
 
@@ -120,6 +131,7 @@ def keys(parts: PartsDep) -> Response:
 
 
 @router.options("/oauth/token", include_in_schema=False)
+@router.options("/oauth/revoke", include_in_schema=False)
 @router.options("/oauth/userinfo", include_in_schema=False)
 @router.options("/oauth/jwks", include_in_schema=False)
 @router.options("/.well-known/openid-configuration", include_in_schema=False)

@@ -39,9 +39,11 @@ def user_info(user: Owner, scope: str, base: str, orgs: Iterable[tuple[Owner, Ro
 
 
 def public_keys(oauth: OAuth) -> dict[str, object]:
-    """The JSON Web Key Set that id tokens are checked with."""
-    key = RSAKey.import_key(oauth.private_pem)
-    return {"keys": [{**key.as_dict(private=False), "use": "sig", "alg": "RS256", "kid": key.thumbprint()}]}
+    """The JSON Web Key Set that id tokens are checked with: of the key that signs, and of those that did before."""
+    keys = [RSAKey.import_key(pem) for pem in oauth.private_pems]
+    return {
+        "keys": [{**key.as_dict(private=False), "use": "sig", "alg": "RS256", "kid": key.thumbprint()} for key in keys]
+    }
 
 
 def discovery(issuer: str, base: str) -> dict[str, object]:
@@ -53,6 +55,7 @@ def discovery(issuer: str, base: str) -> dict[str, object]:
         "token_endpoint": f"{base}/oauth/token",
         "userinfo_endpoint": f"{base}/oauth/userinfo",
         "jwks_uri": f"{base}/oauth/jwks",
+        "revocation_endpoint": f"{base}/oauth/revoke",
         "device_authorization_endpoint": f"{base}/oauth/device",
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
@@ -65,6 +68,7 @@ def discovery(issuer: str, base: str) -> dict[str, object]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "code_challenge_methods_supported": ["S256"],
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "at_hash",

@@ -1,5 +1,5 @@
-"""The OAuth protocol, spoken by authlib (RFC 6749, 7636, 8628, OpenID Connect Core): the one door to that library. Owns what it
-is told about our clients, codes and tokens; what is kept of them is `services/oauth.py`'s and `services/devices.py`'s."""
+"""The OAuth protocol, spoken by authlib (RFC 6749, 7009, 7636, 8628, OpenID Connect Core): the one door to that library. Owns
+what it is told about our clients, codes and tokens; what is kept of them is `services/oauth.py`'s and `services/devices.py`'s."""
 
 import hmac
 import time
@@ -17,6 +17,7 @@ from authlib.oauth2.rfc6749 import (
 )
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, RefreshTokenGrant
 from authlib.oauth2.rfc6749.requests import OAuth2Payload
+from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 from authlib.oidc.core.grants import OpenIDCode
@@ -189,6 +190,18 @@ class _KeptToken:
         return self.kept.scope
 
 
+class _Revocation(RevocationEndpoint):
+    CLIENT_AUTH_METHODS = ["client_secret_basic", "client_secret_post", "none"]
+
+    def query_token(self, token_string: str, token_type_hint: str | None) -> "_KeptToken | None":
+        """The hint would only save a look."""
+        kept = self.server.oauth.token(token_string)
+        return _KeptToken(kept) if kept else None
+
+    def revoke_token(self, token: "_KeptToken", request: Asked) -> None:
+        self.server.oauth.revoke(token.kept, request.client.ours)
+
+
 class _Device(DeviceCodeGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = ["none"]
 
@@ -237,10 +250,10 @@ class _OpenID(OpenIDCode):
         return len(nonce) > 500  # a code is used once, and its nonce with it; one too long to keep is refused
 
     def resolve_client_private_key(self, client: _Client) -> RSAKey:
-        return RSAKey.import_key(self._oauth.private_pem)
+        return RSAKey.import_key(self._oauth.private_pems[0])
 
     def get_encode_header(self, client: _Client) -> dict[str, str]:
-        return {"alg": "RS256", "kid": RSAKey.import_key(self._oauth.private_pem).thumbprint()}
+        return {"alg": "RS256", "kid": RSAKey.import_key(self._oauth.private_pems[0]).thumbprint()}
 
     def get_client_algorithm(self, client: _Client) -> str:
         return "RS256"
@@ -263,6 +276,7 @@ class Server(AuthorizationServer):
         self.register_grant(_Code, [_Challenge(), _OpenID(oauth)])
         self.register_grant(_Refresh)
         self.register_grant(_Device)
+        self.register_endpoint(_Revocation)
 
     def welcome(self, client: Client, user_id: str) -> Owner | None:
         """The user, while the client may sign them in."""

@@ -34,18 +34,28 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, data: object) -> object:
-        if not _is_storable(data):
-            raise ValueError("a text in the body holds a NUL character or half of a surrogate pair; leave it out")
+        if not is_storable(data):
+            raise ValueError(
+                "a value in the body holds a NUL character, half of a surrogate pair, or a number without an end; leave it out"
+            )
         return data
 
 
-def _is_storable(data: object) -> bool:
-    """Neither UTF-8 nor every database has a place for the one or the other, and nothing here has a use for them."""
-    if isinstance(data, str):
-        return "\0" not in data and not _SURROGATE.search(data)
-    if isinstance(data, dict):
-        return all(_is_storable(key) and _is_storable(value) for key, value in data.items())
-    return not isinstance(data, list) or all(_is_storable(value) for value in data)
+def is_storable(data: object) -> bool:
+    """Neither UTF-8 nor JSON nor every database has a place for NUL, halves of surrogate pairs, NaN and Infinity, and nothing
+    here has a use for them. However deep the data are."""
+    left = [data]
+    while left:
+        one = left.pop()
+        if isinstance(one, str) and ("\0" in one or _SURROGATE.search(one)):
+            return False
+        if isinstance(one, float) and not math.isfinite(one):
+            return False
+        if isinstance(one, dict):
+            left += (*one, *one.values())
+        elif isinstance(one, list):
+            left += one
+    return True
 
 
 class OpenBody(Body):

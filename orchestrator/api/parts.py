@@ -1,25 +1,31 @@
 """What the API is made of: services and plain values, put together by wiring.py. No route reads settings or makes an adapter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from orchestrator.domain.seen import Event
 from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
+from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
 from orchestrator.services.community import Community
 from orchestrator.services.devices import Devices
+from orchestrator.services.domains import Domains
+from orchestrator.services.downloads import Downloads
 from orchestrator.services.duplicates import Duplicates
 from orchestrator.services.environment import Environment
 from orchestrator.services.gates import Gates
+from orchestrator.services.health import Health
 from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.links import SignedLinks
+from orchestrator.services.loads import Loads
 from orchestrator.services.moves import Moves
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
@@ -30,6 +36,7 @@ from orchestrator.services.routes import RouteFeed
 from orchestrator.services.shares import Shares
 from orchestrator.services.signing import Signing
 from orchestrator.services.spaces import Spaces
+from orchestrator.services.storage import Storage
 from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
 
@@ -37,8 +44,8 @@ from orchestrator.services.xet import Xet
 @dataclass(frozen=True)
 class Parts:
     """`app_url(label)`: URL of a Space's app, no trailing slash. `ready()`: sentences about what keeps this process from
-    serving, none when it is fine.  Limits in bytes. `scratch`: directory
-    for commit bodies while they are read."""
+    serving, none when it is fine. `events(space_id)`: as `ports.Runtime.events`. Limits in bytes. `scratch`: directory for
+    commit bodies while they are read."""
 
     accounts: Accounts
     spaces: Spaces
@@ -67,14 +74,21 @@ class Parts:
     push_limit: int = 1024**3
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
+    events: Callable[[str], Sequence[Event]] = lambda space_id: ()
     oversight: Oversight = field(kw_only=True)
     people: People = field(kw_only=True)
     visits: Visits = field(kw_only=True)
+    downloads: Downloads = field(kw_only=True)
+    loads: Loads = field(kw_only=True)
+    health: Health = field(kw_only=True)
+    storage: Storage = field(kw_only=True)
     oauth: OAuth = field(kw_only=True)
     devices: Devices = field(kw_only=True)
     community: Community = field(kw_only=True)
     imports: Imports = field(kw_only=True)
     shares: Shares = field(kw_only=True)
+    domains: Domains = field(kw_only=True)
+    collaborators: Collaborators = field(kw_only=True)
     identities: Identities = field(kw_only=True)
 
     @property

@@ -1,6 +1,7 @@
 """Which bytes of a file a request wants: one range at most, and what the client has already (RFC 9110, sections 13 and 14)."""
 
 import re
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
 from fastapi import Request
@@ -31,3 +32,15 @@ def span(request: Request, size: int, headers: dict[str, str]) -> tuple[int, int
         return 0, 0, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     return start, end, HTTPStatus.PARTIAL_CONTENT
+
+
+def bytes_between(chunks: Iterable[bytes], start: int, end: int) -> Iterator[bytes]:
+    """Bytes `start` to `end` of a stream."""
+    at = 0
+    for chunk in chunks:
+        if at >= end:
+            break
+        piece = chunk[max(0, start - at) : end - at]
+        at += len(chunk)
+        if piece:
+            yield piece

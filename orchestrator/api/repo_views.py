@@ -15,7 +15,8 @@ from orchestrator.errors import Invalid
 @dataclass(frozen=True)
 class Shown:
     """One repo on its way to JSON. `sha`, `card` and `files` are None or empty for who may not see its code. `app_url`: of a
-    Space. `config`: what config.json of a model says. `spaces`: names of the Spaces that use it."""
+    Space. `config`: what config.json of a model says; `weights`: how many parameters it
+    has. `spaces`: names of the Spaces that use it."""
 
     repo: AnyRepo
     app_url: str
@@ -25,6 +26,7 @@ class Shown:
     used: Callable[[], int]
     trend: Callable[[], int] = lambda: 0
     config: Callable[[], Json | None] = lambda: None
+    weights: Callable[[], Json | None] = lambda: None
     spaces: Callable[[], list[str]] = list
 
 
@@ -45,7 +47,7 @@ _COMMON: _Keys = {
     "tags": lambda s: tags(s.repo, s.card),
     "trendingScore": lambda s: s.trend(),
     "usedStorage": lambda s: s.used(),
-    "xetEnabled": lambda s: False,
+    "xetEnabled": lambda s: True,
 }
 _SPACE: _Keys = {
     "datasets": lambda s: texts(s.card.get("datasets")),
@@ -55,10 +57,10 @@ _SPACE: _Keys = {
     "sdk": lambda s: s.repo.sdk,
     "subdomain": lambda s: s.repo.label,
 }
-#: Of models and datasets. Nobody counts downloads here.
+#: Of models and datasets.
 _PLAIN: _Keys = {
-    "downloads": lambda s: 0,
-    "downloadsAllTime": lambda s: 0,
+    "downloads": lambda s: s.repo.downloads,
+    "downloadsAllTime": lambda s: s.repo.downloads_all,
     "gated": lambda s: s.repo.gated or False,
 }
 _MODEL: _Keys = {
@@ -73,7 +75,7 @@ _MODEL: _Keys = {
     "mask_token": lambda s: _text(s.card.get("mask_token")),
     "model-index": lambda s: s.card.get("model-index"),
     "pipeline_tag": lambda s: _text(s.card.get("pipeline_tag")),
-    "safetensors": lambda s: None,
+    "safetensors": lambda s: s.weights(),
     "spaces": lambda s: s.spaces(),
     "transformersInfo": lambda s: None,
     "widgetData": lambda s: s.card.get("widget"),

@@ -49,7 +49,7 @@ class WithVisibility(Body):
     visibility: Visibility | None = None
     private: bool | None = Field(None, description="what clients before 1.8 send")
 
-    def chosen(self, otherwise: Visibility) -> Visibility:
+    def chosen(self, otherwise: Visibility | None = None) -> Visibility | None:
         """Raises Invalid `VISIBILITY` when both fields are there and disagree."""
         old = None if self.private is None else Visibility.PRIVATE if self.private else Visibility.PUBLIC
         if self.visibility and old and self.private != (self.visibility is Visibility.PRIVATE):
@@ -151,7 +151,7 @@ def _check(body: NewRepo, kind: RepoKind) -> None:
 def _made(parts, caller: Caller, kind: RepoKind, body: NewRepo) -> AnyRepo:
     if kind.runs:
         return parts.spaces.create(caller, _new_space(body))
-    return parts.hosted.create(caller, kind, body.name, body.organization, body.chosen(Visibility.PUBLIC))
+    return parts.hosted.create(caller, kind, body.name, body.organization, body.chosen())
 
 
 def _new_space(body: NewRepo) -> NewSpace:
@@ -159,7 +159,7 @@ def _new_space(body: NewRepo) -> NewSpace:
         body.name,
         body.organization,
         body.sdk,
-        body.chosen(Visibility.PUBLIC),
+        body.chosen(),
         body.hardware,
         body.sleep_seconds,
         secrets=settings_in(body.secrets),

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Iterable
 
 from orchestrator.api import views
+from orchestrator.api.params import is_storable
 from orchestrator.api.parts import Parts
 from orchestrator.api.repo_views import Shown
+from orchestrator.api.safetensors import weights
 from orchestrator.domain.caller import Caller, role_on
 from orchestrator.domain.records import AnyRepo, Space
-from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role
 from orchestrator.errors import NotFound
 
@@ -22,7 +23,7 @@ _CONFIG_KEYS = (
     "task_specific_params",
     "tokenizer_config",
 )
-_MANY = 1000
+_MANY = 100
 
 
 def shown(
@@ -57,6 +58,7 @@ def shown(
         lambda: parts.repos.size(repo.id) + parts.large.usage(repo.id),
         trend,
         lambda: _config(parts, repo, sha),
+        lambda: weights(parts, repo, sha) if sha else None,
         lambda: _users(parts, caller, repo),
     )
 
@@ -75,11 +77,10 @@ def _config(parts: Parts, repo: AnyRepo, sha: str | None) -> views.Json | None:
         found = json.loads(text) if text else None
     except (ValueError, RecursionError):
         return None
-    return {key: found[key] for key in _CONFIG_KEYS if key in found} if isinstance(found, dict) else None
+    told = {key: found[key] for key in _CONFIG_KEYS if key in found} if isinstance(found, dict) else None
+    return told if is_storable(told) else None  # one that says NaN would keep every list that it is in from being told
 
 
 def _users(parts: Parts, caller: Caller, repo: AnyRepo) -> list[str]:
     """Spaces whose cards name this repo."""
-    key = "models" if repo.kind is RepoKind.MODEL else "datasets"
-    spaces = parts.hosted.list(caller, RepoKind.SPACE, limit=_MANY)
-    return [one.full_name for one in spaces if repo.full_name in (one.card.get(key) or ())]
+    return [one.full_name for one in parts.hosted.users(caller, repo, _MANY)]

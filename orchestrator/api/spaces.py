@@ -41,6 +41,12 @@ class HardwareWish(Body):
     )
 
 
+class Embedding(Body):
+    origins: Annotated[list[Annotated[str, Field(max_length=400)]], Field(max_length=100)] | None = Field(
+        description="each a scheme and a host, with *. for all below it; []: this console alone; null: any"
+    )
+
+
 def _runtime(parts, space: Space) -> views.Json:
     return views.runtime(fresh(space, parts.queue.look(space)), parts.app_url(space.label))
 
@@ -127,6 +133,29 @@ def sleep_time(body: SleepTime, space: ChangeableDep, caller: CallerDep, parts: 
 def set_replicas(body: ReplicasWish, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
     """Have so many equal copies of the app; those that run go on. Each visitor stays with one of them."""
     return _runtime(parts, parts.allotment.replicas.set(caller, space, body.replicas))
+
+
+@router.post(SPACE + "/freeze")
+def freeze(space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+    """From now on what is pushed to main is stored and waits; what runs stays, and `rollback` works."""
+    return _runtime(parts, parts.spaces.freeze(caller, space))
+
+
+@router.post(SPACE + "/thaw")
+def thaw(space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+    """Main's newest commit is deployed, if it waited."""
+    return _runtime(parts, parts.spaces.thaw(caller, space))
+
+
+@router.get(SPACE + "/embedding")
+def embedding(space: ChangeableDep):
+    """Which sites may show the app in a frame, by origin; null: any."""
+    return {"origins": space.embed_origins}
+
+
+@router.put(SPACE + "/embedding")
+def set_embedding(body: Embedding, space: ChangeableDep, caller: CallerDep, parts: PartsDep):
+    return embedding(parts.spaces.set_embedding(caller, space, body.origins))
 
 
 @router.get(SPACE + "/hardware")

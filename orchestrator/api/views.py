@@ -11,6 +11,8 @@ from orchestrator.api.cardtags import tags
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.grants import as_json
+from orchestrator.domain.hardware import Hardware
+from orchestrator.domain.load import Load
 from orchestrator.domain.records import Build, Owner, Setting, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
@@ -33,7 +35,8 @@ def iso(at: float | None) -> str | None:
 
 
 def runtime(space: Space, app_url: str) -> Json:
-    """SpaceRuntime (huggingface_hub `_space_api.SpaceRuntime`), and of our own: reason, since, deadline, sha (of what serves)."""
+    """SpaceRuntime (huggingface_hub `_space_api.SpaceRuntime`), and of our own: reason, since, deadline, sha (of what serves),
+    and `frozen` while deploys are, with the commit that waits."""
     serves = space.route is RouteState.OPEN
     static = space.sdk == "static"
     shown: Json = {
@@ -46,7 +49,8 @@ def runtime(space: Space, app_url: str) -> Json:
         "gcTimeout": None if space.wish.sleep_after is None else int(space.wish.sleep_after),
         "replicas": {"requested": space.wish.replicas} | ({"current": len(space.addresses) or 1} if serves else {}),
         "devMode": False,
-        "domains": [{"domain": urlsplit(app_url).netloc, "stage": "READY"}],
+        "domains": [{"domain": urlsplit(app_url).netloc, "stage": "READY"}]
+        + [{"domain": host, "stage": "READY", "isCustom": True} for host in space.hosts if not space.private],
         "sdk": space.sdk,
         "sdkVersion": space.image.sdk_version or None if space.image else None,
         "reason": space.reason,
@@ -54,9 +58,31 @@ def runtime(space: Space, app_url: str) -> Json:
         "deadline": iso(space.deadline),
         "sha": space.running_revision,
     }
+    if space.wish.frozen:
+        shown["frozen"] = {"waiting": space.wish.held}
     if space.stage in _ERROR_STAGES:
         shown["errorMessage"] = space.reason
     return shown
+
+
+def load(taken: Load, flavor: Hardware | None, instance: str) -> Json:
+    """What a Space takes of its hardware, as the Hub tells of its jobs (huggingface_hub `fetch_job_metrics`). Network is not
+    measured."""
+    cores, memory = (flavor.cpu, flavor.memory) if flavor else (0.0, None)
+    gpus = {}
+    if taken.gpu is not None or taken.gpu_memory is not None:
+        busy = None if taken.gpu is None else round(taken.gpu * 100)
+        gpus["all"] = {"utilization": busy, "memory_used_bytes": taken.gpu_memory, "memory_total_bytes": None}
+    return {
+        "cpu_usage_pct": None if taken.cpu is None or not cores else round(100 * taken.cpu / cores, 1),
+        "cpu_millicores": round(1000 * cores) or None,
+        "memory_used_bytes": taken.memory,
+        "memory_total_bytes": memory,
+        "rx_bps": None,
+        "tx_bps": None,
+        "gpus": gpus,
+        "replica": instance,
+    }
 
 
 def found(space: Space, score: float, trend: int = 0) -> Json:

@@ -13,8 +13,9 @@ from starlette.responses import JSONResponse
 
 from orchestrator.api.bodies import pour
 from orchestrator.api.files import REPO
-from orchestrator.api.identity import BaseDep, PartsDep
+from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenRepoDep, VoiceRepoDep
+from orchestrator.api.parts import Parts
 from orchestrator.domain.xet import SHARD_LIMIT, XORB_LIMIT
 from orchestrator.errors import Forbidden, NotFound, Unauthorized
 
@@ -31,18 +32,27 @@ def write_token(space: VoiceRepoDep, parts: PartsDep, base: BaseDep):
 
 
 @router.get(REPO + "/xet-read-token/{revision:path}")
-def read_token(space: OpenRepoDep, parts: PartsDep, base: BaseDep):
+def read_token(space: OpenRepoDep, caller: CallerDep, parts: PartsDep, base: BaseDep):
     """Where large files may be fetched in pieces, and with what token."""
+    parts.downloads.note(space.id, caller.name if caller.user else caller.address)
     return _token(parts, base, space.id, "xet-read")
 
 
 def _token(parts, base: str, repo_id: str, act: str) -> Response:
-    url = f"{base}/api/xet/{repo_id}/{parts.xet.epoch(repo_id)}"
-    token, ends = parts.links.sign(act, TOKEN_SECONDS, repo=repo_id), parts.links.ends(TOKEN_SECONDS)
-    headers = {"X-Xet-Cas-Url": url, "X-Xet-Access-Token": token, "X-Xet-Token-Expiration": str(ends)}
+    headers = given(parts, base, repo_id, act)
+    url, token, ends = headers.values()
     return JSONResponse(
-        {"accessToken": token, "exp": ends, "casUrl": url}, headers=headers | {"Cache-Control": "no-store"}
+        {"accessToken": token, "exp": int(ends), "casUrl": url}, headers=headers | {"Cache-Control": "no-store"}
     )
+
+
+def given(parts: Parts, base: str, repo_id: str, act: str) -> dict[str, str]:
+    """The address, the token and its end (epoch seconds), under the names of their headers."""
+    return {
+        "X-Xet-Cas-Url": f"{base}/api/xet/{repo_id}/{parts.xet.epoch(repo_id)}",
+        "X-Xet-Access-Token": parts.links.sign(act, TOKEN_SECONDS, repo=repo_id),
+        "X-Xet-Token-Expiration": str(parts.links.ends(TOKEN_SECONDS)),
+    }
 
 
 cas = APIRouter(include_in_schema=False)

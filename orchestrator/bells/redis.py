@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from orchestrator.errors import Invalid
+from orchestrator.errors import Invalid, Unavailable
 from orchestrator.ports import Bell
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class RedisBell:
     """`inner` is rung for rings of our own and for those heard. Raises Invalid `REDIS_URL`."""
 
     def __init__(self, url: str, inner: Bell) -> None:
-        self._inner = inner
+        self._inner, self._url = inner, url
         self._me = secrets.token_hex(8)
         self._pending: set[str] = set()
         self._changed = threading.Condition()
@@ -60,6 +60,16 @@ class RedisBell:
 
     def hearing(self, topic: str) -> AbstractContextManager[Callable[[float], Awaitable[bool]]]:
         return self._inner.hearing(topic)
+
+    def check(self) -> str:
+        """Ask it. Raises Unavailable when it does not answer."""
+        try:
+            begun = time.perf_counter()
+            with _client(self._url, TIMEOUT) as client:
+                client.ping()
+            return f"answers in {(time.perf_counter() - begun) * 1000:.1f} ms"
+        except (redis.RedisError, OSError) as error:
+            raise Unavailable(f"it does not answer ({type(error).__name__})") from None
 
     def _loop(self, work: Callable[[], None], client: redis.Redis) -> None:
         while not self._stopping.is_set():

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from builder.backends import engine
+from builder.backends.shelf import disk_bytes
 from builder.errors import TransientError
 from builder.request import Images, Request
 from orchestrator.builds.local import LocalBuilds
@@ -37,16 +38,30 @@ class ImageBuilds(LocalBuilds):
         except TransientError as error:
             raise Unavailable(str(error)) from None
 
-    def collect(self, keep: Iterable[Image]) -> int:
+    def collect(self, keep: Iterable[Image], dry: bool = False) -> int:
         """See `ports.Builds.collect`. The engine shares layers, so the bytes are those of the names that go."""
         images = list(keep)
-        freed = self._collect_caches(set(), time.time() - self.grace)
+        freed = self._collect_caches(set(), time.time() - self.grace, dry)
         try:
-            return freed + self._collect_images({image.reference for image in images})
+            return freed + self._collect_images({image.reference for image in images}, dry)
         except TransientError as error:
             raise Unavailable(str(error)) from None
 
-    def _collect_images(self, keep: set[str]) -> int:
+    def sizes(self) -> dict[str, int]:
+        """See `ports.Builds.sizes`. Images share layers: those of dependencies, which are most of it, are counted once."""
+        found = {"Caches of builds": sum(disk_bytes(self.data / name) for name in ("cache", "build-tmp"))}
+        try:
+            deps = engine.images(self.images.owner, "podium.kind=deps")
+            by_name = {name: about.get("Size", 0) for about in deps for name in about.get("RepoTags") or ()}
+            apps = sum(
+                max(0, about.get("Size", 0) - by_name.get(engine.labels_of(about).get("podium.deps", ""), 0))
+                for about in engine.images(self.images.owner, "podium.kind=app")
+            )
+        except TransientError as error:
+            raise Unavailable(str(error)) from None
+        return found | {"Images of apps": apps, "Images of dependencies": sum(about.get("Size", 0) for about in deps)}
+
+    def _collect_images(self, keep: set[str], dry: bool = False) -> int:
         """Apps that are not kept, then what no app stands on any more."""
         before, freed, bases = time.time() - self.grace, 0, set()
         apps = engine.images(self.images.owner, "podium.kind=app")
@@ -54,10 +69,10 @@ class ImageBuilds(LocalBuilds):
             if keep & {about["Id"], *(about.get("RepoDigests") or ())} or _made(about) > before:
                 bases.add(engine.labels_of(about).get("podium.deps", ""))
             else:
-                freed += _removed(about)
+                freed += about.get("Size", 0) if dry else _removed(about)
         for about in engine.images(self.images.owner, "podium.kind=deps"):
             if not bases & set(about.get("RepoTags") or ()) and _made(about) < before:
-                freed += _removed(about)
+                freed += about.get("Size", 0) if dry else _removed(about)
         return freed
 
 

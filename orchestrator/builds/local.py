@@ -69,13 +69,21 @@ class LocalBuilds:
 
     # ------------------------------------------------------------------------------------------------------ run
 
-    def run(self, order: BuildOrder, log: Callable[[str], None], cancelled: Callable[[], bool]) -> BuildResult:
+    def run(
+        self,
+        order: BuildOrder,
+        log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+        phase: Callable[[str], None] = lambda name: None,
+    ) -> BuildResult:
         """See `ports.Builds.run`."""
         process = self._start(self._request(order))
         try:
             for message in self._messages(process, cancelled):
                 if "log" in message:
                     log(message["log"])
+                elif "phase" in message:
+                    phase(message["phase"])
                 elif "result" in message:
                     self._leave(process)
                     return _result(message["result"])
@@ -185,54 +193,66 @@ class LocalBuilds:
         whole = not image.environment or is_whole(Path(image.environment))
         return whole and bool(image.source) and Path(image.source).is_dir()
 
-    def collect(self, keep: Iterable[Image]) -> int:
+    def collect(self, keep: Iterable[Image], dry: bool = False) -> int:
         """See `ports.Builds.collect`. What is younger than `grace` stays."""
         images = list(keep)
         before = time.time() - self.grace
-        freed = self._collect_environments(
-            {Path(image.environment).name for image in images if image.environment}, before
-        )
-        freed += self._collect_apps({image.source for image in images}, before)
+        names = {Path(image.environment).name for image in images if image.environment}
+        freed = self._collect_environments(names, before, dry)
+        freed += self._collect_apps({image.source for image in images}, before, dry)
         spaces = {Path(image.source).parent.name for image in images if image.source}
-        freed += self._collect_caches(spaces, before)
+        freed += self._collect_caches(spaces, before, dry)
         return freed
 
-    def _collect_environments(self, keep: set[str], before: float) -> int:
+    def sizes(self) -> dict[str, int]:
+        """See `ports.Builds.sizes`."""
+        of = {
+            "Environments": ("envs",),
+            "Apps as they run": ("apps", "instances"),
+            "Caches of builds": ("cache", "build-tmp"),
+        }
+        return {words: sum(disk_bytes(self.data / name) for name in names) for words, names in of.items()}
+
+    def check(self) -> str:
+        """See `ports.Builds.check`."""
+        return ""
+
+    def _collect_environments(self, keep: set[str], before: float, dry: bool) -> int:
         envs = self.data / "envs"
         freed = 0
         for path in _children(envs):
             if path.name != LOCKS and path.name not in keep and _time(mark_of(path), _time(path)) < before:
-                freed += remove(envs, path.name)
+                freed += disk_bytes(path) if dry else remove(envs, path.name)
         return freed
 
-    def _collect_apps(self, keep: set[str], before: float) -> int:
+    def _collect_apps(self, keep: set[str], before: float, dry: bool) -> int:
         freed = 0
         for space in _children(self.data / "apps"):
             for path in _children(space):
                 if str(path) not in keep and _time(path) < before:
-                    freed += _remove(path)
+                    freed += _remove(path, dry)
             with suppress(OSError):
                 space.rmdir()
         return freed
 
-    def _collect_caches(self, spaces: set[str], before: float) -> int:
+    def _collect_caches(self, spaces: set[str], before: float, dry: bool) -> int:
         """Leftovers of builds that died, old answers of the resolver, caches of Spaces that are gone, a cache too large."""
         freed = 0
         longest = before - self.bounds.timeout - _SLACK
         for path in _children(self.data / "build-tmp"):
             if _time(path) < longest:
-                freed += _remove(path)
+                freed += _remove(path, dry)
         for path in _children(self.data / "cache" / "locks"):
             if _time(path) < before - 86400:
-                freed += _remove(path)
+                freed += _remove(path, dry)
         for path in _children(self.data / "cache" / "private"):
             if path.name not in spaces and _time(path) < longest:
-                freed += _remove(path)
+                freed += _remove(path, dry)
         with self._lock:
             idle = not self._processes
         shared = self.data / "cache" / "uv"
         if idle and shared.is_dir() and disk_bytes(shared) > self.cache:
-            freed += _remove(shared)
+            freed += _remove(shared, dry)
         return freed
 
 
@@ -280,8 +300,10 @@ def _time(path: Path, default: float = 0.0) -> float:
         return default or time.time()
 
 
-def _remove(path: Path) -> int:
+def _remove(path: Path, dry: bool = False) -> int:
     size = disk_bytes(path) if path.is_dir() else 0
+    if dry:
+        return size
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

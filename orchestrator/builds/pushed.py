@@ -13,6 +13,7 @@ from pathlib import Path
 from builder import oci
 from builder.backends.pushed import APP, DEPS, Note, marks, read_note, touch
 from builder.backends.registry import Registry
+from builder.backends.shelf import disk_bytes
 from builder.backends.verdict import architecture
 from builder.errors import TransientError
 from builder.request import Images
@@ -76,19 +77,35 @@ class PushedBuilds(ImageBuilds):
                 return digest
         return ""
 
-    def collect(self, keep: Iterable[Image]) -> int:
-        """See `ports.Builds.collect`. The bytes are those of the layers of their own that apps had."""
-        images = list(keep)
-        freed = self._collect_caches(set(), time.time() - self.grace)
-        if shutil.which("docker"):
-            with suppress(TransientError):  # an engine that is not there holds nothing
-                self._collect_images({image.reference for image in images})
+    def check(self) -> str:
+        """See `ports.Builds.check`."""
         try:
-            return freed + self._collect_pushed({self._digest(image.reference) for image in images})
+            self.registry.exists(APP, f"sha256:{0:064x}")
+        except TransientError as error:
+            raise Unavailable(str(error)) from None
+        return self.registry.place.host
+
+    def sizes(self) -> dict[str, int]:
+        """See `ports.Builds.sizes`. Of images the layers of their own that apps have; those below them the registry knows."""
+        found = {"Caches of builds": sum(disk_bytes(self.data / name) for name in ("cache", "build-tmp"))}
+        try:
+            return found | {"Images of apps, without what they stand on": sum(n.size for n in self._apps().values())}
         except TransientError as error:
             raise Unavailable(str(error)) from None
 
-    def _collect_pushed(self, keep: set[str]) -> int:
+    def collect(self, keep: Iterable[Image], dry: bool = False) -> int:
+        """See `ports.Builds.collect`. The bytes are those of the layers of their own that apps had."""
+        images = list(keep)
+        freed = self._collect_caches(set(), time.time() - self.grace, dry)
+        if shutil.which("docker"):
+            with suppress(TransientError):  # an engine that is not there holds nothing
+                self._collect_images({image.reference for image in images}, dry)
+        try:
+            return freed + self._collect_pushed({self._digest(image.reference) for image in images}, dry)
+        except TransientError as error:
+            raise Unavailable(str(error)) from None
+
+    def _collect_pushed(self, keep: set[str], dry: bool = False) -> int:
         """Apps that are not kept, then the dependencies that no app stands on any more. What a build used within `grace` stays:
         it is not saved yet. What was never noted is noted now."""
         before, freed, bases = time.time() - self.grace, 0, set()
@@ -96,10 +113,14 @@ class PushedBuilds(ImageBuilds):
             place = self._place(digest)
             if digest in keep or _time(place) > before:
                 bases.add(note.deps)
+            elif dry:
+                freed += note.size
             elif self._removed(APP, digest):
                 self._there.pop(digest, None)
                 place.unlink(missing_ok=True)
                 freed += note.size
+        if dry:
+            return freed
         used = {base.partition(":")[2] for base in bases}
         for tag in self._tags(DEPS):
             if tag.partition("-")[2] not in used:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import doctor, hardware, people, space
+from orchestrator.cli import doctor, hardware, people, space, upkeep
 from orchestrator.errors import CallerError, Unavailable
 
 app = typer.Typer(
@@ -130,12 +130,22 @@ def migrate(
     processes.migrate(data, wait)
 
 
+@app.command("new-signing-key", rich_help_panel="Parts")
+def new_signing_key(data: Data = None) -> None:
+    """Sign what apps are told about their users (OpenID Connect) with a new key from now on; the two before it stay known."""
+    from orchestrator.services.oauth import OAuth
+    from orchestrator.settings import load
+
+    OAuth.new_key(load(data=data).key_directory / "oidc.pem")
+
+
 app.add_typer(people.users, name="user")
 app.add_typer(people.orgs, name="org")
 app.add_typer(people.tokens, name="token")
 app.add_typer(space.app, name="space")
 app.add_typer(hardware.app, name="hardware")
 app.command()(doctor.doctor)
+app.command()(upkeep.gc)
 
 
 def main() -> None:

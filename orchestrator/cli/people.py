@@ -25,6 +25,7 @@ tokens = typer.Typer(help="Access tokens, for git and for the API.", **_PLAIN)
 
 Data = Annotated[Path | None, typer.Option(help="Data directory.  [PODIUM_DATA, ./data]", show_default=False)]
 Name = Annotated[str, typer.Argument(metavar="USER", help="User name.")]
+Fullname = Annotated[str, typer.Option(help="The name that people read.  [the short one]", show_default=False)]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read a password from standard input.")]
 
 
@@ -69,6 +70,7 @@ def user_add(
     token: Annotated[
         str, typer.Option(help="Use this access token (hf_…) instead of a random one.", show_default=False)
     ] = "",
+    fullname: Fullname = "",
     password_stdin: PasswordStdin = False,
     data: Data = None,
 ) -> None:
@@ -77,7 +79,7 @@ def user_add(
     with _opened(data, new=True) as (accounts, settings):
         if token:
             accounts.check_new_token(token)
-        user = accounts.add_user(name, admin=admin, password=password)
+        user = accounts.add_user(name, admin=admin, password=password, fullname=fullname)
         secret = accounts.add_token(user, "write", "first", token)
         link = sign_in_url(settings, accounts.sign_in_link(user.name))
     say(f"Made {'the administrator' if admin else 'the user'} {user.name}. The access token is shown only now:")
@@ -115,10 +117,17 @@ def user_password(name: Name, password_stdin: PasswordStdin = False, data: Data 
 
 
 @orgs.command("add")
-def org_add(name: Annotated[str, typer.Argument(metavar="ORG", help="Organisation name.")], data: Data = None) -> None:
+def org_add(
+    name: Annotated[str, typer.Argument(metavar="ORG", help="Organisation name.")],
+    fullname: Fullname = "",
+    private: Annotated[
+        bool, typer.Option("--private", help="Its new repos are private unless somebody says otherwise.")
+    ] = False,
+    data: Data = None,
+) -> None:
     """Make an organisation."""
     with _opened(data, new=True) as (accounts, _):
-        org = accounts.add_org(name)
+        org = accounts.add_org(name, fullname=fullname, private_by_default=private)
     say(f"Made the organisation {org.name}; give it members: podium org member {org.name} USER --role write")
 
 
@@ -139,13 +148,28 @@ def org_member(
     say(f"{user} is no member of {org} any more." if role == "none" else f"{user} may {role} in {org}.")
 
 
+@orgs.command("set")
+def org_set(
+    org: Annotated[str, typer.Argument(metavar="ORG", help="Organisation name.")],
+    private: Annotated[
+        bool, typer.Option("--private/--public", help="What its new repos are unless somebody says otherwise.")
+    ],
+    data: Data = None,
+) -> None:
+    """Say who sees the new repos of an organisation; those that are there stay as they are."""
+    with _opened(data) as (accounts, _):
+        accounts.set_private_by_default(org, private)
+    say(f"New repos of {org} are {'private' if private else 'public'} unless somebody says otherwise.")
+
+
 @orgs.command("list")
 def org_list(data: Data = None) -> None:
     """All organisations with their members."""
     with _opened(data) as (accounts, _):
         found = [(org, accounts.members(org)) for org in accounts.organisations()]
-    rows = [(o.name, ", ".join(f"{u.name} ({role.name.lower()})" for u, role in members)) for o, members in found]
-    table(("name", "members"), rows)
+    named = lambda members: ", ".join(f"{u.name} ({role.name.lower()})" for u, role in members)  # noqa: E731
+    rows = [(o.name, named(members), o.visibility.value) for o, members in found]
+    table(("name", "members", "new repos"), rows)
 
 
 # --------------------------------------------------------------------------------------------------------------- tokens

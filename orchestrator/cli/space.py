@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli import environment
+from orchestrator.cli import environment, serving
 from orchestrator.cli.connection import connect, server
 from orchestrator.cli.output import as_json, facts, log_line, moment, say, seconds, table
 
@@ -15,6 +15,11 @@ _PLAIN = {"no_args_is_help": True, "rich_markup_mode": None}
 app = typer.Typer(help="Spaces of a running Podium: look, wait, restart, roll back.", **_PLAIN)
 app.add_typer(environment.secrets, name="secret")
 app.add_typer(environment.variables, name="variable")
+app.add_typer(serving.domains, name="domain")
+app.add_typer(serving.members, name="member")
+app.command("embed")(serving.embed)
+app.command("freeze")(serving.freeze)
+app.command("thaw")(serving.thaw)
 
 Id = Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The Space.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the server's JSON.")]
@@ -64,7 +69,7 @@ def info(context: typer.Context, id: Id, json: Json = False) -> None:
     space, runtime = hub.get(_path(id)), hub.get(_path(id, "/runtime"))
     if json:
         return as_json({**space, "runtime": runtime})
-    asleep_after = runtime.get("gcTimeout")
+    asleep_after, frozen = runtime.get("gcTimeout"), runtime.get("frozen")
     facts(
         {
             "space": space.get("id"),
@@ -72,6 +77,7 @@ def info(context: typer.Context, id: Id, json: Json = False) -> None:
             "stage": runtime.get("stage"),
             "reason": runtime.get("reason"),
             "error": runtime.get("errorMessage"),
+            "deploys": frozen and f"frozen, {(frozen.get('waiting') or 'nothing')[:7]} waits",
             "sdk": " ".join(filter(None, (space.get("sdk"), runtime.get("sdkVersion")))),
             "revision": space.get("sha"),
             "hardware": (runtime.get("hardware") or {}).get("requested"),

@@ -11,12 +11,13 @@ from orchestrator.errors import Forbidden, Unauthorized, repo_not_found
 @dataclass(frozen=True, slots=True)
 class Caller:
     """`user` None: a stranger. `limit`: the most that the credential allows anywhere (a read token: READ). `orgs`:
-    organisation id -> role. `via`: token | session | none. `token_name` is shown by whoami. `grants`: all that a
-    fine-grained token may do; None for other credentials."""
+    organisation id -> role; `repos`: repo id -> role, of single repos that they were let into. `via`: token | session |
+    none. `token_name` is shown by whoami. `grants`: all that a fine-grained token may do; None for other credentials."""
 
     user: Owner | None = None
     limit: Role = Role.NONE
     orgs: dict[str, Role] = field(default_factory=dict)
+    repos: dict[str, Role] = field(default_factory=dict, kw_only=True)
     via: str = "none"
     token_name: str = ""
     token_role: str = ""
@@ -42,6 +43,8 @@ def role_in(caller: Caller, owner_id: str, repo_id: str = "") -> Role:
     if not caller.user:
         return Role.NONE
     mine = Role.ADMIN if caller.user.id == owner_id or caller.is_admin else caller.orgs.get(owner_id, Role.NONE)
+    if repo_id in caller.repos:
+        mine = max(mine, caller.repos[repo_id])
     limit = caller.limit if caller.grants is None else min(caller.limit, caller.grants.limit(owner_id, repo_id))
     return min(mine, limit)
 

@@ -82,7 +82,7 @@ def _decide(wish: Wish, seen: Seen, hardware: Hardware, now: float) -> Decision:
             look_at=soon(seen.instances, now) or (None if wish.paused_because else now + DENIED_AGAIN),
         )
     if wish.revision is None:
-        reason = "nothing has been pushed to main yet"
+        reason = "deploys are frozen, and what was pushed waits" if wish.held else "nothing has been pushed to main yet"
         return Decision(
             Stage.NO_APP_FILE, RouteState.CLOSED, reason, stop(seen.instances), look_at=soon(seen.instances, now)
         )
@@ -201,25 +201,27 @@ def _towards_running(
         )
 
     failures = seen.failures if seen.failures.launch_key == key else Failures()
+    cause = failures.fault.sentence() if failures.fault else "the app stopped"
+    again = f"trying again after failure {failures.count} of {FAILURES_ALLOWED}: {cause}"
     if failures.count >= FAILURES_ALLOWED:
-        cause = failures.fault.sentence() if failures.fault else "the app stopped"
         route = RouteState.OPEN if old else RouteState.CLOSED
         reason = f"failed {failures.count} times: {cause}"
         return Decision(
             Stage.RUNTIME_ERROR, route, reason, stale, serve, failures.last_at, look_at=soon(leaving(others, old), now)
         )
     if failures.count:
-        again = failures.last_at + BACK_OFF[failures.count - 1]
-        if now < again:
-            cause = failures.fault.sentence() if failures.fault else "the app stopped"
-            reason = f"trying again after failure {failures.count} of {FAILURES_ALLOWED}: {cause}"
-            return Decision(stage, route, reason, stale, serve, failures.last_at, again, again)
-    in_the_way = _in_the_way(wish, seen, instance_id(wish.space_id, key), others, hardware)
+        then = failures.last_at + BACK_OFF[failures.count - 1]
+        if now < then:
+            return Decision(stage, route, again, stale, serve, failures.last_at, then, then)
+    itself = instance_id(wish.space_id, key)
+    in_the_way = _in_the_way(wish, seen, itself, others, hardware)
     if seen.room and not seen.room.free and (not in_the_way or (old and not wish.goes_first)):
         place = _place(seen, hardware, now)
         return Decision(stage, route, seen.room.reason, stale, serve, place, None, now + QUEUE_AGAIN, place)
     if in_the_way:
         reason = f"waiting until the earlier instance has left {hardware.pretty_name}"
+        if failures.count and all(i.id == itself for i in in_the_way):
+            reason = again  # why it failed says more than that what is left of it is still being taken away
         # What it held, it held before those who wait for it came: its place in the queue is from then.
         place = min(i.started_at for i in in_the_way) if hardware.count else None
         return Decision(

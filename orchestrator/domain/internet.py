@@ -1,5 +1,5 @@
-"""Which addresses Podium speaks with on a stranger's word: webhooks, imports. Pure; looking names up, once, and connecting to
-nothing else is for those who call."""
+"""Which addresses Podium speaks with on a stranger's word: webhooks, imports; and which addresses are one stranger's. Pure;
+looking names up, once, and connecting to nothing else is for those who call."""
 
 import ipaddress
 
@@ -20,3 +20,15 @@ def is_public(address: str) -> bool:
         if inner is not None:
             return is_public(str(inner))
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+def subject(address: str) -> str:
+    """Who is counted where somebody may do a thing so often: an IPv4 address, or the /64 that one IPv6 visitor usually owns
+    whole."""
+    if ":" not in address:
+        return address
+    try:
+        parsed = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(parsed.ipv4_mapped) if parsed.ipv4_mapped is not None else parsed.exploded[:19]

@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import pathspec
-
+from orchestrator.domain.globs import Rules
 from orchestrator.errors import Invalid
 
 POINTER_MIN, POINTER_LIMIT = 100, 1024  #: bytes; nothing outside is a pointer
@@ -82,11 +81,12 @@ def check_size(size: object) -> int:
 
 
 class Attributes:
-    """The root's `.gitattributes`, as far as it says what LFS keeps. A line that cannot be read says nothing, as with git."""
+    """The root's `.gitattributes`, as far as it says what LFS keeps. A line that cannot be read says nothing, as with git. Raises
+    Invalid `PATTERNS`."""
 
     def __init__(self, text: str = "") -> None:
         macros = {"binary": None}
-        self._rules: list[tuple[pathspec.GitIgnoreSpec, bool]] = []
+        self._rules = Rules()
         for line in text.splitlines():
             words = _WORDS.findall(line.strip())
             if not words or words[0].startswith("#"):
@@ -94,12 +94,12 @@ class Attributes:
             large = _filter_of(words[1:], macros)
             if words[0].startswith("[attr]"):
                 macros[words[0].removeprefix("[attr]")] = large
-            elif large is not None and (spec := _pattern(words[0])):
-                self._rules.append((spec, large))
+            elif large is not None and (pattern := _pattern(words[0])):
+                self._rules.add(pattern, large)
 
     def large(self, path: str) -> bool:
-        """Whether LFS keeps this path; the last line that says something decides."""
-        return next((large for spec, large in reversed(self._rules) if spec.match_file(path)), False)
+        """Whether LFS keeps this path; the last line that says something decides. Raises Invalid `PATTERNS`."""
+        return self._rules.last(path) is True
 
 
 def attributes_for(text: str, paths: Iterable[str]) -> str | None:
@@ -124,16 +124,11 @@ def _filter_of(words: list[str], macros: dict[str, bool | None]) -> bool | None:
     return said
 
 
-def _pattern(word: str) -> pathspec.GitIgnoreSpec | None:
+def _pattern(word: str) -> str:
+    """The pattern at the start of a line; "" for what has no meaning in this file."""
     if word.startswith('"') and word.endswith('"') and len(word) > 1:
         word = re.sub(r"\\(.)", r"\1", word[1:-1])
-    word = word.replace("[[:space:]]", "\\ ")
-    if word.startswith("!") or word.endswith("/"):  # both are without a meaning here
-        return None
-    try:
-        return pathspec.GitIgnoreSpec.from_lines([f"\\{word}" if word.startswith("#") else word])
-    except (ValueError, TypeError):
-        return None
+    return "" if word.startswith("!") or word.endswith("/") else word.replace("[[:space:]]", "\\ ")
 
 
 def _quoted(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState, Failures, Fault, FaultKind, Image
-from orchestrator.domain.space import Visibility, Wish
+from orchestrator.domain.space import Role, Visibility, Wish
 from orchestrator.domain.stage import Stage
 
 
@@ -23,6 +23,12 @@ class Owner:
     is_admin: bool = False
     password_hash: str = ""
     created_at: float = 0.0
+    private_by_default: bool = False  #: of an organisation: its new repos, unless somebody says otherwise
+
+    @property
+    def visibility(self) -> Visibility:
+        """Of a new repo of which nobody says who may see it."""
+        return Visibility.PRIVATE if self.private_by_default else Visibility.PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,11 @@ class Space(_Placed):
     running_hardware: str = ""  #: flavour of the routed instance
     queued_at: float | None = None  #: since when it waits for hardware, or has a place kept while it starts
     likes: int = 0
+    downloads: int = 0  #: of the last 30 days
+    downloads_all: int = 0
     discussions_disabled: bool = False
+    hosts: tuple[str, ...] = ()  #: domains of its people's own that are proven (domain/own_domain.py)
+    embed_origins: tuple[str, ...] | None = None  #: sites that may frame the app; None: any
 
     @property
     def gated(self) -> str:
@@ -155,6 +165,8 @@ class Repo(_Placed):
     gated: str = ""  #: "" | auto | manual: who asks for the files is let in at once, or by one who may write
     discussions_disabled: bool = False
     likes: int = 0
+    downloads: int = 0  #: of the last 30 days
+    downloads_all: int = 0
     deleted: bool = False
     created_at: float = 0.0
     updated_at: float = 0.0
@@ -165,6 +177,17 @@ class Repo(_Placed):
 
 
 AnyRepo = Space | Repo
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborator:
+    """A user who may read or write one repo, whatever they are to its owner."""
+
+    repo_id: str
+    user_id: str
+    role: Role
+    invited_by: str
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +227,34 @@ class Build:
     fault: Fault | None = None
     fault_kind: FaultKind = FaultKind.BUILD
     warnings: tuple[str, ...] = ()
-    phases: dict[str, float] = field(default_factory=dict)
+    phases: dict[str, float] = field(default_factory=dict)  #: see domain/progress.py
     previous: dict[str, str] = field(default_factory=dict)
     started_at: float | None = None
     finished_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The time from the launch of an instance to its end: its id comes again after a sleep, with another start. Outlives it.
+    `build` is the number of the build that it runs, 0 where that is not known. `asked_at`: since when it had to wait for its
+    hardware, else its start; `placed_at`: it has a machine; `begun_at`: its program was started; `ready_at`: it answered first.
+    `why`: why it ended, or will."""
+
+    id: int
+    instance_id: str
+    launch_key: str
+    space_id: str
+    build: int
+    revision: str
+    hardware: str
+    asked_at: float
+    started_at: float
+    placed_at: float | None = None
+    begun_at: float | None = None
+    ready_at: float | None = None
+    ended_at: float | None = None
+    why: str = ""
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)

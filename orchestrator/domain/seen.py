@@ -71,6 +71,7 @@ class BuildSeen:
     fault_kind: FaultKind = FaultKind.BUILD
     deadline: float | None = None
     ahead: int = 0  #: builds queued before it
+    number: int = 0
 
 
 class InstanceState(StrEnum):
@@ -112,6 +113,8 @@ class InstanceSeen:
     hardware: str = ""  #: name of the flavour that it was launched on, "" if its runtime does not tell
     asked: int = 1  #: replicas that the runtime was told to have
     replicas: tuple[ReplicaSeen, ...] | None = None  #: those that are there; None where there is one of everything
+    placed_at: float | None = None  #: when it had a machine to run on
+    begun_at: float | None = None  #: when its program was started there
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -119,6 +122,18 @@ class InstanceSeen:
         if self.replicas is None:
             return (self.address,) if self.address else ()
         return tuple(one.address for one in self.replicas if one.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that a cluster says about an instance, in its own words."""
+
+    at: float  #: when it happened last
+    reason: str  #: one word, as FailedScheduling
+    message: str
+    warning: bool = False
+    count: int = 1  #: how often
+    instance_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

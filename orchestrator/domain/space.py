@@ -93,6 +93,14 @@ def check_name(name: str, what: str = "name", reserved: frozenset[str] = RESERVE
     return name
 
 
+def check_fullname(text: str) -> str:
+    """The name that people read, with single spaces. Raises Invalid `PROFILE`."""
+    text = " ".join(text.split())
+    if len(text) > 100 or not text.isprintable():
+        raise Invalid("PROFILE", "a full name has at most 100 printable characters")
+    return text
+
+
 def subdomain(owner: str, name: str, taken: Callable[[str], bool] = lambda label: False) -> str:
     """The host label of a Space: `acme/My_Demo` -> `acme-my-demo`, at most 63 characters. `a-b/c` and `a/b-c` would
     collide, and a long name would not fit: then a short hash of the id is added. `taken` tells whether a label is in use."""
@@ -133,6 +141,8 @@ class Wish:
     hardware_until: float | None = None  #: epoch seconds; then it goes back to the default flavour
     replicas: int = 1  #: equal copies of what runs; no part of its keys, since a change of it launches nothing anew
     taken_down: str = ""  #: why an admin took it down: paused for everybody until an admin puts it back
+    frozen: bool = False  #: pushes to main are stored and wait: `revision` does not follow them
+    held: str | None = None  #: the newest commit of main that waits for the thaw
 
     @property
     def build_key(self) -> str | None:
@@ -145,6 +155,10 @@ class Wish:
         if self.taken_down:
             return f"taken down by an admin: {self.taken_down}"
         return "paused by its owner" if self.paused else ""
+
+    def after_push(self, head: str) -> dict[str, str | None]:
+        """What of it changes when main is at `head`: it runs, or waits for the thaw."""
+        return {"held": head} if self.frozen else {"revision": head, "held": None}
 
     def launch_key(self, image_id: str) -> str:
         """Names what must be running once the wanted build has made this image."""

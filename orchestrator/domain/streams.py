@@ -10,6 +10,11 @@ def build_stream(key: str) -> str:
     return f"build/{key}"
 
 
+def instance_stream(instance: str) -> str:
+    """The log of an instance: of all its runs, one after the other."""
+    return f"run/{instance}"
+
+
 def run_stream(space: Space, image: Image | None) -> str:
     """The log of the wanted instance, running or not. While there is no `image` for it: of the one that serves, else of the
     last that failed, else ""."""
@@ -18,4 +23,4 @@ def run_stream(space: Space, image: Image | None) -> str:
         instance = instance_id(space.id, space.wish.launch_key(image.id))
     else:
         instance = space.instance or (instance_id(space.id, failed) if failed else "")
-    return f"run/{instance}" if instance else ""
+    return instance_stream(instance) if instance else ""

@@ -28,6 +28,15 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Blame:
+    """`count` lines of a file, from line `first` (the first is 1) on, that came with one commit."""
+
+    first: int
+    count: int
+    commit: Commit
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One operation of a commit made through the API. `content` None means delete `path` (a folder when `folder`).
     `moved_from`: rename that file to `path` first, and leave it so when `content` is None."""

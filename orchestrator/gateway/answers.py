@@ -50,13 +50,14 @@ def _template(name: str) -> Template:
     return Template((_PAGES / name).read_text(encoding="utf-8"))
 
 
-def page(gate: object, name: str, embed: bool = False, **values: object) -> tuple[bytes, list[str]]:
-    """(body, headers) of a page. Every value is escaped; the page may load nothing and run nothing but its own lines."""
+def page(gate: object, name: str, ancestors: str = "", **values: object) -> tuple[bytes, list[str]]:
+    """(body, headers) of a page. Every value is escaped; the page may load nothing and run nothing but its own lines.
+    `ancestors`: CSP sources of who may frame it; "": the console alone."""
     nonce = secrets.token_urlsafe(16)
     safe = {key: html.escape(str(value)) for key, value in values.items()}
     inner = _template(f"{name}.html").substitute(safe, nonce=nonce)
     body = _template("frame.html").substitute(title=safe["title"], inner=inner, nonce=nonce)
-    ancestors = "*" if embed else f"{gate.config.public_url} 'self'"
+    ancestors = ancestors or f"{gate.config.public_url} 'self'"
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; connect-src 'self'; img-src data:; "
         f"base-uri 'none'; form-action 'none'; frame-ancestors {ancestors}"
@@ -113,8 +114,8 @@ def notice(
     said = f"{title}: {text}" if text else title
     fields = (*fields, f"X-Error-Code: {code}", f"X-Error-Message: {_UNSAFE.sub(' ', said)[:500].strip()}")
     if request.wants_page:
-        embed = request.route is not None and request.route.embed
-        body, own = page(gate, "notice", embed, title=title, text=text, detail=detail)
+        ancestors = request.route.ancestors if request.route is not None else ""
+        body, own = page(gate, "notice", ancestors, title=title, text=text, detail=detail)
         reply(gate, request, status, body, own + list(fields))
     elif request.from_git:
         reply(gate, request, status, f"{said}\n".encode(), [*_PLAIN, *fields])
@@ -190,7 +191,7 @@ def waiting(gate: object, request: Request) -> None:
     """What is going on, live, until the app is there."""
     route = request.route
     body, fields = page(
-        gate, "waiting", route.embed, title=route.title or route.id, stage=stage_title(route.stage), reason=route.reason,
+        gate, "waiting", route.ancestors, title=route.title or route.id, stage=stage_title(route.stage), reason=route.reason,
         elapsed=elapsed(route.since),
     )  # fmt: skip
     reply(gate, request, 503, body, [*fields, f"Retry-After: {_RETRY}"])

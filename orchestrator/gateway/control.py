@@ -3,10 +3,13 @@ visitors send to the console goes through `forward`. One connection per call: ca
 
 import asyncio
 import json
+import re
+import socket
 from collections.abc import AsyncIterator
 
 import httptools
 
+from orchestrator import __version__
 from orchestrator.errors import Unavailable
 
 _LINE_LIMIT = 1024 * 1024
@@ -36,12 +39,14 @@ class _Answer:
 
 
 class Control:
-    """The control plane at `address` (`host:port` or `unix:/path`), asked with `token`."""
+    """The control plane at `address` (`host:port` or `unix:/path`), asked with `token`. `port`: where we listen; with the name of
+    our machine it tells us from other gateways."""
 
-    def __init__(self, address: str, token: str, timeout: float = 5.0) -> None:
+    def __init__(self, address: str, token: str, port: int = 0, timeout: float = 5.0) -> None:
         self._address = address
         self._token = token
         self._timeout = timeout
+        self._name = f"{re.sub('[^A-Za-z0-9.-]', '-', socket.gethostname())[:80]}:{port}"
 
     async def call(self, method: str, path: str, body: dict | None = None) -> tuple[int, bytes]:
         """Status and body. Raises Unavailable when there is no whole answer in time."""
@@ -88,6 +93,7 @@ class Control:
         payload = b"" if body is None else json.dumps(body).encode()
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: control\r\nAuthorization: Bearer {self._token}\r\nConnection: close\r\n"
+            f"User-Agent: podium-gateway/{__version__}\r\nX-Podium-Gateway: {self._name}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
         ).encode()
         answer = _Answer()

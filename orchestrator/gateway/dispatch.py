@@ -7,10 +7,11 @@ from collections.abc import Coroutine
 from time import monotonic
 from urllib.parse import urlsplit
 
-from orchestrator.gateway import activity, answers, headers, own, private, upstreams
+from orchestrator.gateway import activity, answers, own, private, upstreams
 from orchestrator.gateway.access import Access
 from orchestrator.gateway.accesslog import AccessLog
 from orchestrator.gateway.activity import Repetitions, Reports
+from orchestrator.gateway.admission import admit
 from orchestrator.gateway.client import HELD, Client
 from orchestrator.gateway.config import GatewayConfig
 from orchestrator.gateway.control import Control
@@ -20,7 +21,7 @@ from orchestrator.gateway.hosts import CONSOLE, Hosts, is_internal
 from orchestrator.gateway.limits import Crowd, Rates
 from orchestrator.gateway.outcome import WAKE, Outcome, decide
 from orchestrator.gateway.pool import Pool
-from orchestrator.gateway.request import COOKIE_LIMIT, Request
+from orchestrator.gateway.request import Request
 from orchestrator.gateway.routes import Route, Table
 from orchestrator.gateway.tally import Tally
 from orchestrator.gateway.upgrade import Tunnel, begin
@@ -38,7 +39,7 @@ class Gateway:
         self.now = monotonic()  #: a clock that ticks once a second
         self.draining = False
         self.hosts = Hosts(config.apps_domain, config.public_url, config.app_endpoint)
-        self.control = Control(config.control, config.feed_token)
+        self.control = Control(config.control, config.feed_token, config.listen[0][1])
         self.waiting = Waiting(self.dispatch, config.held_per_space)
         self.table = Table(config.public_url, self.waiting.changed, self._retire, self.waiting.listened)
         self.feed = Feed(self.table, self.control)
@@ -50,7 +51,7 @@ class Gateway:
         https = config.public_url.startswith("https:")
         local = self.hosts.apps_domain == "localhost" or self.hosts.apps_domain.endswith(".localhost")
         self.access = Access(https, https or local)
-        self._scheme = urlsplit(config.public_url).scheme.encode()
+        self.scheme = urlsplit(config.public_url).scheme.encode()
         self._console = Pool(self, config.control, console=True)
         self.pools: set[Pool] = {self._console}
         self.rates = Rates(config.rate_limit) if config.rate_limit > 0 else None
@@ -89,37 +90,12 @@ class Gateway:
         if request.client.request is not request:
             return
         request.until = 0.0
-        if request.door is None and not self._admit(request):
+        if request.door is None and not admit(self, request):
             return
         if request.door == CONSOLE:
             self._serve_console(request)
         else:
             self._serve_space(request)
-
-    def _admit(self, request: Request) -> bool:
-        """Who asks for whom, and not too often?"""
-        client, noted = request.client, request.noted
-        hops = self.config.trusted_proxies
-        key = (request.host, noted.get(b"x-forwarded-for"), noted.get(b"x-forwarded-proto")) if hops else request.host
-        if client.forwarding_key != key:
-            door = self.hosts.door(request.host)
-            address, scheme = headers.client_of(client.peer, noted, self._scheme, hops)
-            lines = headers.forwarded(address, scheme, request.host)
-            bucket = self.rates.bucket(address, door, self.now) if door and self.rates else None
-            client.forwarding_key, client.forwarding = key, (door, address, scheme, lines, bucket)
-        request.door, request.address, request.scheme, request.suffix, bucket = client.forwarding
-        request.outcome = "refused"
-        if request.door is None:
-            answers.misdirected(self, request)
-            return False
-        if len(noted.get(b"cookie", b"")) > COOKIE_LIMIT:
-            request.keep_alive = False
-            answers.cookies_too_large(self, request)
-            return False
-        if bucket is not None and not bucket.take(request.started):
-            answers.too_fast(self, request, bucket.wait, bucket.rate, bucket.burst)
-            return False
-        return True
 
     def _serve_console(self, request: Request) -> None:
         if is_internal(request.target):

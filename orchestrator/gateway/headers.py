@@ -46,6 +46,7 @@ APP_RESPONSE: dict[bytes, bool] = {
         (
             b"strict-transport-security", b"public-key-pins", b"public-key-pins-report-only", b"alt-svc", b"nel",
             b"report-to", b"reporting-endpoints", b"x-frame-options", b"service-worker-allowed",
+            b"clear-site-data",  # cookies are cleared of all hosts of a domain: it would sign people out of the console
         ), False,
     ),
 }  # fmt: skip

@@ -18,21 +18,27 @@ class Hosts:
         self._suffix = b"." + self.apps_domain.encode()
         console = (urlsplit(public_url).hostname or "").lower()
         inside = (urlsplit(app_endpoint).hostname or console).lower()
-        self._console = frozenset({console.encode(), inside.encode(), b"localhost", self.apps_domain.encode()})
+        # Not the domain of the apps: what they set for all of it would reach the console there.
+        self._console = frozenset({console.encode(), inside.encode(), b"localhost"})
         self.known = f"{console} and <name>.{self.apps_domain}"
 
     def door(self, host: bytes) -> bytes | None:
         """CONSOLE, the label of a Space, or None when the Host header names nobody here or is malformed."""
-        match = _HOST.fullmatch(host.lower())
-        if match is None or (match[2] and int(match[2]) > 65535):
+        name = name_of(host)
+        if not name:
             return None
-        name = match[1]
         if name in self._console or _is_address(name):
             return CONSOLE
         if name.endswith(self._suffix):
             label = name[: -len(self._suffix)]
             return label if _LABEL.fullmatch(label) else None
         return None
+
+
+def name_of(host: bytes) -> bytes:
+    """The name in a Host header, as Podium compares it: without port and last dot, in lower case. b"" for a malformed one."""
+    match = _HOST.fullmatch(host.lower())
+    return match[1] if match and not (match[2] and int(match[2]) > 65535) else b""
 
 
 def _is_address(name: bytes) -> bool:

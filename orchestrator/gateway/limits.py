@@ -1,22 +1,9 @@
 """How much one visitor may ask for: request rates per address and Space, connections per address. Owns the counters, not the
 answers."""
 
-import ipaddress
+from orchestrator.domain.internet import subject
 
 _SUBJECTS = 100_000
-
-
-def subject(address: str) -> str:
-    """Who is counted: an IPv4 address, or the /64 that one IPv6 visitor usually owns whole."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return parsed.exploded[:19]
 
 
 class Bucket:

@@ -10,11 +10,15 @@ from orchestrator.gateway.routes import Route
 
 _TOKEN_LIMIT = 512
 #: Stands for a Space that is not there, for which the same is done: an answer that came sooner would tell it from a hidden one.
-NOWHERE = Route({"label": "nowhere", "space": "nowhere", "state": "closed", "private": True}, b"")
+NOWHERE = Route({"label": "nowhere", "space": "nowhere", "state": "closed", "private": True}, "")
 
 
 def allowed(gate: object, request: Request, route: Route) -> bool | None:
     """May this visitor see a private Space? None: ask the control plane about its token."""
+    if (
+        gate.hosts.door(request.host) != request.door
+    ):  # at a domain of its people's own, whose cookies are not safe with us
+        return False
     gate.access.load(gate.table.keys)
     name = _host(gate, route)
     noted = request.noted

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 _SETTLING = 600.0  #: seconds for which sessions without a cookie stay where they are when a replica is added
 _STATES = frozenset({outcome.OPEN, outcome.WAIT, outcome.WAKE, outcome.CLOSED})
 _SPACE = re.compile(r"[A-Za-z0-9._/-]{1,200}")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.*\[\]:-]{1,300}")  # nothing that could end the directive
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,4096}")
 _NOT_CUSTOM = frozenset(
@@ -27,17 +28,21 @@ _NOT_CUSTOM = frozenset(
 
 
 class Route:
-    """One Space as the feed tells it. `since` and `deadline` in epoch seconds. `extra`: header lines added to each of the
-    app's answers; `overrides`: lower-case names of app headers that they replace. `addresses`: of all its replicas. `pools`: its
-    open connections by address, see `pool.Pool`; `pool`: those of its only replica, None while there are none."""
+    """One Space as the feed tells it. `since` and `deadline` in epoch seconds. `hosts`: domains of its people's own, where it is
+    served too. `ancestors`: CSP sources of who may frame it. `steps`: how far it is while somebody may wait: (words, done | now |
+    bad | todo, seconds it took, since when it lasts, seconds that are usual). `extra`: header lines added to each of the app's
+    answers; `overrides`: lower-case names of app headers that they replace. `addresses`: of all its replicas. `pools`: its open
+    connections by address, see `pool.Pool`; `pool`: those of its only replica, None while there are none."""
 
     __slots__ = (
-        "address", "addresses", "custom", "deadline", "embed", "epoch", "extra", "id", "instance", "label", "overrides", "pool",
-        "pools", "_settled", "_settles", "private", "reason", "since", "space", "stage", "state", "title",
+        "address", "addresses", "ancestors", "custom", "deadline", "embed", "epoch", "extra", "hosts", "id", "instance", "label",
+        "origins", "overrides", "pool", "pools", "private", "reason", "_settled", "_settles", "since", "space", "stage", "state",
+        "steps", "title",
     )  # fmt: skip
 
-    def __init__(self, message: dict, frame_ancestors: bytes) -> None:
-        """Raises KeyError, TypeError or ValueError when the message is no route."""
+    def __init__(self, message: dict, public_url: str) -> None:
+        """`public_url`: of the console, which may always frame it. Raises KeyError, TypeError or ValueError when the message is
+        no route."""
         self.label = message["label"].encode("ascii")
         self.space = str(message["space"])
         if not _SPACE.fullmatch(self.space):
@@ -61,9 +66,18 @@ class Route:
         self.deadline = message.get("deadline")
         self.embed = bool(message.get("embed"))
         self.title = str(message.get("title") or "")
+        steps = message.get("steps") or ()
+        self.steps = tuple((str(words), str(state), took, at, usual) for words, state, took, at, usual, *_ in steps)
         self.custom = _custom(message["headers"]) if message.get("headers") else None
         self.overrides = frozenset(name.lower().encode() for name in self.custom) if self.custom else None
-        self.extra = b"" if self.embed else frame_ancestors
+        self.hosts = () if self.private else tuple(host.encode("ascii") for host in message.get("hosts") or ())
+        told = message.get("ancestors")
+        self.origins = None if told is None else tuple(str(one) for one in told if _ORIGIN.fullmatch(one))
+        if self.embed and self.origins is None:
+            self.ancestors, self.extra = "*", b""
+        else:
+            self.ancestors = " ".join((public_url, "'self'", *(self.origins or () if self.embed else ())))
+            self.extra = f"Content-Security-Policy: frame-ancestors {self.ancestors}\r\n".encode()
         if self.custom:
             self.extra += b"".join(b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in self.custom.items())
         self.pool = None
@@ -77,7 +91,8 @@ class Route:
             "label": self.label.decode(), "space": self.space, "id": self.id, "state": self.state,
             "address": self.address, "instance": self.instance, "private": self.private, "epoch": self.epoch,
             "stage": self.stage, "reason": self.reason, "since": self.since, "deadline": self.deadline,
-            "headers": self.custom or {}, "embed": self.embed, "title": self.title,
+            "headers": self.custom or {}, "embed": self.embed, "title": self.title, "steps": self.steps,
+            "hosts": [host.decode() for host in self.hosts], "ancestors": self.origins,
         }  # fmt: skip
 
     def take_over(self, old: "Route") -> list[object]:
@@ -135,8 +150,9 @@ class Table:
         on_retire: Callable[[object], None] = lambda pool: None,
         on_synced: Callable[[], None] = lambda: None,
     ) -> None:
-        self._frame_ancestors = f"Content-Security-Policy: frame-ancestors {public_url} 'self'\r\n".encode()
+        self._public_url = public_url
         self._routes: dict[bytes, Route] = {}
+        self._hosts: dict[bytes, bytes] = {}  # domain of people's own -> label
         self._fresh: set[bytes] | None = None  # labels put since the last reset
         self._on_change = on_change
         self._on_retire = on_retire
@@ -146,6 +162,7 @@ class Table:
         self.current = False  #: it is what the control plane says, as far as anybody knows
         self.version = 0  #: grows with every change
         self.get = self._routes.get  #: label -> Route or None
+        self.label_at = self._hosts.get  #: domain of people's own -> label of the Space that is served there, or None
 
     def __len__(self) -> int:
         return len(self._routes)
@@ -168,7 +185,7 @@ class Table:
 
     def _take(self, message: dict) -> None:
         if "put" in message:
-            self._put(Route(message["put"], self._frame_ancestors))
+            self._put(Route(message["put"], self._public_url))
         elif "drop" in message:
             self._drop(message["drop"].encode("ascii"))
         elif "keys" in message:
@@ -193,14 +210,23 @@ class Table:
             for pool in route.take_over(old):
                 self._on_retire(pool)
         self._routes[route.label] = route
+        if old is not None:
+            self._leave(old)
+        self._hosts.update(dict.fromkeys(route.hosts, route.label))
         self.version += 1
         self._on_change(route.label, route)
+
+    def _leave(self, route: Route) -> None:
+        for host in route.hosts:
+            if self._hosts.get(host) == route.label:  # another one may have it by now
+                del self._hosts[host]
 
     def _drop(self, label: bytes) -> None:
         old = self._routes.pop(label, None)
         if self._fresh is not None:
             self._fresh.discard(label)
         if old is not None:
+            self._leave(old)
             for pool in old.pools.values():
                 self._on_retire(pool)
             self.version += 1

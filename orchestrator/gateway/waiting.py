@@ -87,11 +87,17 @@ class Waiting:
 
 
 def _event(route: Route) -> bytes:
+    """Lengths of time rather than moments: a visitor's clock may be wrong."""
+    now = time.time()
     told = {
         "state": route.state,
         "stage": answers.stage_title(route.stage),
         "reason": route.reason,
         "elapsed": answers.elapsed(route.since),
-        "remaining": max(0, int(route.deadline - time.time())) if route.deadline else None,
+        "remaining": max(0, int(route.deadline - now)) if route.deadline else None,
+        "steps": [
+            [words, state, took if since is None else round(now - since, 1), usual]
+            for words, state, took, since, usual in route.steps
+        ],
     }
     return f"data: {json.dumps(told)}\n\n".encode()

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from orchestrator.ports import Objects
+    from orchestrator.ports_objects import Objects
 
 
 def open_objects(folder: Path, bucket: str, url: str) -> "Objects":

@@ -15,8 +15,9 @@ from orchestrator.errors import Unavailable
 
 _NAME = re.compile(r"[0-9a-z-]{1,120}")
 _CHUNK = 4 * 1024**2
-HALF_DONE = 24 * 3600.0  #: seconds that parts which came so far are kept for the rest
-ABANDONED = 300.0  #: seconds without a byte after which an upload in one piece belongs to nobody
+ABANDONED = (
+    420.0  #: seconds without a byte after which an upload belongs to nobody: no client goes on with one after that
+)
 
 
 class Incoming:
@@ -102,11 +103,10 @@ class Landing:
 
     def tidy(self) -> None:
         """Remove what nobody writes to any more."""
-        now = time.time()
+        before = time.time() - ABANDONED
         for path in self._folder.iterdir():
-            patience = HALF_DONE if path.name.startswith("parts-") else ABANDONED
             with suppress(OSError):
-                if path.stat().st_mtime < now - patience and not _is_held(path):
+                if path.stat().st_mtime < before and not _is_held(path):
                     path.unlink()
 
 

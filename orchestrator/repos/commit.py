@@ -9,6 +9,7 @@ import subprocess
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
@@ -162,8 +163,10 @@ class _Import:
             raise GitFailed("fast-import", self.process.returncode, detail)
 
     def _abandon(self) -> None:
+        """End it, and take away what it has written: git leaves a pack that was not finished where it is."""
+        unfinished = [path for path in _open_files(self.process.pid) if path.name.startswith("tmp_pack_")]
         end(self.process)
-        for rest in Path(self.git_dir).glob(f"fast_import_crash_{self.process.pid}"):
+        for rest in (*unfinished, *Path(self.git_dir).glob(f"fast_import_crash_{self.process.pid}")):
             rest.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------------------------- the rules between paths
@@ -215,6 +218,15 @@ class _Import:
         words = out.decode("utf-8", "replace").splitlines()
         # A submodule's commit is not here: git calls it missing, and fast-import may replace it.
         return {path: word if word in ("blob", "tree") else None for path, word in zip(wanted, words, strict=True)}
+
+
+def _open_files(pid: int) -> list[Path]:
+    found = []
+    with suppress(OSError):
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found.append(handle.readlink())
+    return found
 
 
 def _above(path: str) -> list[str]:

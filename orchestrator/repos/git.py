@@ -28,6 +28,9 @@ _CHUNK = 64 * 1024
 _TREE_LIMIT = 200_000  #: entries listed at once; no push may bring as many
 _REMEMBERED = 10_000  #: entries of one listing that are remembered
 _STALE = WALL_CLOCK + 300  #: seconds after which a lock or a quarantine belongs to nobody
+_LEFTOVERS = (
+    "*.lock", "refs/**/*.lock", "objects/tmp_objdir-*", "objects/incoming-*", "objects/pack/tmp_*", "refs/podium/commit-*",
+)  # fmt: skip
 _MANY_PACKS = 40  #: a repo with more packs is tidied
 
 
@@ -269,23 +272,14 @@ class GitRepos:
             raise Invalid("GIT_PROTOCOL", "the quarantine is not this repo's")
         return inspecting.inspect(self.git, top, updates, quarantine, file_limit)
 
-    def tidy(self, repo_id: str) -> None:
-        """Remove locks and quarantines that a dead process left, and join packs when they are many. Drops no object, so it
-        may run beside pushes and reads."""
+    def tidy(self, repo_id: str) -> bool:
+        """See `ports.Repos.tidy`."""
         top = self._path(repo_id)
         before = time.time() - _STALE
-        for pattern in (
-            "*.lock",
-            "refs/**/*.lock",
-            "objects/tmp_objdir-*",
-            "objects/incoming-*",
-            "objects/pack/tmp_*",
-            "refs/podium/commit-*",
-        ):
-            for path in top.glob(pattern):
-                _remove_old(path, before)
+        left = [_remove_old(path, before) for pattern in _LEFTOVERS for path in top.glob(pattern)]
         if sum(1 for _ in top.glob("objects/pack/*.pack")) > _MANY_PACKS:
             self.git.run(self.git_dir(repo_id), "repack", "-d", "-q", "--geometric=2", timeout=WALL_CLOCK)
+        return not all(left)
 
 
 def _entry(record: bytes, prefix: str = "") -> TreeEntry:
@@ -339,12 +333,14 @@ def _fsync(folder: Path) -> None:
         os.close(handle)
 
 
-def _remove_old(path: Path, before: float) -> None:
+def _remove_old(path: Path, before: float) -> bool:
+    """Whether it is gone."""
     try:
         if path.lstat().st_mtime < before:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        return not path.exists()
     except OSError:
-        pass
+        return True
 
 
 __all__ = ["GitFailed", "GitRepos"]

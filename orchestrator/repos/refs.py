@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
-from orchestrator.domain.tree import Commit
+from orchestrator.domain.tree import Blame, Commit
 from orchestrator.errors import Conflict, Stale
 from orchestrator.ports_refs import Merged
 from orchestrator.repos import fetch as fetching
+from orchestrator.repos.blame import Blamer
 from orchestrator.repos.commit import identity, plain
 from orchestrator.repos.git import GitRepos, _commit, _fsync, _ref, _time
 from orchestrator.repos.inspect import records
@@ -30,6 +31,7 @@ class GitRefs:
     def __init__(self, repos: GitRepos) -> None:
         self._repos = repos
         self._git = repos.git
+        self._blamer = Blamer(repos.git)
 
     # ------------------------------------------------------------------------------------------------------ refs
 
@@ -163,6 +165,9 @@ class GitRefs:
                 if not wanted or time.monotonic() > until:
                     break
         return found
+
+    def blame(self, repo_id: str, commit: str, path: str) -> list[Blame]:
+        return self._blamer.blame(self._repos.git_dir(repo_id), _commit(commit), path)
 
     def _run(self, repo_id: str, *words: str, **options) -> bytes:
         return self._git.run(self._repos.git_dir(repo_id), *words, **options)

@@ -68,7 +68,7 @@ class Bell:
     def _compare(self) -> set[str]:
         """Space ids whose instances differ from the last time."""
         with self._lock:
-            now = {one.id: (one.space_id, one.state, one.fault, one.address) for one in self._look()}
+            now = {one.id: (one.space_id, one.state, one.fault, one.address, one.begun_at) for one in self._look()}
             changed = {now[name][0] for name in now if self._last.get(name) != now[name]}
             changed |= {seen[0] for name, seen in self._last.items() if name not in now}
             self._last = now

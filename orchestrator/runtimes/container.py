@@ -188,9 +188,11 @@ def give(directory: Path) -> None:
     directory.mkdir(exist_ok=True)
     if os.geteuid() == 0:
         if directory.stat().st_uid != USER:  # another runtime gave it to a user of the Space's own
-            for folder, folders, names in os.walk(directory):
+            for _, folders, names, folder in os.fwalk(
+                directory
+            ):  # no link is followed, whatever takes a folder's place
                 for name in (".", *folders, *names):
-                    os.chown(os.path.join(folder, name), USER, USER, follow_symlinks=False)
+                    os.chown(name, USER, USER, dir_fd=folder, follow_symlinks=False)
         directory.chmod(0o700)
     elif os.geteuid() != USER:
         directory.chmod(0o777)

@@ -7,14 +7,15 @@ Does not decide when to launch or stop, and reads no setting."""
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
+from orchestrator.domain.load import Load, together
+from orchestrator.domain.seen import Event, Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, hints, look, machine
+from orchestrator.runtimes import container, hints, load, look, machine
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.docker_engine import Engine
 from orchestrator.runtimes.docker_known import Known
@@ -48,6 +49,7 @@ class DockerRuntime:
         self._known: dict[str, Known] = {}
         self._lock = threading.RLock()
         self._closed = threading.Event()
+        self._rates = load.Rates()
         self._news = News(self.list, self._tick, self._sync)
         self._engine.make_network()
         self._sync()
@@ -223,7 +225,7 @@ class DockerRuntime:
         return InstanceSeen(
             note.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
             known.address if ready_at else "", fault, note.startup_timeout, known.called_back is not None,
-            hardware=note.share.hardware,
+            hardware=note.share.hardware, placed_at=note.started_at, begun_at=known.begun_at,
         )  # fmt: skip
 
     # -- stop
@@ -287,9 +289,30 @@ class DockerRuntime:
 
     # -- news
 
+    def events(self, space_id: str) -> Sequence[Event]:
+        """None: the engine keeps what it tells of only a short while, and it is no more than the runs say."""
+        return ()
+
     def capacity(self) -> tuple[NodeSeen, ...]:
         notes = [known.note for known in list(self._known.values())]
         return (machine.node({(note.id, note.space_id): note.share for note in notes}),)
+
+    def loads(self) -> dict[str, Load]:
+        with self._lock:
+            known = {one.note.id: one for one in self._known.values() if one.state.get("Running")}
+        accelerators = load.of_accelerators({name: one.note.share for name, one in known.items()})
+        found = {}
+        for name, one in known.items():
+            stats = self._engine.stats(one.name)
+            if stats is not None:
+                seconds, memory = load.of_container(stats)
+                own = Load(self._rates.cores(name, seconds), memory)
+                found[name] = together((own, accelerators.get(name, Load())))
+        self._rates.keep(found)
+        return found
+
+    def check(self) -> None:
+        self._engine.ping()
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         self._news.subscribers.append(changed)

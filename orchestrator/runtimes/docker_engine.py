@@ -163,6 +163,13 @@ class Engine:
         rows = self._call(self._api.containers, all=True, filters={"label": [f"{self.label}={self.owner}"]})
         return [found for row in rows if (found := self.inspect(row["Id"]))]
 
+    def stats(self, container: str) -> dict | None:
+        """What it uses, in one look; None when it is gone."""
+        try:
+            return self._call(self._api.stats, container, stream=False, one_shot=True)
+        except LookupError:
+            return None
+
     def output(self, container: str, since: float) -> Iterator[bytes]:
         """What it writes from `since` on, until it ends."""
         return self._call(self._api.logs, container, stream=True, follow=True, since=since or None)

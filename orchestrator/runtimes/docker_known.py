@@ -1,15 +1,18 @@
 """What the Docker runtime knows of one container, and what that means: whether it has ended, and why. Asks nobody."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from orchestrator.domain.seen import Fault
 from orchestrator.runtimes import container, hints
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.follow import Follower
 
+_NANO = re.compile(r"(\.\d{6})\d+")
 _LAST_WORDS = 2.0  #: seconds that the end of a container waits for the end of its output
 
 
@@ -36,6 +39,15 @@ class Known:
         self.state = state
         if state.get("Status") in ("exited", "dead"):
             self.ended_at = self.ended_at or time.time()
+
+    @property
+    def begun_at(self) -> float | None:
+        """When the engine started it, None before that."""
+        text = str(self.state.get("StartedAt") or "0001")
+        try:  # with nanoseconds, which are more digits than Python takes
+            return None if text.startswith("0001") else datetime.fromisoformat(_NANO.sub(r"\1", text)).timestamp()
+        except ValueError:
+            return None
 
     def has_ended(self, status: dict) -> bool:
         """Whether it has, and said why: its last words may come after the engine's news of its end."""

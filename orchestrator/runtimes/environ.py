@@ -37,7 +37,7 @@ def app_environment(image: Image, given: Mapping[str, str], port: int, seats: Se
     if image.environment:
         ours["VIRTUAL_ENV"] = image.environment
         ours["PATH"] = f"{image.environment}/bin:{ours['PATH']}"
-    if seats.site and given.get("HF_ENDPOINT"):
+    if seats.site:
         path = given.get("PYTHONPATH") or image.env.get("PYTHONPATH")
         ours["PYTHONPATH"] = f"{seats.site}:{path}" if path else seats.site
     told = {name: value.replace("{port}", str(port)) for name, value in image.env.items() if "{port}" in value}

@@ -14,10 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from orchestrator import failpoints
-from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, NodeSeen
+from orchestrator.domain.load import Load
+from orchestrator.domain.seen import Event, Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, manifests, nodes, pods, standing
+from orchestrator.runtimes import container, load, manifests, nodes, pod_events, pods, standing
 from orchestrator.runtimes import pod_facts as facts
 from orchestrator.runtimes.kubernetes_api import Cluster, Refused
 from orchestrator.runtimes.machine import Share
@@ -35,6 +36,7 @@ _QUICK = 1.0
 _ONE_WRITER = (
     "/data is a volume that one replica at a time may use here (PODIUM_KUBE_STORAGE_MODE is not ReadWriteMany)"
 )
+_UNTOLD = 600.0  #: seconds until a cluster that tells no loads is asked again
 
 
 class KubernetesRuntime:
@@ -52,6 +54,7 @@ class KubernetesRuntime:
         self.single = _ONE_WRITER if options.storage and options.storage_mode != "ReadWriteMany" else ""
         self._stale = length + _STALE
         self._refused: dict[str, InstanceSeen] = {}
+        self._untold_until = 0.0
         self._lock = threading.Lock()
         ours = {"labelSelector": f"{OWNER}={owner}"}
         warnings = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
@@ -137,9 +140,31 @@ class KubernetesRuntime:
         with self._lock:
             return found + [one for one in self._refused.values() if space_id in (None, one.space_id)]
 
+    def events(self, space_id: str) -> Sequence[Event]:
+        own = [pod["metadata"]["name"] for case in self._cases(space_id).values() for pod in case.pods]
+        return pod_events.events(self._cluster, space_id, own, self._events.items.values())
+
     def capacity(self) -> tuple[NodeSeen, ...]:
         self._check()
         return nodes.capacity(self._nodes.items.values(), self._pods.items.values(), self._options.share)
+
+    def loads(self) -> dict[str, Load] | None:
+        """As the cluster's metrics-server tells them, where there is one."""
+        if time.monotonic() < self._untold_until:
+            return None
+        try:
+            metrics = self._cluster.metrics(f"{OWNER}={self._owner}")
+        except (LookupError, Unavailable):
+            self._untold_until = time.monotonic() + _UNTOLD
+            return None
+        mine = {
+            pod["metadata"]["name"]: (pod["metadata"].get("labels") or {}).get(INSTANCE, "")
+            for pod in self._pods.items.values()
+        }
+        return load.of_pods(metrics, mine)
+
+    def check(self) -> None:
+        self._check()
 
     def _check(self) -> None:
         """Raises Unavailable when what is known is too old to be told."""

@@ -74,4 +74,5 @@ class News:
 
 def _news_of(one: InstanceSeen) -> tuple:
     """What somebody wants to be told when it differs; first, whose it is. What it waits for is shown as the reason."""
-    return one.space_id, one.state, one.fault, one.addresses, one.draining, one.waiting, one.asked
+    marks = one.placed_at, one.begun_at
+    return one.space_id, one.state, one.fault, one.addresses, one.draining, one.waiting, one.asked, *marks

@@ -9,7 +9,8 @@ from orchestrator.runtimes import pod_facts as facts
 from orchestrator.runtimes.manifests import INSTANCE, SPACE
 
 _UNITS = {
-    "": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
+    "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1,
+    "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
 #: Taints that Kubernetes puts on a node for a while: the node is not of another kind, it is not ready.
 _PASSING = "node.kubernetes.io/"

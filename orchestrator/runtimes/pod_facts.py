@@ -103,3 +103,12 @@ def cannot_pull(pod: Mapping) -> bool:
 def volume(pod: Mapping) -> bool:
     """Whether it holds a volume that another pod must not write at the same time."""
     return any("persistentVolumeClaim" in one for one in pod["spec"].get("volumes") or ())
+
+
+def marks(pod: Mapping | None) -> tuple[float | None, float | None]:
+    """When it had a node, and when its container was started; in whole seconds, as clusters tell them."""
+    placed = condition(pod or {}, "PodScheduled")
+    at = time_of(placed.get("lastTransitionTime", "")) if placed.get("status") == "True" else 0.0
+    state = container_of(pod)
+    found = (state.get("state") or {}).get("running") or (state.get("lastState") or {}).get("terminated") or {}
+    return at or None, time_of(found.get("startedAt", "")) or None

@@ -62,7 +62,7 @@ def see(
     address = next((one.address for one in replicas if one.address), "")
     return InstanceSeen(
         note.id, note.space_id, note.launch_key, state, began, ready_at, address, fault, allowed, draining, waiting,
-        note.share.hardware, asked, replicas,
+        note.share.hardware, asked, replicas, *facts.marks(pod),
     )  # fmt: skip
 
 

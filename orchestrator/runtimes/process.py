@@ -12,13 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from orchestrator.domain.seen import Fault, Image, InstanceSeen, InstanceState, NodeSeen
+from orchestrator.domain.load import Load, together
+from orchestrator.domain.seen import Event, Fault, Image, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import hints, machine, sandbox
+from orchestrator.runtimes import hints, load, machine, sandbox
 from orchestrator.runtimes.bell import Bell
 from orchestrator.runtimes.instance import Instance, Note, remove_tree, write_json
 from orchestrator.runtimes.orders import Orders, open_to_others, runs_on
@@ -64,6 +65,7 @@ class ProcessRuntime:
         self._draining: dict[str, threading.Event] = {}
         self._closed = threading.Event()
         self._bell: Bell | None = None
+        self._rates = load.Rates()
         self._adopt()
 
     # -- launch
@@ -158,7 +160,7 @@ class ProcessRuntime:
         return InstanceSeen(
             instance.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
             f"127.0.0.1:{port}" if ready_at else "", fault, note.startup_timeout, instance.id in self._draining,
-            hardware=note.share.hardware,
+            hardware=note.share.hardware, placed_at=note.started_at, begun_at=status.get("started_at"),
         )  # fmt: skip
 
     def _lost(self, instance: Instance, now: float) -> bool:
@@ -276,10 +278,30 @@ class ProcessRuntime:
 
     # -- news
 
+    def events(self, space_id: str) -> Sequence[Event]:
+        """None: nobody but the instance itself tells of it, and that is in its log."""
+        return ()
+
     def capacity(self) -> tuple[NodeSeen, ...]:
         with self._lock:
             notes = [known.note for known in self._known.values() if known.note]
         return (machine.node({(note.id, note.space_id): note.share for note in notes}),)
+
+    def loads(self) -> dict[str, Load]:
+        with self._lock:
+            known = {one.id: one for one in self._known.values() if one.note}
+        accelerators = load.of_accelerators({name: one.note.share for name, one in known.items()})
+        found = {}
+        for name, instance in known.items():
+            if instance.launcher_alive():
+                seconds, memory = load.of_launcher(instance.status())
+                own = Load(self._rates.cores(name, seconds), memory)
+                found[name] = together((own, accelerators.get(name, Load())))
+        self._rates.keep(found)
+        return found
+
+    def check(self) -> None:
+        """There is nothing between an app and us that could be away."""
 
     def subscribe(self, changed: Callable[[str], None]) -> None:
         with self._lock:

@@ -3,7 +3,6 @@ is `domain/caller.py`; making and revoking tokens is tokens.py's."""
 
 import base64
 import secrets
-import threading
 import time
 from binascii import Error as Base64Error
 from dataclasses import replace
@@ -15,14 +14,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from orchestrator.domain.caller import STRANGER, Caller, role_in
 from orchestrator.domain.grants import from_json
 from orchestrator.domain.records import AuditRow, Owner, Session
-from orchestrator.domain.space import RESERVED_OWNERS, Role, check_name
-from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorized
+from orchestrator.domain.space import RESERVED_OWNERS, Role, check_fullname, check_name
+from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from orchestrator.ports import Store
+from orchestrator.services.attempts import Attempts
 from orchestrator.services.tokens import TOKEN_PREFIX, Tokens, digest, new_id
 
 LINK_SECONDS = 3600.0  #: life of a sign-in link
 _TOUCH_EVERY = 300.0  #: a token's last use is written at most this often
-_FAILURES_ALLOWED = 5  #: per minute, name and address
 
 
 class Accounts(Tokens):
@@ -30,8 +29,7 @@ class Accounts(Tokens):
         super().__init__(store, clock)
         self._session_seconds = session_days * 86400.0
         self._hasher = PasswordHasher()
-        self._failures: dict[tuple[str, str], list[float]] = {}
-        self._lock = threading.Lock()
+        self._attempts = Attempts(clock)
 
     # ------------------------------------------------------------------------------------------------ credentials
 
@@ -53,6 +51,7 @@ class Accounts(Tokens):
             token = tx.accounts.token_by_hash(digest(secret))
             user = tx.accounts.owner(token.user_id) if token else None
             orgs = tx.accounts.orgs_of(user.id) if user else []
+            repos = tx.collaborators.roles_of(user.id) if user else {}
             gone = token is not None and token.grants is not None and not self.client_lives(tx, token)
         if token is None or user is None or gone:
             if secret and not secret.startswith(TOKEN_PREFIX):
@@ -71,34 +70,26 @@ class Accounts(Tokens):
         grants = None if token.grants is None else from_json(token.grants)
         limit = grants.most if grants is not None else Role.ADMIN if token.role == "write" else Role.READ
         roles = {org.id: role for org, role in orgs}
-        return Caller(user, limit, roles, "token", token.name, token.role, grants=grants, token=token)
+        return Caller(user, limit, roles, "token", token.name, token.role, grants=grants, token=token, repos=repos)
 
     def by_session(self, secret: str) -> Caller | None:
         with self._store.read() as tx:
             session = tx.accounts.session(digest(secret))
             user = tx.accounts.owner(session.user_id) if session and session.expires_at > self._clock() else None
             orgs = tx.accounts.orgs_of(user.id) if user else []
+            repos = tx.collaborators.roles_of(user.id) if user else {}
         if user is None:
             return None
-        return Caller(user, Role.ADMIN, {org.id: role for org, role in orgs}, "session")
+        return Caller(user, Role.ADMIN, {org.id: role for org, role in orgs}, "session", repos=repos)
 
     def sign_in(self, name: str, password: str, address: str, agent: str = "") -> str:
-        """A new session's secret, for a user name or e-mail with its password, or with an access token as password.
-        Raises Unauthorized `SIGN_IN` (the same for an unknown name) and TooMany after five failures a minute."""
-        now = self._clock()
-        # The name is hashed: what strangers type must not fill memory or logs.
-        key = (digest(name.lower())[:16], address)
-        with self._lock:
-            recent = [t for t in self._failures.get(key, []) if now - t < 60]
-            if len(recent) >= _FAILURES_ALLOWED:
-                raise TooMany("SIGN_IN_RATE", "Too many attempts; wait a minute and try again.", retry_after=60)
-        user = self._check_password(name, password)
-        if user is None:
-            with self._lock:
-                if len(self._failures) > 10000:
-                    self._failures.clear()
-                self._failures[key] = [*recent, now]
-            raise Unauthorized("SIGN_IN", "That name and password do not belong together.")
+        """A new session's secret, for a user name with its password, or with an access token as password. Raises Unauthorized
+        `SIGN_IN` (the same for an unknown name) and TooMany as `Attempts.one`."""
+        with self._attempts.one(digest(name.lower())[:16], address) as succeeded:
+            user = self._check_password(name, password)
+            if user is None:
+                raise Unauthorized("SIGN_IN", "That name and password do not belong together.")
+            succeeded()
         return self.new_session(user, address, agent)
 
     def _check_password(self, name: str, password: str) -> Owner | None:
@@ -188,25 +179,27 @@ class Accounts(Tokens):
     def add_user(
         self, name: str, *, admin: bool = False, password: str = "", fullname: str = "", actor: str = "cli"
     ) -> Owner:
-        """Raises Invalid `NAME`, `PASSWORD`, Conflict `NAME_TAKEN`."""
+        """Raises Invalid `NAME`, `PROFILE`, `PASSWORD`, Conflict `NAME_TAKEN`."""
         owner = Owner(
             new_id(),
             check_name(name, "user name", RESERVED_OWNERS),
             "user",
-            fullname or name,
+            check_fullname(fullname) or name,
             is_admin=admin,
             password_hash=self._hash(password) if password else "",
             created_at=self._clock(),
         )
         return self._add(owner, "user.add", actor)
 
-    def add_org(self, name: str, *, fullname: str = "", actor: str = "cli") -> Owner:
+    def add_org(self, name: str, *, fullname: str = "", private_by_default: bool = False, actor: str = "cli") -> Owner:
+        """Raises Invalid `NAME`, `PROFILE`, Conflict `NAME_TAKEN`."""
         owner = Owner(
             new_id(),
             check_name(name, "organisation name", RESERVED_OWNERS),
             "org",
-            fullname or name,
+            check_fullname(fullname) or name,
             created_at=self._clock(),
+            private_by_default=private_by_default,
         )
         return self._add(owner, "org.add", actor)
 
@@ -220,9 +213,7 @@ class Accounts(Tokens):
 
     def set_member(self, org_name: str, user_name: str, role: Role, actor: str = "cli") -> None:
         """Give a user a role in an organisation; Role.NONE removes them."""
-        org, user = self.owner(org_name), self.user(user_name)
-        if org.kind != "org":
-            raise Invalid("NOT_AN_ORG", f"{org.name} is a user, not an organisation")
+        org, user = self._org(org_name), self.user(user_name)
         with self._store.write() as tx:
             if role is Role.NONE:
                 tx.accounts.remove_member(org.id, user.id)
@@ -230,6 +221,19 @@ class Accounts(Tokens):
                 tx.accounts.set_member(org.id, user.id, role)
             detail = {"user": user.name, "role": role.name.lower()}
             tx.audit.add(AuditRow(self._clock(), actor, "org.member", org.name, detail))
+
+    def set_private_by_default(self, org_name: str, private: bool, actor: str = "cli") -> None:
+        """Whether new repos of an organisation are private unless somebody says otherwise. Raises NotFound, Invalid."""
+        org = self._org(org_name)
+        with self._store.write() as tx:
+            tx.accounts.update_owner(org.id, private_by_default=private)
+            tx.audit.add(AuditRow(self._clock(), actor, "org.profile", org.name, {"private_by_default": private}))
+
+    def _org(self, name: str) -> Owner:
+        org = self.owner(name)
+        if org.kind != "org":
+            raise Invalid("NOT_AN_ORG", f"{org.name} is a user, not an organisation")
+        return org
 
     def set_password(self, user: Owner, password: str, actor: str = "cli") -> None:
         """A new password; ends the user's browser sessions. Raises Invalid `PASSWORD` for one of under 8 characters."""

@@ -111,5 +111,13 @@ def finish(tx, build: Build, result: BuildResult, now: float) -> bool:
 def seen(build: Build, ahead: int = 0) -> BuildSeen:
     """A row as the reconciler sees it. Pure."""
     return BuildSeen(
-        build.key, build.state, build.since, build.image, build.fault, build.fault_kind, build.deadline, ahead
+        build.key,
+        build.state,
+        build.since,
+        build.image,
+        build.fault,
+        build.fault_kind,
+        build.deadline,
+        ahead,
+        build.number,
     )

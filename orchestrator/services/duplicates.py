@@ -39,7 +39,7 @@ class Duplicates:
         return self.fill(caller, source, made)
 
     def duplicate(
-        self, caller: Caller, source: AnyRepo, organization: str, name: str, visibility: Visibility
+        self, caller: Caller, source: AnyRepo, organization: str, name: str, visibility: Visibility | None
     ) -> AnyRepo:
         """Of a model or a dataset. Raises as Repositories.create."""
         made = self._hosted.create(caller, source.kind, name, organization, visibility)

@@ -13,6 +13,7 @@ from orchestrator.ports import Store
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.gates import check_gate
 from orchestrator.services.lookup import moved, named
+from orchestrator.services.ref_access import require_voice
 
 
 class GitAccess:
@@ -66,7 +67,9 @@ class GitAccess:
         except Forbidden:
             if caller.limit < Role.WRITE:
                 raise
-            return self.fetch(caller, kind, owner, name)
+            repo = self.fetch(caller, kind, owner, name)
+            require_voice(caller, repo)
+            return repo
 
     def _has_request(self, caller: Caller, repo: AnyRepo) -> bool:
         """Whether a reader may push to the refs of pull requests of their own; to which is asked when git names the refs."""

@@ -113,7 +113,7 @@ class Intents:
         with self._store.write() as tx:
             if moved and not _follow_main(tx, repo, head, card, now):
                 return True  # another control plane was faster; main may have moved again since: look once more
-            if moved and repo.kind.runs and any(repo.card.get(key) != card.values.get(key) for key in _TOLD):
+            if moved and _deploys(repo) and any(repo.card.get(key) != card.values.get(key) for key in _TOLD):
                 tx.spaces.bump(repo_id, "env_version", look_at=now)
             ours = tx.pushes.settle(*done)
             found = moves_of([intent for intent in done if intent.id in ours], values)
@@ -152,10 +152,15 @@ def moves_of(intents: list[Intent], values: dict[str, str]) -> list[Intent]:
     return found[::-1]
 
 
+def _deploys(repo: AnyRepo) -> bool:
+    """What runs follows main; where deploys are frozen, the thaw brings all of it."""
+    return isinstance(repo, Space) and not repo.wish.frozen
+
+
 def _follow_main(tx, repo: AnyRepo, head: str, card: Card, now: float) -> bool:
     """Bring the row to where main is, and a Space's wish with it; False if somebody else was faster."""
     same = {"sha": head, "card": dict(card.values), "updated_at": now}
     if isinstance(repo, Space):
-        wish = {"revision": head, "sdk": card.sdk, "look_at": now, "last_activity": now}
-        return tx.spaces.follow(repo.id, repo.sha, **wish, **same)
+        wish = {**repo.wish.after_push(head), "sdk": card.sdk, "look_at": now, "last_activity": now}
+        return tx.spaces.follow(repo.id, repo.sha, repo.wish.frozen, **wish, **same)
     return tx.repos.follow(repo.id, repo.sha, **same)

@@ -1,5 +1,5 @@
-"""Collects what nothing needs any more: old builds beyond those kept for rollback, their logs, and the environments and
-exported files that no kept image names. Never touches what runs."""
+"""Collects what nothing needs any more: old builds beyond those kept for rollback, old runs of instances, their logs,
+and the environments and exported files that no kept image names. Never touches what runs."""
 
 import logging
 import threading
@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable
 
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildState, Image
-from orchestrator.domain.streams import build_stream
+from orchestrator.domain.streams import build_stream, instance_stream
 from orchestrator.ports import Builds, Logs, Store
 
 log = logging.getLogger(__name__)
 EVERY = 600.0
 KEEP_FAILED = 10  #: other builds of a Space kept for their logs
+KEEP_RUNS = 30  #: runs of instances of a Space kept, with their logs
 
 
 class Janitor:
@@ -49,8 +50,8 @@ class Janitor:
             except Exception:
                 log.exception("janitor: a round failed")
 
-    def collect(self) -> int:
-        """One round; returns the bytes freed."""
+    def collect(self, dry: bool = False) -> int:
+        """One round; returns the bytes freed. `dry`: only those that it would free, about."""
         started = time.monotonic()
         images: list[Image] = []
         with self._store.read() as tx:
@@ -59,14 +60,20 @@ class Janitor:
             with self._store.read() as tx:
                 space, builds = tx.spaces.get(space_id), tx.builds.of(space_id, 10000)
             kept, gone = split(space, builds, self._keep)
-            for build in gone:
+            for build in () if dry else gone:
                 with self._store.write() as tx:
                     tx.builds.remove(build.key)
                 self._logs.remove(build_stream(build.key))
+            with self._store.write() as tx:
+                forgotten = tx.runs.trim(space_id, KEEP_RUNS)
+            for instance in forgotten:
+                self._logs.remove(instance_stream(instance))
             images += [build.image for build in kept if build.image]
             if space and space.image:
                 images.append(space.image)
-        freed = self._builds.collect(images)
+        freed = self._builds.collect(images, dry)
+        if dry:
+            return freed
         log.info("janitor: freed %d bytes in %.1f s", freed, time.monotonic() - started)
         return freed
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 
 from orchestrator.errors import PodiumError
-from orchestrator.ports import Objects, Repos, Store
+from orchestrator.ports import Repos, Store
+from orchestrator.ports_objects import Objects
 from orchestrator.services.lookup import by_id
 from orchestrator.services.xet import Xet
 
@@ -43,8 +44,8 @@ class LargeCare:
             except Exception:
                 log.exception("large files: a round failed")
 
-    def collect(self) -> None:
-        """One round."""
+    def collect(self) -> int:
+        """One round; returns the bytes freed."""
         self._objects.tidy()
         self._xet.collect()
         self._forget_repos()
@@ -57,6 +58,7 @@ class LargeCare:
             self._objects.remove(found.place)
             with self._store.write() as tx:
                 tx.objects.forget(found.place)
+        return sum(found.size for found in doomed)
 
     def _forget_repos(self) -> None:
         """Repos that are gone own nothing."""

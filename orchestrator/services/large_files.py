@@ -14,7 +14,8 @@ from orchestrator.domain.large import POINTER_LIMIT, POINTER_MIN, LargeObject
 from orchestrator.domain.push import amount, printable
 from orchestrator.domain.tree import TreeEntry
 from orchestrator.errors import CallerError, Invalid, NotFound, TooLarge
-from orchestrator.ports import Incoming, Objects, Repos, Store
+from orchestrator.ports import Repos, Store
+from orchestrator.ports_objects import Incoming, Objects
 
 _SHOWN = 5
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from orchestrator.domain.caller import Caller, role_on
 from orchestrator.domain.records import AnyRepo, Owner
 from orchestrator.domain.space import Role
-from orchestrator.errors import Forbidden, Unauthorized
 from orchestrator.ports import Store
 from orchestrator.services.lookup import by_id
+from orchestrator.services.ref_access import require_voice
 
 TREND_SECONDS = 7 * 86400.0  #: how long a like counts for the trend; lists are sorted by the same
 
@@ -19,15 +19,15 @@ class Likes:
         self._clock = clock
 
     def like(self, caller: Caller, repo: AnyRepo) -> None:
-        """Liked already: nothing. Raises Unauthorized, Forbidden `TOKEN_READ_ONLY`."""
-        who = _somebody(caller)
+        """Liked already: nothing. Raises as `require_voice`."""
+        require_voice(caller, repo)
         with self._store.write() as tx:
-            tx.interest.like(repo.id, who, self._clock())
+            tx.interest.like(repo.id, caller.user.id, self._clock())
 
     def unlike(self, caller: Caller, repo: AnyRepo) -> None:
-        who = _somebody(caller)
+        require_voice(caller, repo)
         with self._store.write() as tx:
-            tx.interest.unlike(repo.id, who)
+            tx.interest.unlike(repo.id, caller.user.id)
 
     def is_liked(self, caller: Caller, repo: AnyRepo) -> bool:
         """Whether the caller likes it."""
@@ -62,11 +62,3 @@ class Likes:
         with self._store.read() as tx:
             found = tx.interest.likes_since(repo_ids, self._clock() - TREND_SECONDS)
         return {repo_id: found.get(repo_id, 0) for repo_id in repo_ids}
-
-
-def _somebody(caller: Caller) -> str:
-    if caller.user is None:
-        raise Unauthorized("AUTH_REQUIRED", "Sign in first: this needs an access token with write permission.")
-    if caller.limit < Role.WRITE:
-        raise Forbidden("TOKEN_READ_ONLY", "This token may only read; use an access token with write permission.")
-    return caller.user.id

@@ -47,6 +47,8 @@ class Moves:
             tx.repos.take_name(repo.kind, owner.id, name)
             if (owner.id, name.lower()) != (repo.owner_id, repo.name.lower()):
                 tx.repos.leave_name(repo.kind, repo.owner_id, repo.name, repo.id, now)
+            if owner.id != repo.owner_id:
+                tx.collaborators.forget(repo.id)  # who is let in is the new owner's to say
             if isinstance(repo, Space):
                 self._move_space(tx, repo, owner, name, now)
             else:
@@ -72,7 +74,8 @@ class Moves:
                     f"give it {self._hardware.default.name} before you give it away",
                 )
             self._hardware.check_new(tx, owner)
-            tx.shares.forget(space.id)  # who is let in is the new owner's to say
+            tx.shares.forget(space.id)
+            tx.domains.forget(space.id)  # and what is shown at a domain, that of who proved it
 
         def taken(label: str) -> bool:
             return label != space.label and tx.spaces.labels_taken(label)
@@ -87,4 +90,5 @@ class Moves:
             label=subdomain(owner.name, name, taken),
             access_epoch=space.access_epoch + 1,
             last_activity=now,
+            **({"hosts": []} if owner.id != space.owner_id else {}),
         )

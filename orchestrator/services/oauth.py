@@ -4,12 +4,12 @@ devices.py's.
 
 Everything that may be used once is taken in one statement, so that of two who come at once one gets nothing."""
 
+import re
 import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -20,7 +20,7 @@ from orchestrator.domain.records import AuditRow, Owner, Space, Token
 from orchestrator.domain.sign_in import OAuthClient, OAuthCode
 from orchestrator.ports import Store
 from orchestrator.services.tokens import TOKEN_PREFIX, digest, new_id, new_secret
-from orchestrator.services.vault import Vault, key_file
+from orchestrator.services.vault import Vault, key_file, replace_key
 
 #: The `hf` command line's public client id, the same on every hub (huggingface_hub constants.DEVICE_CODE_OAUTH_CLIENT_ID).
 COMMAND_LINE = "26be6b09-91c5-47da-9861-d2d2bb7a7e36"
@@ -31,6 +31,8 @@ SPACE_REFRESH_SECONDS = (
     43200 * 60
 )  #: since the consent; the most that a Space may ask for (hf_oauth_expiration_minutes)
 _DEFAULT_MINUTES = 480
+KEYS_KEPT = 3  #: keys of id tokens: the one that signs and those before it
+_PEM = re.compile(rb"-----BEGIN [^-]+-----[^-]+-----END [^-]+-----\n?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,17 @@ class OAuth:
         """With the keys in a directory, made on first use."""
         return cls(store, Vault.at(keys / "secrets.key"), keys / "oidc.pem", issuer, app_url, provider_url)
 
-    @cached_property
-    def private_pem(self) -> bytes:
-        """The key that signs id tokens (RS256), made on first use."""
-        return key_file(self._key_path, _new_rsa_pem)
+    @property
+    def private_pems(self) -> list[bytes]:
+        """The keys of id tokens (RS256), made on first use. The first signs; the others only let what they signed be checked."""
+        return _PEM.findall(key_file(self._key_path, _new_rsa_pem))
+
+    @staticmethod
+    def new_key(path: Path) -> None:
+        """Sign with a new key from now on; running control planes follow. `KEYS_KEPT` are known, so that what the ones before
+        signed can be checked for as long as it holds."""
+        known = _PEM.findall(key_file(path, _new_rsa_pem))
+        replace_key(path, b"".join([_new_rsa_pem(), *known[: KEYS_KEPT - 1]]))
 
     # -------------------------------------------------------------------------------------------------- the clients
 
@@ -230,6 +239,20 @@ class OAuth:
             action = "token.refresh" if renews else "token.add"
             tx.audit.add(AuditRow(now, client.name, action, user.name, {"token": token.name, "scope": scope}))
         return True
+
+    def token(self, secret: str) -> Token | None:
+        """What OAuth gave, by the access token or by the refresh token beside it."""
+        with self._store.read() as tx:
+            return tx.accounts.token_by_hash(digest(secret)) or tx.accounts.token_by_refresh(digest(secret))
+
+    def revoke(self, token: Token, client: Client) -> None:
+        """The client has no more use for a token of its own: it ends, with all that came of the same consent."""
+        now = self._clock()
+        with self._store.write() as tx:
+            tx.accounts.revoke_family(token.family, now)
+            user = tx.accounts.owner(token.user_id)
+            if user and token.revoked_at is None:
+                tx.audit.add(AuditRow(now, client.name, "token.revoke", user.name, {"token": token.name}))
 
 
 def access_secret() -> str:

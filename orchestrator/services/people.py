@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from orchestrator.domain.caller import Caller, require_admin, role_in
 from orchestrator.domain.records import AuditRow, Owner, Session
-from orchestrator.domain.space import Role
+from orchestrator.domain.space import Role, check_fullname
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from orchestrator.ports import Store
 from orchestrator.services.accounts import Accounts, digest
 
-_FULLNAME, _EMAIL = 100, 200
+_EMAIL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,17 @@ class People:
 
     # ------------------------------------------------------------------------------------------------- about oneself
 
-    def set_profile(self, caller: Caller, owner: Owner, fullname: str, email: str = "") -> None:
+    def set_profile(
+        self, caller: Caller, owner: Owner, fullname: str, email: str = "", private_by_default: bool = False
+    ) -> None:
         """Of oneself, or of an organisation for its admins. Raises Forbidden, Invalid `PROFILE`."""
         self._require(caller, owner)
-        fullname, email = " ".join(fullname.split()), email.strip()
-        if len(fullname) > _FULLNAME or not fullname.isprintable():
-            raise Invalid("PROFILE", f"a full name has at most {_FULLNAME} printable characters")
+        fullname, email = check_fullname(fullname), email.strip()
         if email and (len(email) > _EMAIL or email.count("@") != 1 or not email.isprintable() or " " in email):
             raise Invalid("PROFILE", f"{email[:60]!r} is not an e-mail address; write name@example.org or nothing")
         with self._store.write() as tx:
-            tx.accounts.update_owner(owner.id, fullname=fullname or owner.name, email=email)
-            detail = {"fullname": fullname, "email": email}
+            detail = {"fullname": fullname or owner.name, "email": email, "private_by_default": private_by_default}
+            tx.accounts.update_owner(owner.id, **detail)
             tx.audit.add(AuditRow(self._clock(), caller.name, f"{owner.kind}.profile", owner.name, detail))
 
     def change_password(self, caller: Caller, old: str, new: str, address: str = "") -> str:

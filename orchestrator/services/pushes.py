@@ -46,6 +46,7 @@ from orchestrator.services.ref_access import require_ref
 
 log = logging.getLogger(__name__)
 SWEEP_EVERY = 3.0  #: seconds
+TIDY_AGAIN = 60.0  #: seconds until a repo is looked at once more in which somebody may be at work
 _DOWN = "Podium is temporarily unavailable, nothing was stored; push again in a minute"
 
 
@@ -85,7 +86,7 @@ class Pushes:
         self._intents = Intents(store, repos, bell, card_of, clock)
         self._tickets: dict[str, Ticket] = {}
         self._lock = threading.Lock()
-        self._untidy: set[str] = set()
+        self._untidy: dict[str, float] = {}  #: repo -> when to tidy it, epoch seconds
         self._stopping = threading.Event()
         self.landed = self._intents.landed
 
@@ -111,13 +112,21 @@ class Pushes:
     def sweep(self) -> None:
         """Settle what a crash left open, tidy the repos that were pushed to."""
         self._intents.sweep()
+        now = self._clock()
         with self._lock:
-            untidy, self._untidy = self._untidy, set()
-        for repo_id in untidy:
+            due = [repo_id for repo_id, at in self._untidy.items() if at <= now]
+            for repo_id in due:
+                del self._untidy[repo_id]
+        for repo_id in due:
             try:
-                self._repos.tidy(repo_id)
+                if self._repos.tidy(repo_id):
+                    self._touched(repo_id, now + TIDY_AGAIN)
             except PodiumError as error:
                 log.warning("tidying %s: %s", repo_id, error)
+
+    def _touched(self, repo_id: str, tidy_at: float = 0.0) -> None:
+        with self._lock:
+            self._untidy.setdefault(repo_id, tidy_at)
 
     # ------------------------------------------------------------------------------------------------ a git push
 
@@ -151,7 +160,7 @@ class Pushes:
         failpoints.hit("after_ref")
         with self._lock:
             self._tickets.pop(digest(ticket.secret), None)
-            self._untidy.add(ticket.space.id)
+        self._touched(ticket.space.id)
         ticket.pushing.__exit__(None, None, None)
         try:
             self.landed(ticket.space.id)
@@ -206,20 +215,14 @@ class Pushes:
             self._intents.write(space.id, (update,), caller.name)
             failpoints.hit("before_ref")
 
-        with self._intents.pushing(space.id):
-            new = self._repos.commit(
-                space.id,
-                ref,
-                self._allowed(space.id, changes, caller),
-                message,
-                signature(caller),
-                parent,
-                before_update,
-            )
-            failpoints.hit("after_ref")
+        contents = self._allowed(space.id, changes, caller)
+        try:
+            with self._intents.pushing(space.id):
+                new = self._repos.commit(space.id, ref, contents, message, signature(caller), parent, before_update)
+                failpoints.hit("after_ref")
+        finally:
+            self._touched(space.id)
         self.landed(space.id)
-        with self._lock:
-            self._untidy.add(space.id)
         return new
 
     def adopt(self, caller: Caller, space: AnyRepo, source: AnyRepo, commit: str) -> str:

@@ -3,7 +3,9 @@ effects; what is decided is `domain/decide.py`, how it is done are the ports.
 
 A Space is looked at when its row says so (`look_at`), when a bell pokes it, and after a restart of this process. Each look
 holds a lease with a fencing number: a look that lost its lease writes nothing. Every action is idempotent, so that a crash
-between acting and saving only repeats it. A route is saved before what it led to is stopped."""
+between acting and saving only repeats it. A route is saved before what it led to is stopped. A look that failed, since
+something it needs is away, keeps its lease and is repeated by us soon, then more and more seldom; should we die meanwhile,
+somebody else looks when the lease ends."""
 
 import logging
 import os
@@ -15,15 +17,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from orchestrator import failpoints
-from orchestrator.domain.decide import DRAIN, decide, earliest
+from orchestrator.domain.decide import DRAIN, RouteState, decide, earliest
 from orchestrator.domain.decision import ClearFailures, Decision, Forget, Launch, Reap, Scale, StartBuild, Stop
 from orchestrator.domain.events import of_repo
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.keys import instance_id
 from orchestrator.domain.records import Space
+from orchestrator.domain.runs import Looked, noted
 from orchestrator.domain.seen import BuildSeen, BuildState, Failures, Fault, Image, Seen
 from orchestrator.domain.stage import Stage
-from orchestrator.domain.streams import build_stream
+from orchestrator.domain.streams import build_stream, instance_stream
 from orchestrator.errors import PodiumError, Unavailable
 from orchestrator.ports import Bell, Builds, LaunchSpec, Logs, Repos, Runtime, Store
 from orchestrator.services.allotment import Allotment
@@ -66,6 +69,9 @@ class Reconciler:
         self._clock = clock
         self._who = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._poked: set[str] = set()
+        self._failing: dict[
+            str, tuple[int, float]
+        ] = {}  #: Space -> how often in a row its look failed, when to repeat it
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -146,15 +152,19 @@ class Reconciler:
         with self._store.read() as tx:
             due = tx.spaces.due(self._who, self._clock())
             next_look = tx.spaces.next_look(self._who, self._clock())
+        poked |= {space_id for space_id, (_, at) in self._failing.items() if at <= self._clock()}
         for space_id in dict.fromkeys([*due, *poked]):
             if self._stop.is_set():
                 return True, None
             try:
                 self.look(space_id, due=space_id not in poked)
+                self._failing.pop(space_id, None)
             except Exception as error:
+                times = self._failing.get(space_id, (0, 0.0))[0] + 1
+                self._failing[space_id] = times, self._clock() + min(LEASE, 2.0 ** min(times - 1, 6))
                 level = logging.WARNING if isinstance(error, PodiumError) else logging.ERROR
                 log.log(level, "reconciler: space %s: %s", space_id, error, exc_info=level == logging.ERROR)
-        return bool(due or poked), next_look
+        return bool(due or poked), earliest(next_look, *(at for _, at in self._failing.values()))
 
     # --------------------------------------------------------------------------------------------------- one look
 
@@ -178,6 +188,7 @@ class Reconciler:
 
         failures, look_at = space.failures, earliest(decision.look_at, space.wish.hardware_until)
         stops: list[Stop] = []
+        faults: dict[str, Fault] = {}
         for action in decision.do:
             match action:
                 case StartBuild():
@@ -190,6 +201,7 @@ class Reconciler:
                     look_at = now if failed else look_at
                 case Reap(instance):
                     failures = self._reap(space, seen, instance, action.late)
+                    faults[instance] = failures.fault
                     look_at = now
                 case ClearFailures():
                     failures = Failures()
@@ -202,12 +214,17 @@ class Reconciler:
                     return decision
 
         sighting = _sighting(space, seen, decision, failures, now)
+        looked = Looked(space, seen.build, seen.instances, decision, faults)
         with self._store.write() as tx:
-            changed = _route_of(sighting) != _route_of(space)
+            runs = noted(tx.runs.known(space.id, [one.id for one in seen.instances]), looked, now)
+            waited_for = bool(runs) and sighting.route is RouteState.WAIT  # who waits is told how far it is
+            changed = waited_for or _route_of(sighting) != _route_of(space)
             saved = tx.spaces.save(sighting, fence, until, look_at, route_changed=changed)
             if saved and sighting.stage is not space.stage:
                 told = {"stage": sighting.stage.value, "previous": space.stage.value, "reason": sighting.reason}
                 tx.webhooks.note(of_repo(sighting, "repo.runtime", "update", now, runtime=told))
+            for run in runs if saved else ():
+                tx.runs.write(run)
         if not saved:
             return decision
         failpoints.hit("after_save")
@@ -262,20 +279,23 @@ class Reconciler:
     def _forget(self, space: Space) -> None:
         """Nothing runs any more: remove what is left, the rows last, so that a crash only repeats this."""
         with self._store.read() as tx:
-            builds = tx.builds.of(space.id, 100000)
-        for build in builds:
-            self._logs.remove(build_stream(build.key))
+            builds, runs = tx.builds.of(space.id, 100000), tx.runs.of(space.id, 100000)
+        for stream in {*(build_stream(one.key) for one in builds), *(instance_stream(one.instance_id) for one in runs)}:
+            self._logs.remove(stream)
         self._runtime.forget_space(space.id)
         self._repos.remove(space.id)
         with self._store.write() as tx:
             for rows in (
                 tx.builds,
+                tx.runs,
                 tx.secrets,
                 tx.pushes,
                 tx.hardware,
                 tx.interest,
                 tx.discussions,
                 tx.shares,
+                tx.domains,
+                tx.collaborators,
                 tx.spaces,
             ):
                 rows.forget(space.id)

@@ -63,13 +63,17 @@ class Repositories:
             within = caller.grants.readable() if caller.grants is not None else None
             return tx.repos.list(kind, visible_to=user, all_visible=caller.is_admin, within=within, **filters)
 
+    def users(self, caller: Caller, repo: AnyRepo, limit: int) -> "list[AnyRepo]":
+        """Spaces that the caller may see and whose cards name this model or dataset, the most liked first."""
+        return self._spaces.list(caller, uses=(repo.kind, repo.full_name), sort="likes", limit=limit)
+
     # ---------------------------------------------------------------------------------------------------- commands
 
     def create(
-        self, caller: Caller, kind: RepoKind, name: str, organization: str | None, visibility: Visibility
+        self, caller: Caller, kind: RepoKind, name: str, organization: str | None, visibility: Visibility | None
     ) -> Repo:
-        """Make a model or a dataset, empty. Raises Invalid `NAME`, `VISIBILITY`; Forbidden `NAMESPACE`; Conflict `RepoExists`
-        with `url` of the one that is there."""
+        """Make a model or a dataset, empty; without a `visibility` it is seen as its owner's usually are. Raises Invalid `NAME`,
+        `VISIBILITY`; Forbidden `NAMESPACE`; Conflict `RepoExists` with `url` of the one that is there."""
         owner = self._accounts.namespace(caller, organization)
         check_name(name)
         if visibility is Visibility.PROTECTED:
@@ -81,7 +85,8 @@ class Repositories:
                 message = f"You already created this {kind} repo: {known.full_name}"
                 raise Conflict("RepoExists", message, url=self._url_of(known), id=known.id)
             creator = caller.user.id if caller.user else ""
-            repo = Repo(new_id(), kind, owner.name, owner.id, name, visibility, creator, created_at=now, updated_at=now)
+            seen = visibility or owner.visibility
+            repo = Repo(new_id(), kind, owner.name, owner.id, name, seen, creator, created_at=now, updated_at=now)
             tx.repos.take_name(kind, owner.id, name)
             tx.repos.add(repo)
             tx.webhooks.note(of_repo(repo, "repo", "create", now))
@@ -119,6 +124,7 @@ class Repositories:
             tx.pushes.forget(repo_id)
             tx.interest.forget(repo_id)
             tx.discussions.forget(repo_id)
+            tx.collaborators.forget(repo_id)
             tx.repos.forget_names(repo_id)
             tx.repos.forget(repo_id)
 

@@ -2,21 +2,28 @@
 gateway/feed.py, which reads it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.domain.decide import RouteState
+from orchestrator.domain.parts import Heard
+from orchestrator.domain.progress import Step, steps
 from orchestrator.domain.records import Space
 from orchestrator.ports import Bell, Store
 
 PING_EVERY = 5.0
 POLL_EVERY = 2.0  #: how late a change that rang no bell here, as a command line makes it, may be noticed
 PAGE = 1000  #: changes read at once
+PAST = 10  #: builds and runs looked at for what is usual
 
 _Change = tuple[str, str, dict[str, Any] | None]  #: Space id, label, route; no route when it is being deleted
 
 
-def route(space: Space) -> dict[str, Any]:
-    """The route of a Space, JSON-safe. Pure."""
+def route(space: Space, way: Iterable[Step] = ()) -> dict[str, Any]:
+    """The route of a Space, JSON-safe; `way`: how far it is, where somebody may wait for that. Pure."""
     image = space.image
     several = {"addresses": list(space.addresses)} if len(space.addresses) > 1 else {}
     return several | {
@@ -35,7 +42,26 @@ def route(space: Space) -> dict[str, Any]:
         "headers": image.headers if image else {},
         "embed": image.embeddable if image else True,
         "title": str(space.card.get("title") or space.name),
+        # Whoever runs a domain's DNS can read its visitors' cookies, so nobody is let into what is private there.
+        "hosts": [] if space.private else list(space.hosts),
+        "ancestors": None if space.embed_origins is None else list(space.embed_origins),
+        "steps": [[one.words, one.state, one.took, one.since, one.usual] for one in way],
     }
+
+
+@dataclass(eq=False, slots=True)
+class _Listener:
+    """A gateway that is told routes. `sequence`: of the last change that it took all of."""
+
+    name: str
+    version: str
+    since: float = field(default_factory=time.time)
+    at: float = 0.0
+    sequence: int = 0
+
+    def took(self, sequence: int) -> None:
+        """It came back for more, so that it has what it was told."""
+        self.at, self.sequence = time.time(), sequence
 
 
 class RouteFeed:
@@ -43,13 +69,31 @@ class RouteFeed:
         self._store = store
         self._bell = bell
         self._keys = keys
+        self._listeners: set[_Listener] = set()
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
-        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds. Raises
-        Unavailable, before the first message where the database is away from the start."""
+    def listening(self) -> list[Heard]:
+        """The gateways that are told now."""
+        found = [Heard(f"gateway {one.name}", "gateway", one.version, one.since, one.at or one.since, {"sequence": one.sequence})
+                 for one in list(self._listeners)]  # fmt: skip
+        return sorted(
+            {one.name: one for one in sorted(found, key=lambda one: one.at)}.values(), key=lambda one: one.name
+        )
+
+    @contextmanager
+    def _listener(self, name: str, version: str):
+        one = _Listener(name, version)
+        self._listeners.add(one)
+        try:
+            yield one
+        finally:
+            self._listeners.discard(one)
+
+    async def messages(self, name: str = "", version: str = "") -> AsyncIterator[dict[str, Any]]:
+        """Endless: reset, keys, every route, synced; then changes as they come, and a ping every few seconds. `name`, `version`:
+        of the gateway that listens. Raises Unavailable, before the first message where the database is away from the start."""
         labels: dict[str, str] = {}  # space id -> label told to this gateway
         seen, quiet = 0, 0.0
-        with self._bell.hearing("routes") as rung:
+        with self._bell.hearing("routes") as rung, self._listener(name, version) as listener:
             look = await asyncio.to_thread(self._changes, seen, frozenset())
             yield {"reset": True}
             yield {"keys": self._keys}
@@ -72,6 +116,7 @@ class RouteFeed:
                 if not synced:
                     synced = True
                     yield {"synced": True}
+                listener.took(seen)
                 if not await rung(POLL_EVERY):
                     quiet += POLL_EVERY
                     if quiet >= PING_EVERY:
@@ -87,4 +132,12 @@ class RouteFeed:
             more = len(spaces) >= PAGE and spaces[-1].route_seq < last
             last = spaces[-1].route_seq if more else last
             gone = sorted(known - tx.spaces.ids()) if last > after and not more else []
-        return [(s.id, s.label, None if s.wish.deleted else route(s)) for s in spaces], gone, last
+            told = [(s.id, s.label, None if s.wish.deleted else route(s, _way(tx, s))) for s in spaces]
+        return told, gone, last
+
+
+def _way(tx, space: Space) -> tuple[Step, ...]:
+    """How far a Space is that is waited for."""
+    if space.route is not RouteState.WAIT:
+        return ()
+    return steps(space, tx.builds.of(space.id, PAST), tx.runs.of(space.id, PAST))

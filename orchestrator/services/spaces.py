@@ -2,12 +2,13 @@
 transaction with its audit row, and then a bell."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from orchestrator.domain.caller import Caller, require, require_admin
+from orchestrator.domain.embed import origins
 from orchestrator.domain.events import of_config, of_repo
-from orchestrator.domain.records import AuditRow, Build, Space
+from orchestrator.domain.records import AuditRow, Build, Run, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role, Visibility, Wish, check_name, sleep_seconds, subdomain
@@ -28,7 +29,7 @@ class NewSpace:
     name: str
     organization: str | None = None
     sdk: str | None = None
-    visibility: Visibility = Visibility.PUBLIC
+    visibility: Visibility | None = None  #: None: as its owner's usually are
     hardware: str | None = None
     sleep_after: float | None = None
     title: str = ""
@@ -94,6 +95,22 @@ class Spaces:
         with self._store.read() as tx:
             return tx.builds.of(space.id, limit)
 
+    def runs(self, space: Space, limit: int = 20) -> "list[Run]":
+        """What became of its instances, newest first."""
+        with self._store.read() as tx:
+            return tx.runs.of(space.id, limit)
+
+    def run(self, space: Space, run_id: int) -> "tuple[Run | None, Run, Run | None]":
+        """One of them between the one before and the next one of its instance: they share a log. Raises NotFound `RUN`."""
+        with self._store.read() as tx:
+            found = tx.runs.get(space.id, run_id)
+            same = tx.runs.same(found) if found else []
+        if found is None:
+            raise NotFound("RUN", "This Space has no such instance, or it was too long ago.")
+        before = [one for one in same if one.started_at < found.started_at]
+        after = [one for one in same if one.started_at > found.started_at]
+        return before[-1] if before else None, found, after[0] if after else None
+
     def current_build(self, space: Space) -> Build | None:
         """The newest build, whatever became of it."""
         return next(iter(self.builds(space, 1)), None)
@@ -133,7 +150,7 @@ class Spaces:
                 owner.id,
                 new.name,
                 subdomain(owner.name, new.name, tx.spaces.labels_taken),
-                new.visibility,
+                new.visibility or owner.visibility,
                 Wish("", hardware=default.name, sleep_after=sleep_after),
                 creator_id=caller.user.id if caller.user else "",
                 sdk=new.sdk,
@@ -155,7 +172,8 @@ class Spaces:
         return self.get(space.id) or space
 
     def create_for_push(self, caller: Caller, owner: str, name: str) -> Space:
-        """The Space that a first push makes: public, everything else from its README. An existing one is returned."""
+        """The Space that a first push makes, seen as its owner's usually are, all else from its README. One that is there is
+        returned."""
         try:
             return self.create(caller, NewSpace(name, organization=owner))
         except Conflict:
@@ -185,6 +203,8 @@ class Spaces:
         _may_run(space)
         if not factory:
             return self._change(caller, space, "space.restart", counter="restarts", paused=False)
+        if space.wish.frozen:
+            raise Conflict("FROZEN", f"Deploys of {space.full_name} are frozen, so nothing is built; thaw them first.")
         newest = self.current_build(space)
         # Build numbers only grow, so this build key was never used, also after a rollback.
         rebuilds = (newest.number if newest else 0) + 1
@@ -201,6 +221,30 @@ class Spaces:
         require(caller, space, Role.ADMIN)
         epoch = space.access_epoch + 1
         return self._change(caller, space, "space.visibility", visibility=visibility.value, access_epoch=epoch)
+
+    def set_embedding(self, caller: Caller, space: Space, sites: Iterable[str] | None) -> Space:
+        """Which sites may frame the app: those named, by their origins; None: any. Raises Forbidden, Invalid `EMBED_ORIGIN`."""
+        require(caller, space, Role.ADMIN)
+        wanted = None if sites is None else list(origins(sites))
+        return self._change(caller, space, "space.embedding", embed_origins=wanted)
+
+    def freeze(self, caller: Caller, space: Space) -> Space:
+        """Pushes to main are stored and wait from now on; what runs stays, and rollback works."""
+        require(caller, space, Role.ADMIN)
+        return self._change(caller, space, "space.freeze", frozen=True)
+
+    def thaw(self, caller: Caller, space: Space) -> Space:
+        """Main's newest commit is deployed if it came while deploys were frozen; what runs follows main again."""
+        require(caller, space, Role.ADMIN)
+        now = self._clock()
+        with self._store.write() as tx:
+            if tx.spaces.thaw(space.id, look_at=now):
+                told = {"revision": space.wish.held} if space.wish.held else {}
+                tx.audit.add(AuditRow(now, caller.name, "space.thaw", space.full_name, told))
+            thawed = tx.spaces.get(space.id)
+        self._bell.ring("spaces")
+        self._bell.ring("routes")
+        return thawed or space
 
     def rollback(self, caller: Caller, space: Space, which: str) -> Build:
         """Run an earlier good build again: by its number, its key, or the (short) commit it was made of; "" is the one
@@ -244,6 +288,7 @@ class Spaces:
             tx.audit.add(AuditRow(now, caller.name, action, space.full_name, shown))
             changed = tx.spaces.get(space.id)
             if values.get("deleted"):
+                tx.domains.forget(space.id)
                 tx.webhooks.note(of_repo(space, "repo", "delete", now))
             elif "visibility" in values and changed:
                 tx.webhooks.note(of_config(changed, now, private=changed.private))

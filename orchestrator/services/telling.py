@@ -68,8 +68,9 @@ class Telling:
     def _loop(self) -> None:
         while not self._stop.is_set():
             try:
-                self.match()
-                self._launch()
+                if self._any_work():
+                    self.match()
+                    self._launch()
                 self._prune()
             except PodiumError as error:
                 log.warning("webhooks: %s", error)
@@ -77,14 +78,15 @@ class Telling:
                 log.exception("webhooks")
             self._bell.wait("webhooks", LOOK_EVERY)
 
+    def _any_work(self) -> bool:
+        with self._store.read() as tx:
+            return tx.webhooks.any_work(self._clock())
+
     # ------------------------------------------------------------------------------------------- events to deliveries
 
     def match(self) -> int:
         """Make deliveries of all events that are there; returns how many."""
         made = 0
-        with self._store.read() as tx:
-            if not tx.webhooks.any_events():
-                return 0
         while not self._stop.is_set():
             with self._store.write() as tx:
                 events = tx.webhooks.take_events(_BATCH)
@@ -173,4 +175,6 @@ def _may_know(tx: Any, webhook: Webhook, event: Event) -> bool:
     if not event.private or webhook.owner_id == event.owner_id:
         return True
     owner = tx.accounts.owner(webhook.owner_id)
-    return bool(owner and owner.is_admin) or tx.accounts.role_in(event.owner_id, webhook.owner_id) >= Role.READ
+    if owner and owner.is_admin or tx.accounts.role_in(event.owner_id, webhook.owner_id) >= Role.READ:
+        return True
+    return tx.collaborators.role(event.repo_id, webhook.owner_id) >= Role.READ

@@ -85,7 +85,8 @@ class Tokens:
         with self._store.read() as tx:
             orgs = tx.accounts.orgs_of(user.id)
             mine = {one.name.lower(): one for one in (user, *(org for org, _ in orgs))}
-            caller = Caller(user, Role.ADMIN, {org.id: role for org, role in orgs})
+            roles = {org.id: role for org, role in orgs}
+            caller = Caller(user, Role.ADMIN, roles, repos=tx.collaborators.roles_of(user.id))
             for name, role in owners.items():
                 owner = mine.get(name.strip().lower())
                 if owner is None:

@@ -40,11 +40,7 @@ def key_file(path: Path, make) -> bytes:
     """The bytes of a key file, readable by us alone; made by `make()` if absent. Two processes at once agree on one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(make())
-            os.fsync(file.fileno())
+        temporary = _beside(path, make())
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -52,3 +48,18 @@ def key_file(path: Path, make) -> bytes:
         finally:
             os.unlink(temporary)
     return path.read_bytes()
+
+
+def replace_key(path: Path, content: bytes) -> None:
+    """Put another content into a key file, all at once."""
+    os.replace(_beside(path, content), path)
+
+
+def _beside(path: Path, content: bytes) -> Path:
+    """A file of ours alone, durable, beside the one that it is to become."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        os.fsync(file.fileno())
+    return temporary

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from orchestrator import failpoints
+from orchestrator.domain.progress import begun
 from orchestrator.domain.records import Build
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.streams import build_stream
@@ -138,10 +139,18 @@ class BuildWorkers:
                     self._logs.append(stream, *unsaid)
                     unsaid.clear()
 
+            queued = {"queued": max(0.0, started - build.created_at)}
+            phases = dict(queued)
+
+            def begin(name: str) -> None:
+                nonlocal phases
+                phases = begun(phases, started, self._clock(), name)
+                self._tell(build, phases, lease)
+
             try:
-                result = self._builds.run(self._order(build), say, lease.must_stop)
+                result = self._builds.run(self._order(build), say, lease.must_stop, begin)
                 failpoints.hit("after_image")
-                phases = {"queued": max(0.0, started - build.created_at), **result.phases}
+                phases = {**queued, **result.phases}
                 self._save(build, replace(result, phases=phases), lease)
             except Cancelled:
                 self._cancelled(build, lease, say)
@@ -158,6 +167,18 @@ class BuildWorkers:
                 self._logs.end(stream)
         self._bell.ring("builds")
         self._changed(build.space_id)
+
+    def _tell(self, build: Build, phases: Mapping[str, float], lease: Lease) -> None:
+        """Write down what the build is at. Whoever waits is told more now; the build itself needs none of it."""
+        if not lease.holds():
+            return
+        try:
+            with self._store.write() as tx:
+                if tx.builds.update(build.key, build.fence, phases=dict(phases)):
+                    tx.spaces.tell(build.space_id)
+        except Unavailable:
+            return
+        self._bell.ring("routes")
 
     def _cancelled(self, build: Build, lease: Lease, say) -> None:
         end = lease.end or End.SUPERSEDED

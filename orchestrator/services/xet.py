@@ -22,12 +22,14 @@ from orchestrator.errors import Invalid, NotFound, Unavailable
 from orchestrator.services.large_files import LargeFiles
 
 log = logging.getLogger(__name__)
-IDLE = 600.0  #: seconds without a request after which an epoch that led to no file ends
-KEPT = 24 * 3600.0  #: the same for one that did: whoever uploads a similar file sends only what changed
+IDLE = 420.0  #: seconds without a byte after which an epoch ends that holds a xorb of which no file was made
+KEPT = 24 * 3600.0  #: the same for one without: whoever uploads a similar file sends only what changed
 _NAME = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{8,64}")
 _EPOCH = re.compile(r"[0-9a-f]{16}")
-_USED, _CLOSED = "used", "closed"  #: names of marks in an epoch's folder
+_CLOSED = "closed"  #: a mark in the folder of an epoch to whose address nobody is sent any more
+_NAMED = 0o400  #: mode of a xorb of which a file was made
+_COMING = "coming-"  #: begins the name of a xorb that is on its way
 _GATHERED = 1024**2
 
 
@@ -60,7 +62,7 @@ class Xet:
     def arriving(self, repo_id: str, epoch: str, name: str) -> Iterator["Arriving"]:
         """A xorb is on its way. Raises NotFound `XET_EPOCH`, Invalid `XORB`."""
         target = self._xorb(self._epoch(repo_id, epoch), name)
-        coming = target.with_name(f"coming-{secrets.token_hex(8)}")
+        coming = target.with_name(f"{_COMING}{secrets.token_hex(8)}")
         try:
             with open(coming, "wb+") as file:
                 yield Arriving(file, coming, target)
@@ -73,15 +75,18 @@ class Xet:
         """Rebuild the files of a shard and have the repo own them. Raises NotFound `XET_EPOCH`, Invalid `SHARD`, `XORB`,
         `LFS_HASH`, TooLarge."""
         folder = self._epoch(repo_id, epoch)
+        named: set[str] = set()
         try:
             for file in files_of(shard):
                 self._rebuild(repo_id, folder, file)
+                named.update(term.xorb for term in file.terms)
         except Invalid:
             # What is here may be what is wrong, and the client would not send it again: it gets a new address next time.
-            if not (folder / _USED).exists():
-                (folder / _CLOSED).touch()
+            (folder / _CLOSED).touch()
             raise
-        (folder / _USED).touch()
+        for name in named:
+            with suppress(FileNotFoundError):  # of a file that the repo had already
+                self._xorb(folder, name).chmod(_NAMED)
 
     def _rebuild(self, repo_id: str, folder: Path, file: File) -> None:
         if file.sha256:
@@ -112,8 +117,7 @@ class Xet:
         now = self._clock()
         for repo in _children(self._root):
             for epoch in _children(repo):
-                used = (epoch / _USED).exists() and not (epoch / _CLOSED).exists()
-                if _time(epoch) < now - (KEPT if used else IDLE):
+                if _last_byte(epoch) < now - (KEPT if _is_whole(epoch) else IDLE):
                     gone = repo.with_name(f"gone-{secrets.token_hex(8)}")
                     with suppress(OSError):
                         epoch.rename(gone)
@@ -176,6 +180,20 @@ def _children(path: Path) -> list[Path]:
         return [child for child in path.iterdir() if child.is_dir() and not child.name.startswith("gone-")]
     except OSError:
         return []
+
+
+def _is_whole(epoch: Path) -> bool:
+    """Whether a file was made of every xorb here: then there is one, and clients know what they sent."""
+    try:
+        modes = {path.stat().st_mode & 0o777 for path in epoch.iterdir()}
+    except OSError:
+        return True
+    return modes == {_NAMED}
+
+
+def _last_byte(epoch: Path) -> float:
+    """When somebody asked here last, or a xorb that is on its way had its last byte."""
+    return max(map(_time, (epoch, *epoch.glob(f"{_COMING}*"))))
 
 
 def _time(path: Path) -> float:

@@ -83,6 +83,7 @@ class Builds:
             "fence": c.fence + 1,
             "attempts": c.attempts + 1,
             "fault": fault_out(None),
+            "phases": {},
         }
         try:
             with self._db.begin_nested():

@@ -1,6 +1,7 @@
-"""The tables of what the console alone shows: notices to everybody, what gateways counted of visits, links to private apps."""
+"""The tables of what the console alone shows: notices to everybody, what gateways counted of visits, links to private apps,
+domains of people's own, and what became of instances."""
 
-from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, Column, Float, Index, Integer, String, Table, Text, text
 
 from orchestrator.store.schema import ID, metadata, plain
 
@@ -48,4 +49,51 @@ share_links = Table(
     Column("uses", Integer, nullable=False, default=0),
     Index("ix_share_links_hash", "hash", unique=True),
     Index("ix_share_links_space", "space_id"),
+)
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("space_id", ID, primary_key=True),
+    Column("name", plain(253), primary_key=True),
+    Column("token", plain(64), nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("found", Text, nullable=False, default=""),
+    Column("actor", String(96), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("checked_at", Float),
+    Column("proven_at", Float),
+    Column("check_at", Float),
+    # Whoever has not proven that a name is theirs keeps nobody from it.
+    Index(
+        "uq_domains_active",
+        "name",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+    Index("ix_domains_check_at", "check_at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("instance_id", String(80), nullable=False),
+    Column("launch_key", plain(24), nullable=False),
+    Column("space_id", ID, nullable=False),
+    Column("build", Integer, nullable=False),
+    Column("revision", String(40), nullable=False),
+    Column("hardware", plain(40), nullable=False),
+    Column("asked_at", Float, nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("placed_at", Float),
+    Column("begun_at", Float),
+    Column("ready_at", Float),
+    Column("ended_at", Float),
+    Column("why", Text, nullable=False),
+    Column("fault", JSON),
+    Index("ix_runs_space_id", "space_id", "started_at"),
+    Index("uq_runs_instance_id", "instance_id", "started_at", unique=True),
 )

@@ -3,14 +3,15 @@
 import sqlalchemy as sa
 
 from orchestrator.domain.discussions import LIVE, Discussion, Happening, Status
-from orchestrator.store import schema as t
+from orchestrator.store import discussion_schema as t
+from orchestrator.store.schema import owners
 
 _D, _H = t.discussions.c, t.happenings.c
-_DISCUSSION = sa.select(t.discussions, t.owners.c.name.label("author")).outerjoin(
-    t.owners, t.owners.c.id == t.discussions.c.author_id
+_DISCUSSION = sa.select(t.discussions, owners.c.name.label("author")).outerjoin(
+    owners, owners.c.id == t.discussions.c.author_id
 )
-_HAPPENING = sa.select(t.happenings, t.owners.c.name.label("author")).outerjoin(
-    t.owners, t.owners.c.id == t.happenings.c.author_id
+_HAPPENING = sa.select(t.happenings, owners.c.name.label("author")).outerjoin(
+    owners, owners.c.id == t.happenings.c.author_id
 )
 
 
@@ -49,7 +50,7 @@ class Discussions:
             words = [status.value for status in LIVE]
             query = query.where(_D.status.in_(words) if live else _D.status.not_in(words))
         if author is not None:
-            query = query.where(t.owners.c.name_lower == author.lower())
+            query = query.where(owners.c.name_lower == author.lower())
         if search:
             query = query.where(_D.title.icontains(search, autoescape=True))
         count = self._db.execute(sa.select(sa.func.count()).select_from(query.subquery())).scalar() or 0

@@ -15,17 +15,24 @@ from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
 from orchestrator.store.builds import Builds
+from orchestrator.store.collaborators import Collaborators
 from orchestrator.store.collections import Collections
 from orchestrator.store.discussions import Discussions
+from orchestrator.store.domains import Domains
+from orchestrator.store.downloads import Downloads
+from orchestrator.store.figures import Figures
+from orchestrator.store.finding import Finding
 from orchestrator.store.hardware import Hardware
 from orchestrator.store.identities import Identities
 from orchestrator.store.interest import Interest
+from orchestrator.store.loads import Loads
 from orchestrator.store.notices import Notices
 from orchestrator.store.oauth import OAuth
 from orchestrator.store.objects import Objects
 from orchestrator.store.postgres import Postgres
 from orchestrator.store.pushes import Pushes
 from orchestrator.store.repos import Repos
+from orchestrator.store.runs import Runs
 from orchestrator.store.secrets import Secrets
 from orchestrator.store.shares import Shares
 from orchestrator.store.spaces import Spaces
@@ -35,7 +42,7 @@ from orchestrator.store.visits import Visits
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0014"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0019"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -47,8 +54,11 @@ class Tx:
         self.spaces = Spaces(connection)
         self.repos = Repos(connection)
         self.interest = Interest(connection)
+        self.finding = Finding(connection)
         self.collections = Collections(connection)
+        self.collaborators = Collaborators(connection)
         self.builds = Builds(connection)
+        self.runs = Runs(connection)
         self.pushes = Pushes(connection)
         self.objects = Objects(connection)
         self.secrets = Secrets(connection)
@@ -57,7 +67,11 @@ class Tx:
         self.usage = Usage(connection)
         self.notices = Notices(connection)
         self.shares = Shares(connection)
+        self.domains = Domains(connection)
         self.visits = Visits(connection)
+        self.downloads = Downloads(connection)
+        self.loads = Loads(connection)
+        self.figures = Figures(connection)
         self.oauth = OAuth(connection)
         self.identities = Identities(connection)
         self.discussions = Discussions(connection)

@@ -1,16 +1,17 @@
 """One page of a table of repos: who may see them, what they are called, in which order. For Spaces, models and datasets alike."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
 from orchestrator.domain.space import Visibility
 from orchestrator.store import schema as t
-from orchestrator.store.repo_schema import likes
+from orchestrator.store.finding import named
+from orchestrator.store.repo_schema import collaborators, likes
 
 TREND_SECONDS = 7 * 86400.0  #: how long a like counts for the trend
-_ORDERS = {"created_at": "created_at", "last_modified": "updated_at", "likes": "likes"}
+_ORDERS = {"created_at": "created_at", "last_modified": "updated_at", "likes": "likes", "downloads": "downloads"}
 
 
 def listed(
@@ -28,18 +29,16 @@ def listed(
     after: tuple[float, str] | None = None,
 ) -> Sequence[sa.RowMapping]:
     """A page of `select` (of `table` joined with owners), highest first by `sort` (created_at | last_modified | likes |
-    trending), then by id. `after` is the (value, id) of the last one seen. Private ones only for `visible_to` (a user's id):
-    their own and their organisations'; all with `all_visible`. `within`: ids of owners and of repos that a fine-grained
-    token is for; no other private ones then."""
+    downloads | trending), then by id. `after` is the (value, id) of the last one seen. Private ones only for `visible_to` (a
+    user's id): their own, their organisations', those they were let into; all with `all_visible`. `within`: ids of owners and of
+    repos that a fine-grained token is for; no other private ones then. `search`: a part of the full name."""
     query = select.where(table.c.deleted.is_(False))
     if not all_visible:
         query = query.where(_allowed(table, visible_to, within))
     if owner:
         query = query.where(t.owners.c.name_lower == owner.lower())
     if search:
-        pattern = "%" + search.lower().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-        full = t.owners.c.name_lower + "/" + table.c.name_lower
-        query = query.where(full.like(pattern, escape="\\"))
+        query = query.where(*named(connection, table, search))
     if sort != "trending":
         return _rows(connection, _ordered(query, table.c[_ORDERS[sort]], table.c.id, after), limit)
     # Few were liked lately: they first, and all others by id alone, for which there is an index.
@@ -53,16 +52,6 @@ def listed(
         others = others.where(table.c.id < after[1]) if after else others
         found += _rows(connection, others, limit - len(found))
     return found
-
-
-def matching(table: sa.Table, words: Iterable[str], keys: Iterable[str]) -> list[sa.ColumnElement[bool]]:
-    """Conditions: each of the words is in the name, or in what the card says under one of the keys."""
-    name = t.owners.c.name_lower + "/" + table.c.name_lower
-    said = [table.c.card[key].as_string() for key in keys]
-    return [
-        sa.or_(name.contains(word.lower(), autoescape=True), *(text.icontains(word, autoescape=True) for text in said))
-        for word in words
-    ]
 
 
 def _rows(connection: sa.Connection, query: sa.Select, limit: int) -> Sequence[sa.RowMapping]:
@@ -92,7 +81,8 @@ def _allowed(
     if not visible_to:
         return public
     mine = sa.select(t.members.c.org_id).where(t.members.c.user_id == visible_to)
-    seen = (table.c.owner_id == visible_to) | table.c.owner_id.in_(mine)
+    single = sa.select(collaborators.c.repo_id).where(collaborators.c.user_id == visible_to)
+    seen = (table.c.owner_id == visible_to) | table.c.owner_id.in_(mine) | table.c.id.in_(single)
     if within is not None:
         seen = seen & (table.c.owner_id.in_(within[0]) | table.c.id.in_(within[1]))
     return public | seen

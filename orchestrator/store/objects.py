@@ -41,6 +41,18 @@ class Objects:
         query = sa.select(sa.func.coalesce(sa.func.sum(t.objects.c.size), 0)).select_from(_joined())
         return int(self._db.execute(query.where(t.owned_objects.c.repo_id == repo_id)).scalar_one())
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of what each repo owns; what several own counts for each."""
+        query = sa.select(t.owned_objects.c.repo_id, sa.func.sum(t.objects.c.size)).select_from(_joined())
+        return {repo_id: int(size) for repo_id, size in self._db.execute(query.group_by(t.owned_objects.c.repo_id))}
+
+    def stored(self) -> tuple[int, int]:
+        """Bytes of all objects, and those among them that nobody owns any more."""
+        c = t.objects.c
+        owned = sa.exists().where(t.owned_objects.c.oid == c.oid, c.doomed_at.is_(None))
+        every = sa.select(sa.func.coalesce(sa.func.sum(c.size), 0))
+        return int(self._db.execute(every).scalar_one()), int(self._db.execute(every.where(~owned)).scalar_one())
+
     def repos(self, before: float | None = None) -> list[str]:
         """Repos that own something; `before`: something that was not used since then."""
         query = sa.select(t.owned_objects.c.repo_id).distinct()

@@ -2,7 +2,7 @@
 own. `repo_id` names a row of `spaces` or of `repos`, so it is no foreign key."""
 
 import sqlalchemy as sa
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text
 
 from orchestrator.store.schema import ID, metadata, plain
 
@@ -21,6 +21,8 @@ repos = Table(
     Column("gated", String(8), nullable=False, default=""),
     Column("discussions_disabled", Boolean, nullable=False, default=False),
     Column("likes", Integer, nullable=False, default=0),
+    Column("downloads", Integer, nullable=False, default=0, server_default="0"),
+    Column("downloads_all", BigInteger, nullable=False, default=0, server_default="0"),
     Column("deleted", Boolean, nullable=False, default=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
@@ -28,6 +30,7 @@ repos = Table(
     Index("ix_repos_kind_created_at", "kind", "created_at"),
     Index("ix_repos_kind_updated_at", "kind", "updated_at"),
     Index("ix_repos_kind_likes", "kind", "likes", "id"),
+    Index("ix_repos_kind_downloads", "kind", "downloads", "id"),
     Index("ix_repos_deleted", "id", sqlite_where=sa.text("deleted"), postgresql_where=sa.text("deleted")),
 )
 
@@ -63,6 +66,17 @@ access_requests = Table(
     Column("granted_by", String(96), nullable=False, default=""),
     Column("reason", Text, nullable=False, default=""),
     Index("uq_access_requests_repo_id_user_id", "repo_id", "user_id", unique=True),
+)
+
+#: Users who may read or write one repo beside its owner's people.
+collaborators = Table(
+    "collaborators",
+    metadata,
+    Column("repo_id", ID, primary_key=True),
+    Column("user_id", ID, ForeignKey("owners.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("role", Integer, nullable=False),
+    Column("invited_by", String(96), nullable=False),
+    Column("created_at", Float, nullable=False),
 )
 
 collections = Table(

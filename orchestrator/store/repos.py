@@ -9,7 +9,8 @@ from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Visibility
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.listing import listed, matching
+from orchestrator.store.finding import forget, matching, refresh
+from orchestrator.store.listing import listed
 from orchestrator.store.repo_schema import former_names, repos
 from orchestrator.store.upsert import upsert
 
@@ -20,8 +21,6 @@ _FIND = _SELECT.where(  # written once: each request asks it
     repos.c.name_lower == sa.bindparam("name"),
     repos.c.deleted.is_(False),
 )
-#: Keys of a card that are searched.
-_SAID = ("pretty_name", "tags", "license", "language", "library_name", "pipeline_tag", "base_model", "task_categories")
 
 
 class Repos:
@@ -35,6 +34,7 @@ class Repos:
             self._db.execute(sa.insert(repos).values(**values, name_lower=repo.name.lower()))
         except sa.exc.IntegrityError as error:
             raise Conflict("RepoExists", f"{repo.full_name} exists already") from error
+        refresh(self._db, repo.kind, repo.id)
 
     def get(self, repo_id: str) -> Repo | None:
         row = self._db.execute(_SELECT.where(repos.c.id == repo_id)).mappings().first()
@@ -50,7 +50,7 @@ class Repos:
         self, kind: RepoKind, *, gated: bool | None = None, words: Iterable[str] = (), **filters: object
     ) -> "list[Repo]":
         """A page of those of a kind; filters are those of `listing.listed`. `words`: each is in the name or in the card."""
-        query = _SELECT.where(repos.c.kind == kind.value, *matching(repos, words, _SAID))
+        query = _SELECT.where(repos.c.kind == kind.value, *matching(self._db, repos, kind, words))
         if gated is not None:
             query = query.where(repos.c.gated != "" if gated else repos.c.gated == "")
         return [_repo(row) for row in listed(self._db, query, repos, **filters)]
@@ -66,14 +66,25 @@ class Repos:
         if "name" in values:
             values["name_lower"] = str(values["name"]).lower()
         self._db.execute(sa.update(repos).where(repos.c.id == repo_id).values(**values))
+        if "name" in values:
+            self._refresh(repo_id)
 
     def follow(self, repo_id: str, before: str | None, **values: object) -> bool:
         """Take over what main is now, unless it is no longer what it was `before`: then False, nothing written."""
         query = sa.update(repos).where(repos.c.id == repo_id, repos.c.sha.is_not_distinct_from(before))
-        return bool(self._db.execute(query.values(**values)).rowcount)
+        followed = bool(self._db.execute(query.values(**values)).rowcount)
+        if followed:
+            self._refresh(repo_id)
+        return followed
+
+    def _refresh(self, repo_id: str) -> None:
+        kind = self._db.execute(sa.select(repos.c.kind).where(repos.c.id == repo_id)).scalar()
+        if kind:
+            refresh(self._db, RepoKind(kind), repo_id)
 
     def forget(self, repo_id: str) -> None:
         self._db.execute(sa.delete(repos).where(repos.c.id == repo_id))
+        forget(self._db, repo_id)
 
     # former names, of Spaces too
 

@@ -48,6 +48,7 @@ owners = Table(
     Column("is_admin", Boolean, nullable=False, default=False),
     Column("password_hash", String(200), nullable=False, default=""),
     Column("created_at", Float, nullable=False),
+    Column("private_by_default", Boolean, nullable=False, default=False, server_default=false()),
 )
 
 members = Table(
@@ -122,6 +123,8 @@ spaces = Table(
     Column("replicas", Integer, nullable=False, default=1, server_default="1"),
     Column("hardware_until", Float),
     Column("taken_down", Text, nullable=False, default="", server_default=""),
+    Column("frozen", Boolean, nullable=False, default=False, server_default=false()),
+    Column("held", String(40)),
     Column("hardware_asked", String(40), nullable=False, default="", server_default=""),
     # the sighting
     Column("stage", String(24), nullable=False),
@@ -139,8 +142,13 @@ spaces = Table(
     Column("failures", JSON),
     Column("running_hardware", String(40), nullable=False, default="", server_default=""),
     Column("queued_at", Float, index=True),
+    # where else it is served, and framed
+    Column("hosts", JSON, nullable=False, default=list, server_default="[]"),
+    Column("embed_origins", JSON),
     # what people think of it
     Column("likes", Integer, nullable=False, default=0, server_default="0"),
+    Column("downloads", Integer, nullable=False, default=0, server_default="0"),
+    Column("downloads_all", BigInteger, nullable=False, default=0, server_default="0"),
     Column("discussions_disabled", Boolean, nullable=False, default=False, server_default=false()),
     # the reconciler's
     Column("look_at", Float, index=True),
@@ -150,6 +158,7 @@ spaces = Table(
     Index("uq_spaces_owner_id_name_lower", "owner_id", "name_lower", unique=True),
     Index("ix_spaces_created_at", "created_at"),
     Index("ix_spaces_likes", "likes", "id"),
+    Index("ix_spaces_downloads", "downloads", "id"),
 )
 
 counters = Table(
@@ -309,35 +318,4 @@ audit = Table(
     Column("detail", JSON, nullable=False),
     Column("address", String(64), nullable=False, default="", server_default=""),
     Index("ix_audit_actor", "actor"),
-)
-
-discussions = Table(
-    "discussions",
-    metadata,
-    Column("repo_id", ID, primary_key=True),
-    Column("num", Integer, primary_key=True, autoincrement=False),
-    Column("id", ID, nullable=False, unique=True),
-    Column("title", String(200), nullable=False),
-    Column("status", String(8), nullable=False),
-    Column("is_pull_request", Boolean, nullable=False),
-    Column("author_id", ID, nullable=False, index=True),
-    Column("created_at", Float, nullable=False),
-    Column("updated_at", Float, nullable=False),
-    Column("base", String(255), nullable=False, default=""),
-    Column("base_oid", String(40), nullable=False, default=""),
-    Column("merge_commit", String(40), nullable=False, default=""),
-    Column("comments", Integer, nullable=False, default=0),
-)
-
-happenings = Table(
-    "happenings",
-    metadata,
-    Column("id", ID, primary_key=True),
-    Column("repo_id", ID, nullable=False),
-    Column("num", Integer, nullable=False),
-    Column("type", String(16), nullable=False),
-    Column("author_id", ID, nullable=False),
-    Column("created_at", Float, nullable=False),
-    Column("data", JSON, nullable=False),
-    Index("ix_happenings_repo_id_num", "repo_id", "num"),
 )

@@ -9,16 +9,18 @@ import sqlalchemy as sa
 
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Space
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.listing import listed, matching
+from orchestrator.store.finding import forget, matching, refresh, using
+from orchestrator.store.listing import listed
 from orchestrator.store.values import failures_in, failures_out, image_in, image_out
 
 _WISH = (
     "revision", "rebuilds", "paused", "deleted", "hardware", "sleep_after", "env_version", "restarts", "goes_first",
-    "hardware_until", "taken_down", "replicas",
+    "hardware_until", "taken_down", "replicas", "frozen", "held",
 )  # fmt: skip
 _SIGHTING = (
     "stage", "reason", "stage_since", "deadline", "route", "address", "instance", "running_revision", "running_hardware",
@@ -33,8 +35,6 @@ _FIND = _SELECT.where(
     t.spaces.c.deleted.is_(False),
 )
 _BY_LABEL = _SELECT.where(t.spaces.c.label == sa.bindparam("label"))
-#: Keys of a card that are searched.
-_SAID = ("title", "short_description", "tags", "models", "datasets")
 
 
 class Spaces:
@@ -54,6 +54,7 @@ class Spaces:
         except sa.exc.IntegrityError as error:
             raise Conflict("RepoExists", f"{space.full_name} exists already") from error
         self._changed[space.id] = None
+        refresh(self._db, RepoKind.SPACE, space.id)
 
     def get(self, space_id: str) -> Space | None:
         return self._one(_GET, id=space_id)
@@ -77,13 +78,18 @@ class Spaces:
         hardware: str = "",
         running: bool = False,
         stages: Iterable[str] = (),
+        uses: tuple[RepoKind, str] | None = None,
         **filters: object,
     ) -> "list[Space]":
         """A page of Spaces; filters are those of `listing.listed`. `words`: each is in the name or in the card.
-        `running`: those that serve now; `stages`: those in one of them."""
+        `running`: those that serve now; `stages`: those in one of them; `uses`: those whose card names
+        this model or dataset."""
         c = t.spaces.c
         query = _SELECT if sdk is None else _SELECT.where(c.sdk == sdk)
-        query = query.where(*matching(t.spaces, words, _SAID))
+        # A tag is in the text, too, where it is found sooner.
+        query = query.where(*matching(self._db, t.spaces, RepoKind.SPACE, [*words, *([tag] if tag else [])]))
+        if uses:
+            query = query.where(using(self._db, t.spaces, *uses))
         if tag:
             query = query.where(c.card["tags"].as_string().icontains(f'"{tag}"', autoescape=True))
         if hardware:
@@ -123,12 +129,38 @@ class Spaces:
         if "name" in values:
             values["name_lower"] = str(values["name"]).lower()
         self._db.execute(sa.update(t.spaces).where(t.spaces.c.id == space_id).values(**values))
+        if "name" in values:
+            refresh(self._db, RepoKind.SPACE, space_id)
 
-    def follow(self, space_id: str, before: str | None, *, look_at: float, **values: object) -> bool:
-        """Change the wish to what main is now, unless it is no longer what it was `before`: then False, nothing written."""
+    def tell(self, space_id: str) -> None:
+        """Have the gateways hear of it again: something that they show beside the row has changed."""
+        self._changed[space_id] = None
+
+    def follow(self, space_id: str, before: str | None, frozen: bool, *, look_at: float, **values: object) -> bool:
+        """Change the wish to what main is now, unless it is no longer what it was `before`, or no longer as `frozen`: then
+        False, nothing written."""
         c = t.spaces.c
-        query = sa.update(t.spaces).where(c.id == space_id, c.sha.is_not_distinct_from(before))
-        return bool(self._db.execute(query.values(look_at=look_at, **values)).rowcount)
+        query = sa.update(t.spaces).where(c.id == space_id, c.sha.is_not_distinct_from(before), c.frozen.is_(frozen))
+        followed = bool(self._db.execute(query.values(look_at=look_at, **values)).rowcount)
+        if followed:
+            refresh(self._db, RepoKind.SPACE, space_id)
+        return followed
+
+    def thaw(self, space_id: str, *, look_at: float) -> bool:
+        """Let the wish follow main again, at once to the commit that waits; False when it was not frozen. With what waited comes
+        a new environment: the card, which says some of it, may have changed too."""
+        c = t.spaces.c
+        wish = {
+            "revision": sa.func.coalesce(c.held, c.revision),
+            "env_version": c.env_version + sa.case((c.held.is_not(None), 1), else_=0),
+            "held": None,
+            "frozen": False,
+        }
+        query = sa.update(t.spaces).where(c.id == space_id, c.frozen.is_(True))
+        thawed = bool(self._db.execute(query.values(look_at=look_at, last_activity=look_at, **wish)).rowcount)
+        if thawed:
+            refresh(self._db, RepoKind.SPACE, space_id)
+        return thawed
 
     def bump(self, space_id: str, counter: str, *, look_at: float, **values: object) -> None:
         """Add one to a counter of the wish (restarts, rebuilds, env_version)."""
@@ -215,6 +247,7 @@ class Spaces:
 
     def forget(self, space_id: str) -> None:
         self._db.execute(sa.delete(t.spaces).where(t.spaces.c.id == space_id))
+        forget(self._db, space_id)
         self._changed.pop(space_id, None)
         self._forgotten = True
 
@@ -258,8 +291,9 @@ def _space(row: sa.RowMapping) -> Space:
     }
     # The release before writes `address` alone: then the others are of another moment.
     addresses = tuple(row["addresses"] or ())
+    framed = plain.pop("embed_origins")
     return Space(
-        **plain,
+        **plain | {"hosts": tuple(row["hosts"]), "embed_origins": None if framed is None else tuple(framed)},
         addresses=addresses if addresses[:1] == (row["address"],) else (),
         visibility=Visibility(row["visibility"]),
         stage=Stage(row["stage"]),

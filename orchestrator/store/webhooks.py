@@ -8,6 +8,11 @@ from orchestrator.domain.events import Delivery, Event, Watched, Webhook
 from orchestrator.store import event_schema as t
 
 _E, _W, _D = t.events.c, t.webhooks.c, t.deliveries.c
+#: Asked all the time, so put together once.
+_WORK = sa.select(
+    sa.exists(sa.select(_E.id))
+    | sa.exists().where(_D.state == "waiting", _D.due_at <= sa.bindparam("now", type_=sa.Float))
+)
 
 
 class Webhooks:
@@ -22,8 +27,9 @@ class Webhooks:
         del values["id"]
         self._db.execute(sa.insert(t.events).values(**values))
 
-    def any_events(self) -> bool:
-        return self._db.execute(sa.select(_E.id).limit(1)).first() is not None
+    def any_work(self, now: float) -> bool:
+        """Whether something happened that nobody was told of yet, or a delivery may be due."""
+        return bool(self._db.execute(_WORK, {"now": now}).scalar())
 
     def take_events(self, limit: int) -> list[Event]:
         """The oldest, which are gone when this transaction ends; no other takes them too."""

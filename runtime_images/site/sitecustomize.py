@@ -1,9 +1,16 @@
-"""Runs at the start of every Python in an app that was given HF_ENDPOINT: lets gradio find Spaces of this hub.
+"""Runs at the start of every Python in an app: lets gradio find Spaces of this hub, if the app was given HF_ENDPOINT, and keeps
+gradio from opening a door.
 
 gradio writes the Hub's address into `gr.load("spaces/…")` and into what a loaded Space's files are fetched by, where every other
 client reads HF_ENDPOINT. While one of these modules is imported, its name `httpx` is replaced by one that sends requests for
-the Hub to HF_ENDPOINT, and counts hosts beside our own, on our own port, as hosts of Spaces. Nothing else is touched, nothing is
-imported that the app does not import, and whatever goes wrong here leaves gradio as it is. One file, standard library only."""
+the Hub to HF_ENDPOINT, and counts hosts beside our own, on our own port, as hosts of Spaces.
+
+In a Space, gradio also starts the Hub's hot reloading: with the package `spaces` a server on port 7887 that runs whatever code it
+is sent by whoever reaches it, without that package a traceback in the log. There is no hot reloading here, so the part of gradio
+that starts servers is told that it is in no Space.
+
+Nothing else is touched, nothing is imported that the app does not import, and whatever goes wrong here leaves gradio as it is.
+One file, standard library only."""
 
 import importlib.machinery
 import importlib.util
@@ -12,6 +19,7 @@ import sys
 
 HUB = "https://huggingface.co"
 MODULES = ("gradio.external", "gradio.external_utils", "gradio.blocks", "gradio.routes", "gradio_client.utils")
+SERVER = "gradio.http_server"
 
 
 class Httpx:
@@ -57,8 +65,11 @@ def _url_class(base: type, domain: str, port: "int | None") -> type:
 class _Finder:
     """Finds the modules like everybody else, and has them changed once they are loaded."""
 
+    def __init__(self, names: "tuple[str, ...]") -> None:
+        self._names = names
+
     def find_spec(self, name: str, path: object = None, target: object = None) -> object:
-        if name not in MODULES:
+        if name not in self._names:
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
@@ -78,7 +89,10 @@ class _Loader:
 
     def exec_module(self, module: object) -> None:
         self._loader.exec_module(module)
-        if hasattr(module, "httpx"):
+        if module.__name__ == SERVER:
+            if hasattr(module, "get_space"):
+                module.get_space = lambda: None
+        elif hasattr(module, "httpx"):
             module.httpx = Httpx(module.httpx, os.environ["HF_ENDPOINT"], os.environ.get("SPACE_HOST", ""))
 
 
@@ -91,8 +105,7 @@ def _others() -> None:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
 
 
-if os.environ.get("HF_ENDPOINT", HUB).rstrip("/") != HUB:
-    sys.meta_path.insert(0, _Finder())
+sys.meta_path.insert(0, _Finder((SERVER, *(MODULES if os.environ.get("HF_ENDPOINT", HUB).rstrip("/") != HUB else ()))))
 try:
     _others()
 except Exception as error:

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [push wake control images files cluster gateway] [--json FILE]`: measures, compares with limits.
+"""`python -m tests.bench [push wake control images files memory cluster gateway] [--json FILE]`: measures, compares with limits.
 The exit code is 0 whatever the figures say: machines differ, and a bench that fails teaches people not to run it."""
 
 import argparse
@@ -10,12 +10,12 @@ import threading
 import time
 from pathlib import Path
 
-from tests.bench import cluster, control, files, images, push, rig, wake
+from tests.bench import cluster, control, files, images, memory, push, rig, wake
 from tests.bench.figures import Figure, table
 
 PARTS = {
     "push": push.run, "wake": wake.run, "control": control.run, "images": images.run, "files": files.run,
-    "cluster": cluster.run,
+    "memory": memory.run, "cluster": cluster.run,
 }  # fmt: skip
 GATEWAY_LIMIT = 180  #: seconds for the gateway's own bench
 

@@ -239,7 +239,7 @@ def fast(podium: Podium, where: str, floor, limits: tuple[float, float]) -> list
                 f"{beside}; limit: both + {limits[0]:g} s",
             )
         )
-        figures.append(Figure(f"image work of that push, {where}", median(work), 0.7, "s", "looking, layer and push"))
+        figures.append(Figure(f"image work of that push, {where}", median(work), 0.7, "s", "reading, files and push"))
     return figures
 
 
@@ -256,7 +256,7 @@ def wake(space: Space, version: str) -> None:
 
 def image_work(space: Space) -> float:
     last = space.api("GET", "/builds").json()[0]
-    return sum(last["phases"].get(name, 0.0) for name in ("look", "layer", "push"))
+    return sum(last["phases"].get(name, 0.0) for name in ("clone", "files", "push"))
 
 
 @contextmanager

@@ -96,13 +96,13 @@ def run(_: object, folder: Path) -> list[Figure]:
         hand = rig.seconds(lambda: world.by_hand())
         results = [world.build(str(number)) for number in range(2, 2 + ROUNDS)]
         shared = world.build("1", space="two")
-        work = [sum(one.phases.get(name, 0.0) for name in ("look", "layer", "push")) for one in results]
+        work = [sum(one.phases.get(name, 0.0) for name in ("clone", "files", "push")) for one in results]
         total = [one.phases["total"] for one in results]
-        assert "installing the packages" not in shared.phases, "a second Space with the same packages built them again"
+        assert "install" not in shared.phases, "a second Space with the same packages built them again"
     finally:
         world.close()
     phases = json.dumps(results[-1].phases)
-    fast = f"looking, layer and push {median(work):.2f} s of {median(total):.2f} s that the build took; {phases}"
+    fast = f"reading, files and push {median(work):.2f} s of {median(total):.2f} s that the build took; {phases}"
     slow = f"{WANTED}: {ours:.1f} s with the app on it; by hand with `docker buildx build --push` {hand:.1f} s, limit 1.3 x that"
     slow += f"; phases {json.dumps(made.phases)}"
     return [

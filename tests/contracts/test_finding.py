@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.stage import Stage
 from tests.contracts.test_store import add, owner, space, store  # noqa: F401
 
@@ -55,3 +56,21 @@ def test_filters(found):
     assert found(running=True) == ["odd", "singer"]
     assert found(hardware="gpu") == ["odd"]
     assert found(hardware="gpu", words=["zebra"]) == []
+
+
+def test_odd_words_are_only_words(found):
+    for word in ('"', "'", "\\", "*", "zeb OR", "NEAR(", "a" * 300, "🦓", '"zebra" OR "x"'):
+        assert found(words=[word]) == [], word
+    assert found(words=["zoo", ""]) == ["odd", "zebra"]
+
+
+def test_a_new_card_and_a_new_name_are_found_at_once_and_the_old_ones_not(found, store):  # noqa: F811
+    one = f"{1:024x}"
+    with store.write() as tx:
+        assert tx.spaces.follow(one, None, look_at=0.0, sha="a" * 40, card={"title": "Lion", "models": ["Acme/Big"]})
+        tx.spaces.update(one, look_at=0.0, name="pride")
+    assert found(words=["lion"]) == found(words=["ada/pride"]) == ["pride"] and found(words=["zebra"]) == []
+    assert found(uses=(RepoKind.MODEL, "acme/BIG")) == ["pride"] and found(uses=(RepoKind.DATASET, "acme/big")) == []
+    with store.write() as tx:
+        tx.spaces.forget(one)
+    assert found(words=["lion"]) == found(uses=(RepoKind.MODEL, "acme/big")) == []

@@ -138,9 +138,9 @@ def test_packages_are_installed_shared_and_found_again(world):
     assert (first.image.sdk_version, first.image.port) == ("1.67.0", 8501)
 
     pushed = world.run(world.order({**files, "app.py": "import streamlit as st\n"}, previous=first.previous))
-    assert not {"resolve", "installing the packages"} & set(pushed.phases)
+    assert not {"resolve", "install"} & set(pushed.phases)
     other = world.run(world.order({**files, "page.py": ""}, space="space2"))
-    assert "installing the packages" not in other.phases and other.previous == first.previous
+    assert "install" not in other.phases and other.previous == first.previous
 
     broken = world.run(world.order({**files, "requirements.txt": "six\ntorhc\n"}))
     assert (broken.fault.code, broken.fault.where) == ("REQ_NOT_FOUND", "requirements.txt:2")

@@ -100,6 +100,32 @@ def test_parts_of_one_object(ada, monkeypatch) -> None:
     assert done.status_code == 200 and "actions" not in ask(ada, oid, len(data))
 
 
+def test_who_speaks_xet_is_sent_there(ada) -> None:
+    """Clients between 0.36 and 1.19, git-xet and the JavaScript one ask in this way; those without Xet do not offer it."""
+    data, oid = fresh()
+    body = {
+        "operation": "upload",
+        "transfers": ["basic", "multipart", "xet"],
+        "objects": [{"oid": oid, "size": len(data)}],
+    }
+    told = ada.post(BATCH, json=body).json()
+    action = told["objects"][0]["actions"]["upload"]
+    assert told["transfer"] == "xet" and action["header"]["X-Xet-Session-Id"]
+    cas = Cas(ada)
+    assert (
+        path_of(action["header"]["X-Xet-Cas-Url"]) == cas.root and int(action["header"]["X-Xet-Token-Expiration"]) > 0
+    )
+    assert ada.get(path_of(action["href"])).json()["casUrl"] == action["header"]["X-Xet-Cas-Url"]
+    cas.headers = {"authorization": f"Bearer {action['header']['X-Xet-Access-Token']}"}
+    assert cas.xorb(packed(data, 1), "8" * 64).status_code == 200
+    assert cas.shard(shard(([(swapped("8" * 64), len(data), 0, 1)], swapped(oid)))).json() == {"result": 1}
+    assert "actions" not in ada.post(BATCH, json=body).json()["objects"][0]
+    verify = path_of(told["objects"][0]["actions"]["verify"]["href"])
+    assert ada.post(verify, json={"oid": oid, "size": len(data)}).status_code == 200
+    down = ada.post(BATCH, json=body | {"operation": "download"}).json()
+    assert down["transfer"] == "basic" and "download" in down["objects"][0]["actions"]
+
+
 def test_bad_uploads_leave_nothing(ada, console) -> None:
     data, oid = fresh()
     href = path_of(ask(ada, oid, len(data))["actions"]["upload"]["href"])

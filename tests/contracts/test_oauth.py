@@ -14,7 +14,7 @@ import pytest
 from orchestrator.api.app import create_app
 from orchestrator.domain.space import MAIN, Role, Visibility
 from orchestrator.ports import Change
-from orchestrator.services.oauth import COMMAND_LINE
+from orchestrator.services.oauth import COMMAND_LINE, KEYS_KEPT, OAuth
 from orchestrator.services.spaces import NewSpace
 from tests.console import Console
 from tests.support import bearer
@@ -434,6 +434,41 @@ def test_a_refresh_token_works_once(console, http, app, ada):
     assert renew(given["refresh_token"]).status_code == 400
     assert me(third["access_token"]) == 401, "somebody has an old one: all of this consent ends"
     assert renew(third["refresh_token"]).status_code == 400
+
+
+@pytest.mark.parametrize("which", ["access_token", "refresh_token"])
+def test_a_client_may_give_its_tokens_back(console, http, app, ada, which):
+    given, other = app.token(http, ada), App(console, f"other-{which[:3]}")
+
+    def revoke(token, auth=(app.id, app.secret), **more):
+        return http.post("/oauth/revoke", data={"token": token, **more}, auth=auth)
+
+    alive = lambda: http.get("/oauth/userinfo", headers=bearer(given["access_token"])).status_code == 200  # noqa: E731
+    assert revoke(given[which], (other.id, other.secret)).json()["error"] == "invalid_grant" and alive()
+    assert revoke(given[which], (app.id, "wrong")).status_code == 401 and alive()
+    assert revoke(given[which], token_type_hint="cookie").json()["error"] == "unsupported_token_type" and alive()
+    assert revoke(console.token).status_code == 400 and http.get("/api/whoami-v2", headers=bearer(console.token))
+    assert http.post("/oauth/revoke", data={}, auth=(app.id, app.secret)).json()["error"] == "invalid_request"
+    done = revoke(given[which], token_type_hint="access_token")
+    assert (done.status_code, done.json()) == (200, {}) and not alive()
+    refresh = {"grant_type": "refresh_token", "refresh_token": given["refresh_token"]}
+    assert http.post("/oauth/token", data=refresh, auth=(app.id, app.secret)).status_code == 400
+    assert revoke(given[which]).status_code == 200 and revoke("hf_oauth_none").status_code == 200
+    told = http.get("/.well-known/openid-configuration").json()
+    assert urlsplit(told["revocation_endpoint"]).path == "/oauth/revoke"
+
+
+def test_a_new_signing_key_leaves_the_old_one_known(console, http, app, ada):
+    path = console.parts.oauth._key_path
+    keys = lambda: [one["kid"] for one in http.get("/oauth/jwks").json()["keys"]]  # noqa: E731
+    kid = lambda given: jwt.get_unverified_header(given["id_token"])["kid"]  # noqa: E731
+    before, seen = app.token(http, ada), keys()
+    for _ in range(3):
+        OAuth.new_key(path)
+        after = app.token(http, ada)
+        assert kid(after) == keys()[0] not in seen and keys()[1:] == seen[: KEYS_KEPT - 1]
+        seen = keys()
+    assert kid(before) not in seen and path.stat().st_mode & 0o777 == 0o600
 
 
 def test_tokens_of_spaces_are_listed_and_revoked(console, http, app, ada):

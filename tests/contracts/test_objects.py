@@ -1,6 +1,7 @@
 """The Objects port on a disk and on a real S3 server, and what large files do on top of each: possession, sharing, collecting."""
 
 import hashlib
+import io
 import os
 import random
 import threading
@@ -13,11 +14,12 @@ from orchestrator.errors import Invalid, NotFound, TooLarge, Unavailable
 from orchestrator.objects import incoming, open_objects
 from orchestrator.ports import Change
 from orchestrator.repos.git import GitRepos
-from orchestrator.services.large_care import LET_GO, UNNAMED, LargeCare
+from orchestrator.services.large_care import EVERY, LET_GO, UNNAMED, LargeCare
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
 from tests.support import free_port
+from tests.unit.test_large import packed, shard, swapped
 
 A, B = "a" * 24, "b" * 24
 DATA = random.Random(7).randbytes(300_000)  # the same in every process: names of tests are made of it
@@ -268,3 +270,82 @@ class TestCollecting:
         world.rounds()
         (place,) = world.places()
         assert place != old and world.objects.size(old) is None and b"".join(world.large.read(B, OID)) == DATA
+
+
+class TestNothingIsLeftOfUploadsThatEndedMidway:
+    """After ten minutes, with the rounds that the collector makes in that time."""
+
+    @pytest.fixture
+    def later(self, world, tmp_path):
+        def pass_by(seconds):
+            for _ in range(round(seconds / EVERY)):  # the clock of a file system cannot be set: its files grow older
+                for path in [
+                    *tmp_path.glob("objects/incoming/*"),
+                    *tmp_path.glob("xet/*/*"),
+                    *tmp_path.glob("xet/*/*/*"),
+                ]:
+                    os.utime(path, (path.stat().st_atime, path.stat().st_mtime - EVERY))
+                world.care.collect()
+
+        return pass_by
+
+    def test_of_parts_and_of_one_piece(self, world, later, tmp_path) -> None:
+        part, piece, living = world.large.receive("a-part"), world.large.receive(), world.large.receive()
+        for one in (part, piece, living):
+            one.write_at(0, b"half of it")
+        part.close()  # between two parts
+        os.close(piece._handle)  # its process died
+        later(240)
+        assert len(files_below(tmp_path / "objects" / "incoming")) == 3
+        later(360)
+        assert files_below(tmp_path / "objects" / "incoming") == [living.path]
+        living.close()
+        assert files_below(tmp_path / "objects" / "incoming") == []
+
+    def test_of_xorbs_that_no_shard_names(self, world, later, tmp_path) -> None:
+        epoch = world.xet.epoch(A)
+        xorb(world, epoch, "1" * 64)
+        later(240)
+        assert world.xet.epoch(A) == epoch and world.xet.has(A, epoch, "1" * 64)
+        later(600)
+        assert files_below(tmp_path / "xet") == [] and world.xet.epoch(A) != epoch
+
+    def test_of_xorbs_beside_those_of_a_file(self, world, later, tmp_path) -> None:
+        epoch = world.xet.epoch(A)
+        data = xorb(world, epoch, "1" * 64)
+        name = hashlib.sha256(data).hexdigest()
+        told = shard(([(swapped("1" * 64), len(data), 0, 1)], swapped(name)))
+        world.xet.take_shard(A, epoch, io.BytesIO(told))
+        later(3600)
+        assert world.xet.has(A, epoch, "1" * 64), "a similar file is sent by its differences"
+        xorb(world, epoch, "2" * 64)
+        later(600)
+        assert files_below(tmp_path / "xet") == []
+        assert b"".join(world.large.read(A, name)) == data
+
+    def test_a_xorb_that_comes_slowly_keeps_its_place(self, world, later, tmp_path) -> None:
+        epoch = world.xet.epoch(A)
+        with world.xet.arriving(A, epoch, "1" * 64) as coming:
+            for _ in range(6):
+                later(240)
+                coming.write(b"a few bytes more")
+                coming._file.flush()
+        assert world.xet.epoch(A) == epoch
+
+    def test_a_wrong_shard_gives_the_next_upload_another_address(self, world, tmp_path) -> None:
+        epoch = world.xet.epoch(A)
+        data = xorb(world, epoch, "1" * 64)
+        good = shard(([(swapped("1" * 64), len(data), 0, 1)], swapped(hashlib.sha256(data).hexdigest())))
+        world.xet.take_shard(A, epoch, io.BytesIO(good))
+        lost = shard(([(swapped("3" * 64), 10, 0, 1)], swapped("4" * 64)))
+        with pytest.raises(Invalid, match="upload the file again"):
+            world.xet.take_shard(A, epoch, io.BytesIO(lost))
+        assert world.xet.epoch(A) != epoch
+
+
+def xorb(world, epoch, name) -> bytes:
+    data = os.urandom(1000)
+    with world.xet.arriving(A, epoch, name) as coming:
+        coming.write(packed(data, 0))
+        coming.done()
+    return data

@@ -33,6 +33,10 @@ def test_app(podium, space, folder):
     if promise.runs:
         checks.use(promise, space)
         assert not reason, f"it runs, and yet the author is told {reason!r}"
+        log = "\n".join(space.logs("run"))
+        assert "hot-reloading" not in log and "7887" not in log, (
+            f"gradio tried to open its door for new code:\n{log[-3000:]}"
+        )
     else:
         checks.ask(promise, space)
         assert not space.pids(), "it failed, and something of it still runs"

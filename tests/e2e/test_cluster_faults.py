@@ -2,9 +2,11 @@
 pushes without pause, and a gateway dies in the middle of each fault. What must hold is judged by `tests.team.Storm`: every
 question is answered, no version comes back, every push that git called done is built or superseded, and after healing what main
 says is what runs. Outages last seconds here, not minutes: beyond the time limits and the longest back-off nothing new happens.
+Who wants to see it sets PODIUM_TEST_OUTAGE to the seconds that the long ones shall last.
 
 helm/podium/README.md tells of the faults and what was measured."""
 
+import os
 import secrets
 import subprocess
 import time
@@ -19,9 +21,10 @@ from tests import crowd, kube, machine
 from tests.support import eventually
 from tests.team import Storm, Team
 
+OUTAGE = float(os.environ.get("PODIUM_TEST_OUTAGE", "0"))
 pytestmark = [
     pytest.mark.skipif(bool(machine.trouble()), reason=machine.trouble() or "-"),
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(900 + 2 * OUTAGE),
 ]
 PAGE = {"README.md": "---\nsdk: static\n---\n", "index.html": "<p>page", "version": "1"}
 
@@ -128,7 +131,7 @@ def test_postgresql_accepts_and_never_answers(storm, team):
         team.postgres.freeze()
         try:
             people.gateway_dies()
-            people.lasts(16)  # longer than one transaction may take
+            people.lasts(max(16, OUTAGE))  # longer than one transaction may take
         finally:
             team.postgres.thaw()
 
@@ -140,11 +143,11 @@ def test_redis_is_restarted_empty_is_away_and_never_answers(storm, team):
     with storm() as people:
         team.redis.stop()
         people.gateway_dies()
-        people.lasts(6)
+        people.lasts(max(6, OUTAGE))
         team.redis.start()  # keeps nothing on disk
         people.lasts(2)
         team.redis.freeze()
-        people.lasts(12)  # longer than one command may take
+        people.lasts(max(12, OUTAGE))  # longer than one command may take
         team.redis.thaw()
 
 
@@ -156,7 +159,7 @@ def test_the_way_to_the_api_server_breaks_in_three_ways(storm, team, shim):
         try:
             for how, seconds in (("refuse", 4), ("garbage", 4), ("hang", 16)):  # longer than an answer may take
                 shim.set(how)
-                people.lasts(seconds)
+                people.lasts(seconds if how == "garbage" else max(seconds, OUTAGE))
                 shim.set("open")
                 people.gateway_dies()
         finally:

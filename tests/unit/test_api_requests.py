@@ -8,10 +8,10 @@ from starlette.requests import Request
 
 from orchestrator.api.commits import branch_of, content_of
 from orchestrator.api.envelope import JSON_LIMIT, TEXT_LIMIT, limit_of, routable
-from orchestrator.api.files import _headers, _slice
+from orchestrator.api.files import _headers
 from orchestrator.api.params import cursor_of, read_cursor
 from orchestrator.api.problems import header_text
-from orchestrator.api.ranges import span
+from orchestrator.api.ranges import bytes_between, span
 from orchestrator.api.readme import first_files, readme
 from orchestrator.api.sse import kept_alive
 from orchestrator.domain.repo import RepoKind
@@ -96,7 +96,7 @@ def test_ranges(headers, told):
     assert (start, end, int(status)) == told
     if status == 206:
         assert answer["Content-Range"] == f"bytes {start}-{end - 1}/100"
-    assert b"".join(_slice([b"0123456789"] * 10, start, end)) == (b"0123456789" * 10)[start:end]
+    assert b"".join(bytes_between([b"0123456789"] * 10, start, end)) == (b"0123456789" * 10)[start:end]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_who_lost_the_lease_writes_neither_log_nor_result(house):
 
     real = house.builds.run
 
-    def run(order, log, cancelled):
+    def run(order, log, cancelled, phase):
         result = real(order, log, cancelled)
         log(f"late words of {order.fence}")
         return result

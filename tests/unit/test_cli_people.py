@@ -42,6 +42,27 @@ def test_a_new_users_token_is_all_there_is_on_stdout_and_works(podium) -> None:
     assert caller.name == "ada" and caller.is_admin and caller.limit is Role.ADMIN
 
 
+def test_names_that_people_read_and_who_sees_new_repos(podium) -> None:
+    podium("user", "add", "ada", "--fullname", " Ada  Lovelace ")
+    podium("org", "add", "acme", "--fullname", "Acme & Co", "--private")
+    accounts = podium.accounts()
+    assert (accounts.owner("ada").fullname, accounts.owner("acme").fullname) == ("Ada Lovelace", "Acme & Co")
+    assert accounts.owner("acme").private_by_default
+    assert podium("org", "list").out == "acme\t\tprivate\n"
+    podium("org", "set", "acme", "--public")
+    assert not podium.accounts().owner("acme").private_by_default
+    assert "NOT_AN_ORG" in podium("org", "set", "ada", "--private", code=2).err
+    assert "PROFILE" in podium("user", "add", "bob", "--fullname", "b" * 101, code=2).err
+
+
+def test_a_new_signing_key(podium) -> None:
+    podium("user", "add", "ada")
+    podium("new-signing-key")
+    podium("new-signing-key")
+    path = load(data=podium.data).key_directory / "oidc.pem"
+    assert path.read_text().count("-----BEGIN") == 3
+
+
 def test_the_sign_in_link_on_stderr_works_once(podium) -> None:
     done = podium("user", "add", "ada")
     url, _, secret = done.err.strip().split()[-1].partition("/login?code=")
@@ -110,9 +131,9 @@ def test_organisations_and_their_members(podium) -> None:
     podium("user", "add", "ada")
     podium("org", "add", "acme")
     podium("org", "member", "acme", "ada", "--role", "write")
-    assert podium("org", "list").out == "acme\tada (write)\n"
+    assert podium("org", "list").out == "acme\tada (write)\tpublic\n"
     podium("org", "member", "acme", "ada", "--role", "none")
-    assert podium("org", "list").out == "acme\t\n"
+    assert podium("org", "list").out == "acme\t\tpublic\n"
     assert "[OWNER]" in podium("org", "member", "acme", "eve", "--role", "read", code=2).err
     assert "[NOT_AN_ORG]" in podium("org", "member", "ada", "ada", "--role", "read", code=2).err
     assert "owner" in podium("org", "member", "acme", "ada", "--role", "owner", code=2).err

@@ -415,3 +415,11 @@ class World(RuleBasedStateMachine):
 
 World.TestCase.settings = hypothesis_settings(max_examples=300, stateful_step_count=40, deadline=None)
 TestHistories = World.TestCase
+
+
+def test_why_it_failed_is_said_while_what_is_left_of_it_is_taken_away():
+    failed = Failures(KEY, 1, NOW - 60, Fault("IMAGE_PULL", "the registry does not answer"))
+    gone = instance(state=InstanceState.STOPPING)
+    decision = decide(WISH, Seen(built(), (gone,), NOW, failed), CPU, NOW)
+    assert decision.reason == "trying again after failure 1 of 3: the registry does not answer"
+    assert not any(isinstance(action, Launch) for action in decision.do)

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Image, InstanceState
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, manifests, pods, waits
+from orchestrator.runtimes import container, manifests, pod_events, pods, waits
 from orchestrator.runtimes import pod_facts as facts
 
 MB = 1024**2
@@ -336,3 +336,51 @@ def test_a_pod_that_is_taken_away_is_no_end():
 def test_accelerators_by_name(resource, name):
     told = waits.unschedulable(f"0/1 nodes are available: 1 Insufficient {resource}.", resource)
     assert told == f"waiting for a {name}: 0 of 1 node fits (1 has no {name} free)"
+
+
+def test_a_start_has_its_moments():
+    placed = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-18T11:06:41Z"}
+    running = pod({"running": {"startedAt": "2026-11-18T11:06:45Z"}}, conditions=[placed])
+    seen = pods.see(deployment(), [running], NOW)
+    assert (seen.placed_at, seen.begun_at) == (STARTED + 1, STARTED + 5)
+    waiting = {"type": "PodScheduled", "status": "False", "lastTransitionTime": "2026-11-18T11:06:41Z"}
+    seen = pods.see(deployment(), [pod(conditions=[waiting], phase="Pending")], NOW)
+    assert (seen.placed_at, seen.begun_at) == (None, None)
+
+
+class _Events:
+    """A cluster that has been asked."""
+
+    def __init__(self, *items):
+        self.items, self.asked = items, []
+
+    def page(self, kind, selectors, more=""):
+        self.asked.append((kind, selectors["fieldSelector"]))
+        return {"items": self.items, "metadata": {}}
+
+
+def told(uid, name, **more):
+    return {
+        "metadata": {"uid": uid, "creationTimestamp": MADE},
+        "involvedObject": {"kind": "Pod", "name": name},
+        **more,
+    }
+
+
+def test_what_a_cluster_says_of_a_space_is_of_its_pods_only():
+    source = _Events(told("e1", "s-abc-1-p1", reason="Pulled", type="Normal", lastTimestamp="2026-11-18T11:06:50Z"))
+    warnings = [
+        told(
+            "e2", "s-abc-0-gone", reason="Evicted", type="Warning", eventTime="2026-11-18T11:06:55.123456Z", count=None
+        ),
+        told("e3", "s-abcd-1-x", reason="Other", type="Warning"),
+        told("e4", "s-abc-1-p1", reason="BackOff", type="Warning", series={"count": 7, "lastObservedTime": MADE}),
+    ]
+    found = pod_events.events(source, "abc", ["s-abc-1-p1"], warnings)
+    assert [(one.reason, one.warning, one.count, one.instance_id) for one in found] == [
+        ("Evicted", True, 1, "s-abc-0"),
+        ("Pulled", False, 1, "s-abc-1"),
+        ("BackOff", True, 7, "s-abc-1"),
+    ]
+    assert found[0].at == pytest.approx(STARTED + 15.123456) and found[-1].at == STARTED
+    assert source.asked == [("events", "involvedObject.kind=Pod,involvedObject.name=s-abc-1-p1")]

@@ -271,6 +271,27 @@ def test_a_space_wakes_while_nobody_can_say_whether_its_image_is_there(house):
     assert len(house.runtime.instances) == 1 and len(house.builds.orders) == 1
 
 
+def test_a_look_that_failed_is_repeated_soon_and_then_more_and_more_seldom(house):
+    house.push("1")
+    house.reconciler._round()
+    house.build()
+    launch, asked = house.runtime.launch, []
+
+    def away(spec):
+        asked.append(house.now)
+        raise Unavailable("the engine does not answer")
+
+    house.runtime.launch = away
+    began = house.now
+    while house.now < began + 60:
+        house.reconciler._round()
+        house.now += 0.5
+    assert [round(at - began) for at in asked] == [0, 1, 3, 7, 15, 31]
+    house.runtime.launch = launch
+    house.now = asked[-1] + 32
+    assert house.reconciler._round() and len(house.runtime.instances) == 1
+
+
 def test_a_lost_lease_writes_nothing(house):
     house.push("1")
     house.settle()

@@ -75,6 +75,15 @@ def test_hosts_beside_our_own_are_hosts_of_spaces(run, url, ours):
     assert run(code, **HERE) is ours
 
 
+def test_no_server_for_reloading_is_started(run, tmp_path):
+    (tmp_path / "gradio" / "utils.py").write_text("def get_space(): return 'acme/a'")
+    (tmp_path / "gradio" / "http_server.py").write_text(
+        "from gradio.utils import get_space\ndef start(): return get_space()"
+    )
+    code = "import gradio.http_server as h, gradio.utils as u; result = [h.start(), u.get_space()]"
+    assert run(code, **HERE) == run(code) == [None, "acme/a"]
+
+
 def test_nothing_is_changed_without_an_endpoint(run):
     code = "import gradio.external as e, httpx; result = [e.httpx is httpx, e.load('a/b')]"
     assert run(code) == [True, "https://huggingface.co/api/spaces/a/b/host"]

@@ -11,6 +11,8 @@ from alembic.script import ScriptDirectory
 from orchestrator.store import engine  # imports every table
 from orchestrator.store.schema import metadata
 
+#: What a database has of its own kind for search: store/trigrams.py.
+TRIGRAMS = ("search_fts", "ix_search_trigrams")
 VERSIONS = Path(engine.__file__).parent / "migrations" / "versions"
 
 
@@ -24,7 +26,9 @@ def store(empty_database):
 
 def test_the_migrated_schema_is_that_of_the_code(store) -> None:
     with store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+        ours = lambda name, kind, _: kind not in ("table", "index") or not str(name).startswith(TRIGRAMS)  # noqa: E731
+        options = {"compare_type": True, "compare_server_default": False, "include_name": ours}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
 
 

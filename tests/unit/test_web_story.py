@@ -24,7 +24,7 @@ def build(state: BuildState, revision: str = SHA, **values: object) -> Build:
 
 
 def steps(space: Space, *builds: Build) -> list[tuple[str, str]]:
-    return [(step.name, step.state) for step in story(space, list(builds), 200.0).steps]
+    return [(step.phase, step.state) for step in story(space, list(builds), 200.0).steps]
 
 
 def at(stage: Stage, **values: object) -> Space:
@@ -33,17 +33,20 @@ def at(stage: Stage, **values: object) -> Space:
 
 def test_queued():
     queued = build(BuildState.QUEUED, started_at=None, finished_at=None)
-    assert steps(at(Stage.BUILDING), queued)[0] == ("Queued", "now")
+    assert steps(at(Stage.BUILDING), queued)[0] == ("queued", "now")
 
 
 def test_building_tells_what_is_usual():
-    running = build(BuildState.RUNNING, finished_at=None)
-    told = story(at(Stage.BUILDING, deadline=900.0), [running, build(BuildState.SUCCEEDED, OLD)], 200.0)
-    assert [(s.name, s.state) for s in told.steps] == [
-        ("Queued", "done"),
-        ("Build", "now"),
-        ("Start", "todo"),
-        ("Run", "todo"),
+    running = build(BuildState.RUNNING, finished_at=None, phases={"queued": 1.0, "resolve": 0.0})
+    before = build(BuildState.SUCCEEDED, OLD, phases={"queued": 1.0, "resolve": 2.0, "install": 8.0, "total": 10.0})
+    told = story(at(Stage.BUILDING, deadline=900.0), [running, before], 200.0)
+    assert [(s.phase, s.state) for s in told.steps] == [
+        ("queued", "done"),
+        ("resolve", "now"),
+        ("install", "todo"),
+        ("schedule", "todo"),
+        ("start", "todo"),
+        ("ready", "todo"),
     ]
     assert (told.usual, told.deadline, told.log) == (10.0, 900.0, "build")
 
@@ -53,7 +56,7 @@ def test_failed_build_tells_its_hint_and_what_next():
     told = story(at(Stage.BUILD_ERROR, reason="requirements.txt:2: no such package"), [failed], 200.0)
     assert told.reason == "requirements.txt:2: no such package"
     assert told.hint == "is it spelled so?"
-    assert ("Build", "bad") in [(s.name, s.state) for s in told.steps]
+    assert ("build", "bad") in [(s.phase, s.state) for s in told.steps]
     assert "Push a fix" in told.next
 
 
@@ -61,7 +64,7 @@ def test_crashed_app_shows_the_run_log():
     fault = Fault("APP_EXITED", "it stopped", hint="add torch")
     told = story(at(Stage.RUNTIME_ERROR, failures=Failures("k", 3, 1.0, fault)), [build(BuildState.SUCCEEDED)], 200.0)
     assert (told.log, told.hint, told.tone) == ("run", "add torch", "bad")
-    assert ("Start", "bad") in [(s.name, s.state) for s in told.steps]
+    assert ("schedule", "bad") in [(s.phase, s.state) for s in told.steps]
 
 
 def test_an_old_version_that_serves_keeps_the_frame():

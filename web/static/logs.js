@@ -1,96 +1,177 @@
-// The log viewer: lines come in batches, are kept in chunks that the browser lays out only when they are near, and are text.
+// The Logs tab: lines as they come, the first error on top, searching, and what the cluster says.
 
-import { paint } from "./ansi.js";
+import { FirstError } from "./log-error.js";
+import { LogView, plain } from "./log-view.js";
+import { ready } from "./podium.js";
 import { listen } from "./stream.js";
 
-const CHUNK = 250;
-const ERROR = /(?:^|\W)(?:error|exception|traceback|fatal|failed)(?:\W|$)/i;
-const log = document.getElementById("log");
-const filter = document.getElementById("log-filter");
-const count = document.getElementById("log-count");
-const jump = document.getElementById("log-error");
-const [wrap, keep] = ["log-wrap", "log-follow"].map((id) => document.getElementById(id));
-const fixed = new URL(log.dataset.url, location.href).searchParams.has("build");
+const [log, query, count, first, jump, before, next, only, wrap, keep, events] = [
+  "log", "log-query", "log-count", "log-first", "log-error", "log-before", "log-next", "log-only", "log-wrap", "log-follow", "events",
+].map((id) => document.getElementById(id));
+const said = !first.hidden; // the server knows why it failed
 
-const pending = [];
-let chunk = null;
-let total = 0;
-let matches = 0;
-let firstError = null;
+const view = new LogView(log);
+view.changed = () => keep.checked && view.end();
+let error = new FirstError();
 let name = "";
+let at = -1; // of the matches
+let drawing = false;
+let fresh = [];
 
-let second = 0;
-let shownSecond = "";
-
-/** hh:mm:ss here; most lines share their second with the one before. */
-function clock(at) {
-  if (Math.floor(at) !== second) {
-    second = Math.floor(at);
-    shownSecond = new Date(at * 1000).toTimeString().slice(0, 8);
-  }
-  return shownSecond;
-}
-
-function matching(text) {
-  return !filter.value || text.toLowerCase().includes(filter.value.toLowerCase());
-}
-
-function line(at, text) {
-  const row = document.createElement("div");
-  row.className = "ln";
-  if (at) row.dataset.t = clock(at);
-  paint(row, text);
-  return row;
-}
-
-/** Put what came into the page: at most so much that a frame stays short. Only the end of it is laid out and painted. */
-function flush() {
-  const started = performance.now();
-  while (pending.length && performance.now() - started < 8) {
-    for (const [at, text] of pending.splice(0, 100)) {
-      if (!chunk || chunk.childElementCount >= CHUNK) {
-        chunk = document.createElement("div");
-        chunk.className = "chunk";
-        log.append(chunk);
-      }
-      const row = line(at, text);
-      if (!firstError && at && ERROR.test(row.textContent)) {
-        firstError = row;
-        jump.hidden = false;
-      }
-      const hit = matching(row.textContent);
-      row.hidden = !hit;
-      matches += hit ? 1 : 0;
-      total += 1;
-      chunk.append(row);
-    }
-  }
-  count.textContent = filter.value ? `${matches} of ${total}` : `${total} line${total === 1 ? "" : "s"}`;
-  if (pending.length) setTimeout(flush, 4);
-  else if (keep.checked) log.scrollTop = log.scrollHeight;
-}
-
+/** Lines are put into the page once per frame, however fast they come. */
 function add(rows) {
-  log.querySelector(".wait")?.remove();
-  const idle = !pending.length;
-  pending.push(...rows);
-  if (idle) requestAnimationFrame(flush);
+  fresh.push(...rows);
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(draw);
+}
+
+function draw() {
+  drawing = false;
+  const rows = fresh;
+  fresh = [];
+  if (!rows.length) return;
+  if (!view.length) log.replaceChildren();
+  const from = view.length;
+  view.add(rows);
+  for (let i = 0; i < rows.length && !error.found; i++) if (rows[i][0] && error.feed(from + i, plain(rows[i][1]))) tell();
+  tally();
+  if (keep.checked) view.end();
 }
 
 function clear() {
-  pending.length = 0;
-  log.replaceChildren();
-  chunk = firstError = null;
-  total = matches = 0;
+  fresh = [];
+  view.clear();
+  error = new FirstError();
   jump.hidden = true;
+  if (!said) first.hidden = true;
+  at = -1;
+  tally();
 }
 
 function say(words) {
-  if (total || pending.length || log.querySelector(".wait")) return;
-  const row = line(0, words);
-  row.classList.add("wait");
-  log.append(row);
+  if (view.length || fresh.length) return;
+  const row = document.createElement("div");
+  row.className = "ln wait";
+  row.textContent = words;
+  log.replaceChildren(row);
 }
+
+// -------------------------------------------------------------------------------------------------------- first error
+
+function tell() {
+  const { text, file, line, hint } = error.found;
+  jump.hidden = false;
+  if (said) return;
+  const words = document.createElement("strong");
+  words.textContent = text;
+  const lines = [words];
+  if (hint) lines.push(document.createElement("br"), hint);
+  first.querySelector("p").replaceChildren(...lines);
+  first.querySelector("a")?.remove();
+  if (file) {
+    const link = document.createElement("a");
+    link.className = "button small";
+    link.href = `${first.dataset.base}/blob/${first.dataset.revision}/${file.split("/").map(encodeURIComponent).join("/")}#L${line}`;
+    link.textContent = `${file}:${line}`;
+    jump.before(link);
+  }
+  first.hidden = false;
+}
+
+jump.addEventListener("click", () => {
+  keep.checked = false;
+  if (only.checked) {
+    only.checked = false;
+    view.show(false);
+  }
+  view.go(error.found.index);
+});
+
+// ---------------------------------------------------------------------------------------------------------- searching
+
+let timer = 0;
+
+function tally() {
+  const all = `${view.length.toLocaleString("en")} line${view.length === 1 ? "" : "s"}`;
+  const found = view.matches.length.toLocaleString("en");
+  count.textContent = !query.value ? all : at >= 0 ? `${(at + 1).toLocaleString("en")} of ${found} found` : `${found} found in ${all}`;
+  before.disabled = next.disabled = !view.matches.length;
+}
+
+function search() {
+  view.find(query.value, () => {
+    at = -1;
+    if (only.checked) view.show(Boolean(query.value));
+    else view.redraw();
+    tally();
+    if (keep.checked) view.end();
+  });
+}
+
+function step(by) {
+  if (!view.matches.length) return;
+  keep.checked = false;
+  const last = view.matches.length;
+  at = at < 0 ? (by > 0 ? 0 : last - 1) : (at + by + last) % last;
+  view.go(view.matches[at]);
+  tally();
+}
+
+query.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(search, 120);
+});
+query.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  step(event.shiftKey ? -1 : 1);
+});
+before.addEventListener("click", () => step(-1));
+next.addEventListener("click", () => step(1));
+only.addEventListener("change", () => {
+  view.show(only.checked && Boolean(query.value));
+  if (keep.checked) view.end();
+});
+// The browser's own search sees only what is in the page; pressed twice, it comes all the same.
+document.addEventListener("keydown", (event) => {
+  if (event.key.toLowerCase() !== "f" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+  if (document.activeElement === query) return;
+  event.preventDefault();
+  query.focus();
+  query.select();
+});
+
+// ---------------------------------------------------------------------------------------------------- looks and moves
+
+wrap.addEventListener("change", () => {
+  view.wrap(wrap.checked);
+  if (keep.checked) view.end();
+});
+view.wrap(wrap.checked);
+
+keep.addEventListener("change", () => keep.checked && view.end());
+// Scrolling up by hand lets go; back at the bottom it follows again.
+log.addEventListener("wheel", (event) => event.deltaY < 0 && (keep.checked = false), { passive: true });
+log.addEventListener("touchmove", () => (keep.checked = atEnd()), { passive: true });
+log.addEventListener("keydown", (event) => ["PageUp", "ArrowUp", "Home"].includes(event.key) && (keep.checked = false));
+log.addEventListener("pointerdown", (event) => event.offsetX > log.clientWidth && (keep.checked = false));
+let top = 0;
+log.addEventListener(
+  "scroll",
+  () => {
+    if (log.scrollTop > top && atEnd()) keep.checked = true;
+    else if (keep.checked && !atEnd() && !drawing) view.end();
+    top = log.scrollTop;
+  },
+  { passive: true },
+);
+
+function atEnd() {
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+}
+
+// ------------------------------------------------------------------------------------------------------- what it shows
 
 const stop = listen(() => log.dataset.url, {
   stream: (now) => {
@@ -99,55 +180,23 @@ const stop = listen(() => log.dataset.url, {
     else clear();
     name = now.name;
     say("waiting for the first line…");
+    hear();
   },
   lines: add,
-  end: () => {
-    if (fixed) stop();
+  end: ({ over }) => {
+    if (over) stop();
     setTimeout(() => say("This log is empty."), 300);
   },
 });
 say("Nothing yet. A line appears here as soon as there is one.");
 
-let timer = 0;
-filter.addEventListener("input", () => {
-  clearTimeout(timer);
-  timer = setTimeout(() => {
-    matches = 0;
-    for (const row of log.querySelectorAll(".ln")) {
-      const hit = matching(row.textContent);
-      if (row.hidden === hit) row.hidden = !hit;
-      matches += hit ? 1 : 0;
-    }
-    count.textContent = filter.value ? `${matches} of ${total}` : `${total} lines`;
-    if (keep.checked) log.scrollTop = log.scrollHeight;
-  }, 120);
-});
-
-jump.addEventListener("click", () => {
-  keep.checked = false;
-  if (firstError.hidden) {
-    filter.value = "";
-    for (const row of log.querySelectorAll(".ln[hidden]")) row.hidden = false;
-    count.textContent = `${total} lines`;
-  }
-  log.querySelector(".hit")?.classList.remove("hit");
-  firstError.classList.add("hit");
-  firstError.scrollIntoView({ block: "center" });
-});
-
-const wrapping = () => log.classList.toggle("wrap", wrap.checked);
-wrap.addEventListener("change", wrapping);
-wrapping();
-
-keep.addEventListener("change", () => {
-  if (keep.checked) log.scrollTop = log.scrollHeight;
-});
-// Scrolling up by hand lets go; back at the bottom it follows again.
-log.addEventListener("wheel", (event) => event.deltaY < 0 && (keep.checked = false), { passive: true });
-log.addEventListener("touchmove", () => (keep.checked = atEnd()), { passive: true });
-log.addEventListener("keydown", (event) => ["PageUp", "ArrowUp", "Home"].includes(event.key) && (keep.checked = false));
-log.addEventListener("scroll", () => atEnd() && (keep.checked = true), { passive: true });
-
-function atEnd() {
-  return log.scrollHeight - log.scrollTop - log.clientHeight < 24;
+/** What the cluster says; nothing where there is none. */
+async function hear() {
+  const answer = await fetch(events.dataset.url).catch(() => null);
+  if (!answer?.ok) return;
+  const told = await answer.text();
+  events.hidden = !told.trim();
+  events.lastElementChild.innerHTML = told;
+  ready(events);
 }
+hear();

@@ -45,8 +45,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 /** Seconds as people read them, like the server's own filter. */
-export function seconds(value) {
+export function seconds(value, fine) {
   value = Math.max(0, value);
+  if (fine && value < 10) return `${value.toFixed(1)} s`;
   if (value < 60) return `${Math.floor(value)} s`;
   const whole = Math.floor(value);
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
@@ -57,7 +58,7 @@ export function seconds(value) {
 /** Bring every clock below `root` up to date. */
 export function tick(root = document) {
   const now = Date.now() / 1000;
-  for (const clock of root.querySelectorAll("time[data-since]")) clock.textContent = seconds(now - clock.dataset.since);
+  for (const clock of root.querySelectorAll("time[data-since]")) clock.textContent = seconds(now - clock.dataset.since, "fine" in clock.dataset);
   for (const bar of root.querySelectorAll("progress[data-since]")) bar.value = Math.min(bar.max, now - bar.dataset.since);
   for (const clock of root.querySelectorAll("time[data-until]")) clock.textContent = seconds(clock.dataset.until - now);
 }

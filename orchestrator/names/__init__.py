@@ -1,0 +1,1 @@
+"""The Names port: what DNS says."""
