@@ -2,7 +2,7 @@
 pushes without pause, and a gateway dies in the middle of each fault. What must hold is judged by `tests.team.Storm`: every
 question is answered, no version comes back, every push that git called done is built or superseded, and after healing what main
 says is what runs. Outages last seconds here, not minutes: beyond the time limits and the longest back-off nothing new happens.
-Who wants to see it sets PODIUM_TEST_OUTAGE to the seconds that the long ones shall last.
+Who wants to see it sets TEST_OUTAGE to the seconds that the long ones shall last.
 
 helm/podium/README.md tells of the faults and what was measured."""
 
@@ -21,7 +21,7 @@ from tests import crowd, kube, machine
 from tests.support import eventually
 from tests.team import Storm, Team
 
-OUTAGE = float(os.environ.get("PODIUM_TEST_OUTAGE", "0"))
+OUTAGE = float(os.environ.get("TEST_OUTAGE", "0"))
 pytestmark = [
     pytest.mark.skipif(bool(machine.trouble()), reason=machine.trouble() or "-"),
     pytest.mark.timeout(900 + 2 * OUTAGE),
