@@ -67,7 +67,9 @@ def test_odd_words_are_only_words(found):
 def test_a_new_card_and_a_new_name_are_found_at_once_and_the_old_ones_not(found, store):  # noqa: F811
     one = f"{1:024x}"
     with store.write() as tx:
-        assert tx.spaces.follow(one, None, look_at=0.0, sha="a" * 40, card={"title": "Lion", "models": ["Acme/Big"]})
+        assert tx.spaces.follow(
+            one, None, False, look_at=0.0, sha="a" * 40, card={"title": "Lion", "models": ["Acme/Big"]}
+        )
         tx.spaces.update(one, look_at=0.0, name="pride")
     assert found(words=["lion"]) == found(words=["ada/pride"]) == ["pride"] and found(words=["zebra"]) == []
     assert found(uses=(RepoKind.MODEL, "acme/BIG")) == ["pride"] and found(uses=(RepoKind.DATASET, "acme/big")) == []

@@ -338,9 +338,9 @@ def test_two_that_follow_main_do_not_take_it_back(store):
     add(store, space(1, ann))
     one = space(1, ann).id
     with store.write() as tx:
-        assert tx.spaces.follow(one, None, look_at=0.0, sha="1" * 40, revision="1" * 40)
-        assert not tx.spaces.follow(one, None, look_at=0.0, sha="0" * 40, revision="0" * 40)
-        assert tx.spaces.follow(one, "1" * 40, look_at=0.0, sha="2" * 40, revision="2" * 40)
+        assert tx.spaces.follow(one, None, frozen=False, look_at=0.0, sha="1" * 40, revision="1" * 40)
+        assert not tx.spaces.follow(one, None, frozen=False, look_at=0.0, sha="0" * 40, revision="0" * 40)
+        assert tx.spaces.follow(one, "1" * 40, frozen=False, look_at=0.0, sha="2" * 40, revision="2" * 40)
         assert tx.spaces.get(one).wish.revision == "2" * 40
 
 
