@@ -7,6 +7,7 @@ program, a frame where cookies are blocked) is placed by the address it comes fr
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 KEYS = 4096
@@ -32,6 +33,7 @@ def number(value: int) -> bytes:
     return b"%03x" % (value % KEYS)
 
 
+@lru_cache(4096)
 def tag(address: str) -> bytes:
     """What a cookie calls a replica."""
     return blake2b(address.encode(), digest_size=2).hexdigest().encode()
