@@ -148,13 +148,20 @@ def test_an_admin_gives_a_gpu_and_the_app_moves_to_its_node(space, team, namespa
 
 
 class Visitor(App):
-    """A browser that has just come to an app, and keeps what it was given."""
+    """A browser that has just come to an app, and keeps what it is given."""
 
     def __init__(self, space) -> None:
         super().__init__(space.url)
-        with space.client() as client:
-            answer = client.get("/about", headers={"accept": "text/html", "sec-fetch-mode": "navigate"})
-        self.cookie, self.served_by = answer.headers.get("set-cookie", "").partition(";")[0], answer.text
+        self.cookie = ""
+        with self.client() as client:
+            page = {"accept": "text/html", "sec-fetch-mode": "navigate"}
+            self.served_by = client.get("/about", headers=page).text
+
+    def client(self, **options):
+        return super().client(event_hooks={"response": [self._keep]}, **options)
+
+    def _keep(self, answer) -> None:
+        self.cookie = answer.headers.get("set-cookie", "").partition(";")[0] or self.cookie
 
     @property
     def headers(self) -> dict[str, str]:
@@ -163,8 +170,8 @@ class Visitor(App):
 
 def test_each_visitor_stays_with_one_of_two_replicas_and_goes_on_when_it_dies(space, team, namespace):
     running(space)
-    (deployment,) = namespace.all("deployments")
-    (pod,) = living(namespace)
+    (deployment,) = eventually(lambda: (found := namespace.all("deployments")) and len(found) == 1 and found, 60)
+    (pod,) = eventually(lambda: (found := living(namespace)) and len(found) == 1 and found, 60)
     alone, instance = Visitor(space), space.runtime()["sha"]
     assert alone.cookie == ""
 
