@@ -16,7 +16,7 @@ class MemoryRuntime:
         self.forgotten: list[str] = []
         self.now = 0.0
         self.nodes = ()
-        self.told = []  #: what a cluster says
+        self.told = []  #: what a cluster says, or how it fails to
         self.load = {}
 
     def capacity(self):
@@ -47,6 +47,8 @@ class MemoryRuntime:
         self.instances.pop(instance_id, None)
 
     def events(self, space_id):
+        if isinstance(self.told, Exception):
+            raise self.told
         return self.told
 
     def forget_space(self, space_id):

@@ -59,6 +59,7 @@ def routes(console: Console) -> APIRouter:
                 loads.of_space(visit.caller, space, int(days)),
                 "%H:%M" if days == "1" else "%-d %b",
                 console.parts.allotment.flavors.get(space.running_hardware or space.wish.hardware),
+                space.wish.replicas,
             ),
             "told": loads.told,
             "untold": UNTOLD,
@@ -73,7 +74,9 @@ def routes(console: Console) -> APIRouter:
     return router
 
 
-def taken(spans: list[Span], form: str, hardware: Hardware | None) -> list[tuple[str, str, tuple[str, ...]]]:
+def taken(
+    spans: list[Span], form: str, hardware: Hardware | None, copies: int = 1
+) -> list[tuple[str, str, tuple[str, ...]]]:
     """(words, chart, what its lines are) of what is known. Pure."""
     names = [time.strftime(form, time.gmtime(span.at)) for span in spans]
     every, mb, both = max(1, len(spans) // 8), 1e6, ("on average", "most in a minute")
@@ -81,7 +84,9 @@ def taken(spans: list[Span], form: str, hardware: Hardware | None) -> list[tuple
     memory = [("average", [_over(s.memory, mb) for s in spans]), ("most", [_over(s.memory_peak, mb) for s in spans])]
     gpu = [("busy", [_over(s.gpu, 0.01) for s in spans])]
     vram = [("average", [_over(s.gpu_memory, mb) for s in spans])]
-    of_cpu, of_memory = (f" of {hardware.cpu:g}", f" of {hardware.memory / mb:,.0f}") if hardware else ("", "")
+    of_cpu, of_memory = (
+        (f" of {hardware.cpu * copies:g}", f" of {hardware.memory * copies / mb:,.0f}") if hardware else ("", "")
+    )
     drawn = [
         (f"CPU, cores{of_cpu}", curves(cpu, names, "cores used", every), both),
         (f"Memory, MB{of_memory}", curves(memory, names, "megabytes of memory used", every), both),

@@ -1,7 +1,8 @@
 """Source text with its parts in colour: Pygments tells what they are, we write the HTML. Only languages that people keep in such
 repos, and only so much text: a lexer is a pile of regular expressions, and the text is a stranger's."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from markupsafe import Markup, escape
@@ -23,6 +24,7 @@ from pygments.util import ClassNotFound
 
 LIMIT = 120_000  #: characters that are coloured
 LONG_LINE = 2_000  #: a file with a longer line is shown as it is
+SECONDS = 0.5  #: of computing; what takes longer is shown as it is: from some texts lexers begin anew at each character
 _BY_SUFFIX = {
     "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "jsx": "javascript", "ts": "typescript",
     "tsx": "typescript", "css": "css", "html": "html", "htm": "html", "xml": "xml", "svg": "xml", "json": "json",
@@ -71,7 +73,19 @@ def lines(path: str, text: str) -> list[Markup]:
         return [escape(line) for line in plain]
     # Only what str.splitlines calls a line end may end a line here too, else numbers would differ from the plain text's.
     joined = "\n".join(plain) + "\n"
-    return [Markup("").join(line) for line in _split(lexer.get_tokens(joined))][: len(plain)]
+    try:
+        return [Markup("").join(line) for line in _split(_timely(lexer.get_tokens(joined)))][: len(plain)]
+    except TimeoutError:
+        return [escape(line) for line in plain]
+
+
+def _timely(tokens: Iterable[tuple[_TokenType, str]]) -> Iterator[tuple[_TokenType, str]]:
+    """The tokens. Raises TimeoutError."""
+    until = time.thread_time() + SECONDS
+    for token in tokens:
+        if time.thread_time() > until:
+            raise TimeoutError
+        yield token
 
 
 @lru_cache

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.api.sse import LIFE, PING, PING_EVERY, event, stream
+from orchestrator.domain.caller import Caller
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.records import Space
 from orchestrator.errors import CallerError
@@ -22,11 +23,13 @@ def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/spaces/{owner}/{name}/live")
-    def live(owner: str, name: str, wake: bool = False, visit: Visit = Depends(console.visit)) -> Response:
+    def live(
+        request: Request, owner: str, name: str, wake: bool = False, visit: Visit = Depends(console.visit)
+    ) -> Response:
         space = console.space(visit, owner, name)
         if wake and space.route is RouteState.WAKE:
             console.parts.spaces.used({}, [space.id])
-        return stream(_frames(console, visit, owner, name))
+        return stream(_frames(console, console.visits(request, visit), owner, name))
 
     return router
 
@@ -56,25 +59,26 @@ def tell(console: Console, visit: Visit, space: Space) -> tuple[Story, dict[str,
     return told, pieces
 
 
-async def _frames(console: Console, visit: Visit, owner: str, name: str) -> AsyncIterator[bytes]:
+async def _frames(console: Console, visits: Callable[[], Visit], owner: str, name: str) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     sent: dict[str, Any] = {}
     ends, quiet = loop.time() + LIFE, loop.time()
 
-    def look() -> tuple[Space, dict[str, Any]]:
+    def look() -> tuple[Space, dict[str, Any], Caller]:
+        visit = visits()
         space = console.space(visit, owner, name)
-        return space, tell(console, visit, space)[1]
+        return space, tell(console, visit, space)[1], visit.caller
 
     with console.parts.bell.hearing("routes") as rung:
         while loop.time() < ends:
             try:
-                space, pieces = await asyncio.to_thread(look)
+                space, pieces, caller = await asyncio.to_thread(look)
             except CallerError:
                 yield event("gone", {})
                 return
             if pieces != sent:
                 sent, quiet = pieces, loop.time()
-                frame = console.frame_url(visit.caller, space) if pieces["serving"] else ""
+                frame = console.frame_url(caller, space) if pieces["serving"] else ""
                 yield event("state", pieces | {"frame": frame})
             elif loop.time() - quiet >= PING_EVERY:
                 quiet = loop.time()

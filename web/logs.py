@@ -85,8 +85,10 @@ def routes(console: Console) -> APIRouter:
     ) -> Response:
         part(find(visit, owner, name), kind, build, run)
 
+        visits = console.visits(request, visit)
+
         def now() -> Part:
-            return part(find(visit, owner, name), kind, build, run)
+            return part(find(visits(), owner, name), kind, build, run)
 
         resume = request.headers.get("last-event-id", "") or last
         return stream(frames(logs, console.parts.bell, now, resume, tail=max(0, min(tail, 1000))))

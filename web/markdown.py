@@ -1,6 +1,7 @@
 """README text into HTML that can do no harm: markdown-it renders, nh3 lets through what is on its list, links get homes."""
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 import nh3
@@ -65,7 +66,8 @@ _ATTRIBUTES = {
 }
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n.*?^---[ \t]*$\r?\n?", re.S | re.M)
 _RENDERER = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
-LIMIT = 200_000  #: characters of a README that are rendered
+LIMIT = 100_000  #: characters of a README that are rendered
+_KEPT = 128  #: texts whose rendering is kept: some take seconds, and everybody may ask for the same one again and again
 
 
 def without_front_matter(text: str) -> str:
@@ -101,9 +103,14 @@ def comment(text: str) -> str:
     return _clean(text)
 
 
+@lru_cache(_KEPT)
+def _rendered(text: str) -> str:
+    return _RENDERER.render(text)
+
+
 def _clean(text: str, **more) -> str:
     return nh3.clean(
-        _RENDERER.render(text[:LIMIT]),
+        _rendered(text[:LIMIT]),
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes={"http", "https", "mailto"},

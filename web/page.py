@@ -1,6 +1,8 @@
 """What every page shares: the services, the templates, the visitor, and the headers that keep strangers' content harmless."""
 
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +88,9 @@ DONE = {
 }
 
 
+ANEW = 15.0  #: seconds after which a stream asks again who is at its other end
+
+
 class Console:
     """Handed to each file of pages."""
 
@@ -112,6 +117,19 @@ class Console:
         caller = self.parts.accounts.by_session(secret) if secret else None
         key, new = self.cookies.key_of(request)
         return Visit(replace(caller or STRANGER, address=address_of(request)), secret, key, new)
+
+    def visits(self, request: Request, visit: Visit) -> Callable[[], Visit]:
+        """The same visitor for what goes on for long, looked at anew now and then: who signs out, or is put out of an
+        organisation, sees no more of it."""
+        looked = time.monotonic()
+
+        def now() -> Visit:
+            nonlocal visit, looked
+            if time.monotonic() - looked > ANEW:
+                visit, looked = self.visit(request), time.monotonic()
+            return visit
+
+        return now
 
     def member(self, request: Request) -> Visit:
         """As `visit`. Raises Unauthorized for a stranger: the error page sends them to sign in and back."""

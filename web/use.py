@@ -28,7 +28,7 @@ def routes(console: Console) -> APIRouter:
         space = console.space(visit, owner, name)
         values = header(console, visit, space, "use")
         url = console.parts.app_url(space.label)
-        scheme = url.partition("://")[0]
+        home = console.parts.domains.home(space.label)
         page = f"{console.parts.public_url}/{space.path}"
         endpoints = schemas.of(space, url) if space.route is RouteState.OPEN else ()
         values |= {
@@ -40,7 +40,7 @@ def routes(console: Console) -> APIRouter:
             "can_share": space.private and console.may_own(visit, space),
             "lifetimes": LIFETIMES,
             "embeds": not space.card.get("disable_embedding") and not space.private and space.embed_origins != (),
-            "also_at": [] if space.private else [f"{scheme}://{host}" for host in space.hosts],
+            "also_at": [] if space.private else [url.replace(home, host, 1) for host in space.hosts],
         }
         return console.show(request, visit, "space/use.html", **values)
 

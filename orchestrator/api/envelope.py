@@ -22,7 +22,18 @@ TEXT_LIMIT = 4 * 1024**2  #: bytes: bodies that carry a README, or samples of 25
 _WIDE = re.compile(r"/api/(validate-yaml|repos/create|[^/]+/[^/]+/[^/]+/(preupload|paths-info)/.*)")
 _STREAMED = re.compile(r"/api/([^/]+/[^/]+/[^/]+/commit|lfs|xet)/.*")  # counts for itself
 _MODEL_FILE = re.compile(r"/(?!(?:api|spaces|datasets|models)/)[^/]+/[^/]+/(?:(?:resolve|raw)/[^/]+/.|ask-access$)")
+_ID = re.compile(r"[\w.:;=/+-]{1,128}", re.ASCII)
 _KEPT = re.compile(rb"%(2[fF]|25)")
+
+
+def request_id_of(headers: dict[bytes, bytes]) -> str:
+    """What this request is called in our log and in its answer. A caller may name it (`X-Request-Id`), or add a name of theirs to
+    ours (`X-Amzn-Trace-Id`, as the Hub's clients do); a name with odd characters is none. Pure but for ours."""
+    ours = secrets.token_hex(8)
+    named, traced = (headers.get(name, b"").decode("latin-1") for name in (b"x-request-id", b"x-amzn-trace-id"))
+    if _ID.fullmatch(named):
+        return named
+    return f"{ours};{traced}" if _ID.fullmatch(traced) else ours
 
 
 def routable(raw: bytes) -> str | None:
@@ -43,7 +54,8 @@ def with_kind(path: str) -> str:
 
 def limit_of(path: str) -> int | None:
     """Bytes that a body for this path may have; None: the route counts for itself. Pure."""
-    if not path.startswith(("/api/", "/internal/")) or _STREAMED.fullmatch(path):
+    bounded = path.startswith(("/api/", "/internal/")) or path.endswith("/ask-access")
+    if not bounded or _STREAMED.fullmatch(path):
         return None
     return TEXT_LIMIT if _WIDE.fullmatch(path) or path.startswith("/internal/") else JSON_LIMIT
 
@@ -60,7 +72,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         ADDRESS.set(address_of(Request(scope)))
-        request_id = secrets.token_hex(8)
+        request_id = request_id_of(dict(scope["headers"]))
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 

@@ -78,6 +78,8 @@ def tree(
         entries = parts.repos.tree(space.id, commit, inside(path), recursive)
     except NotFound as error:
         raise _missing(error, commit, path) from None
+    if not recursive:  # folders first, as on the Hub
+        entries = sorted(entries, key=lambda entry: entry.type != "directory")
     start = _offset(cursor)
     end = start + min(limit, expanded.PAGE if expand else _PAGE)
     if end < len(entries):

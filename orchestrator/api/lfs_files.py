@@ -54,12 +54,13 @@ def lfs_files(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
 ):
-    """Every large file that the repo owns, in pages; `ref` and the name are those of a branch that has it, main first."""
+    """Every large file that the repo owns, in pages; `ref` and the name are those of a branch that has it, main first, or of a
+    pull request."""
     after = read_cursor(cursor, 1)[0] if cursor else ""
     found = parts.large.of(space.id, after, limit + 1)
     if len(found) > limit:
         response.headers.update(next_link(request, base, cursor=cursor_of(found[limit - 1].oid)))
-    named = {entry.large.oid: (ref, entry.path) for ref, entry in reversed(_at_tips(parts, space.id))}
+    named = {entry.large.oid: (ref, entry.path) for ref, entry in reversed(_at_tips(parts, space.id, True))}
     answers = []
     for one in found[:limit]:
         ref, path = named.get(one.oid, ("", one.oid))
@@ -70,7 +71,7 @@ def lfs_files(
             "size": one.size,
             "pushedAt": views.iso(one.owned_at),
         }
-        answers.append(told | ({"ref": ref} if ref else {}))
+        answers.append(told | ({"ref": ref.removeprefix("refs/heads/")} if ref else {}))
     return answers
 
 
@@ -106,11 +107,12 @@ def duplicate_lfs_files(body: Copies, source: OpenRepoDep, caller: CallerDep, pa
     return {"success": not failed, "failed": failed}
 
 
-def _at_tips(parts, repo_id: str) -> list[tuple[str, TreeEntry]]:
-    """(full ref, entry) of the large files of all branches, those of main first."""
-    refs = {ref: commit for ref, commit in parts.repos.refs(repo_id).items() if ref.startswith("refs/heads/")}
+def _at_tips(parts, repo_id: str, of_requests: bool = False) -> list[tuple[str, TreeEntry]]:
+    """(full ref, entry) of the large files of all branches, those of main first; then those of pull requests."""
+    refs = parts.community.refs.below(repo_id, "refs/heads/")
+    refs |= parts.community.refs.below(repo_id, "refs/pr/") if of_requests else {}
     found = []
-    for ref in sorted(refs, key=lambda ref: (ref != MAIN, ref)):
+    for ref in sorted(refs, key=lambda ref: (ref != MAIN, ref.startswith("refs/pr/"), ref)):
         entries = parts.large.seen(repo_id, parts.repos.tree(repo_id, refs[ref], "", True))
         found += [(ref, entry) for entry in entries if entry.large]
     return found

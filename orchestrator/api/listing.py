@@ -100,8 +100,13 @@ def models(
     full: bool = False,
     card: Annotated[bool, Query(alias="cardData")] = False,
     config: bool = False,
+    inference: str = "",
+    inference_provider: str = "",
 ):
-    """Models that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `pipeline_tag`, `gated`."""
+    """Models that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `pipeline_tag`, `gated`;
+    `inference` and `inference_provider` find none, for nobody runs models for others here."""
+    if inference or inference_provider:
+        return []
     more = (*(("cardData",) if card else ()), *(("config",) if config else ()), *(("siblings",) if full else ()))
     return _list(request, response, caller, parts, base, RepoKind.MODEL, want, False, more)
 

@@ -87,7 +87,7 @@ def _metric(parts: Parts, space: Space, inside: bool) -> dict:
     if not inside:
         return kept
     flavor = parts.allotment.flavors.get(space.running_hardware or space.wish.hardware)
-    return kept | views.load(parts.loads.now(space) or Load(), flavor, space.instance)
+    return kept | views.load(parts.loads.now(space) or Load(), flavor, space.wish.replicas, space.instance)
 
 
 async def _changes(parts: Parts, space: Space, name: str, tell: Callable[[Space], dict]) -> AsyncIterator[bytes]:

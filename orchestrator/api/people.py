@@ -65,7 +65,8 @@ def org_followers(org: Name, parts: PartsDep):
 
 
 @router.get("/api/organizations/{org}/members")
-def members(org: Name, caller: SignedInDep, parts: PartsDep, base: BaseDep):
+def members(org: Name, parts: PartsDep, base: BaseDep):
+    """Everybody may see them, as on the page of the organisation."""
     owner = _named(parts.accounts.owner, org, "org")
     return [views.member(user, base) | {"role": role.name.lower()} for user, role in parts.accounts.members(owner)]
 

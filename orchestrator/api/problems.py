@@ -36,6 +36,8 @@ _STATUS = (
 _CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
 _UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\xff]+")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_FOR_PROGRAMS = re.compile(r"/api/|/[^/]+/[^/]+/[^/]+/(resolve|raw)/")
+_BEARER = 'Bearer realm="podium"'
 RETRY_AFTER = 2  #: seconds, when something of ours is down
 
 
@@ -54,15 +56,19 @@ def problem(status: int, code: str, message: str, headers: dict[str, str] | None
     return JSONResponse({"error": message, "code": code, **extra}, status, {**told, **(headers or {})})
 
 
-def of_caller(error: errors.CallerError) -> Response:
-    headers = {}
+def of_caller(error: errors.CallerError, stranger: bool = False) -> Response:
+    """`stranger`: nobody said who is asking. The Hub answers 401 then where a repo is private or is none; clients tell its two
+    meanings apart by the code."""
+    headers, status = {}, status_of(error)
+    if stranger and error.code == "RepoNotFound":
+        headers, status = {"WWW-Authenticate": _BEARER}, 401
     if isinstance(error, errors.TooMany):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if isinstance(error, errors.Unauthorized):
-        headers["WWW-Authenticate"] = 'Bearer realm="podium"'
+        headers["WWW-Authenticate"] = _BEARER
     if "commit" in error.extra:  # tells the client which commit has no such file, so that it may remember the miss
         headers["X-Repo-Commit"] = str(error.extra["commit"])
-    return problem(status_of(error), error.code, error.message, headers, **error.extra)
+    return problem(status, error.code, error.message, headers, **error.extra)
 
 
 def moved_to(request: Request, error: errors.Moved) -> str:
@@ -131,9 +137,18 @@ def allowed_methods(request: Request) -> list[str]:
 
 def shown(page: Page | None, request: Request, answer: Response, code: str, message: str) -> Response:
     """The answer as a page where a browser asks outside of /api and `page` makes one."""
-    wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
-    made = page(request, answer.status_code, code, message) if page and wants_page else None
+    made = page(request, answer.status_code, code, message) if page and _wants_page(request) else None
     return made or answer
+
+
+def _wants_page(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+def _is_stranger(request: Request) -> bool:
+    """A program asks, for the API or a file, and no credential came with it."""
+    named = any(name in request.headers for name in ("authorization", "x-hf-authorization", "cookie"))
+    return not named and not _wants_page(request) and bool(_FOR_PROGRAMS.match(request.url.path))
 
 
 def install(app: FastAPI, page: Page | None = None) -> None:
@@ -148,7 +163,7 @@ def install(app: FastAPI, page: Page | None = None) -> None:
                 answer.headers["Location"] = there
                 return answer
             error = errors.NotFound("RepoNotFound", error.message)  # a body names it: going there again would not end
-        return told(request, of_caller(error), error.code, error.message)
+        return told(request, of_caller(error, _is_stranger(request)), error.code, error.message)
 
     async def unavailable(request: Request, error: errors.Unavailable) -> Response:
         log.warning("%s %s: %s", request.method, request.url.path, error)

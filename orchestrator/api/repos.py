@@ -88,6 +88,7 @@ class RepoName(Body):
 class RepoSettings(WithVisibility):
     gated: bool | str | None = None
     discussions_disabled: bool | None = Field(None, alias="discussionsDisabled")
+    xet_enabled: bool | None = Field(None, alias="xetEnabled", description="sent by old clients; it always is")
 
 
 def kind_named(word: str | None) -> RepoKind:
@@ -200,6 +201,7 @@ def settings(body: RepoSettings, space: RepoDep, caller: CallerDep, parts: Parts
         "private": changed.private,
         "gated": changed.gated or False,
         "discussionsDisabled": changed.discussions_disabled,
+        "xetEnabled": True,
     }
 
 

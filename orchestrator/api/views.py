@@ -65,10 +65,10 @@ def runtime(space: Space, app_url: str) -> Json:
     return shown
 
 
-def load(taken: Load, flavor: Hardware | None, instance: str) -> Json:
-    """What a Space takes of its hardware, as the Hub tells of its jobs (huggingface_hub `fetch_job_metrics`). Network is not
-    measured."""
-    cores, memory = (flavor.cpu, flavor.memory) if flavor else (0.0, None)
+def load(taken: Load, flavor: Hardware | None, copies: int, instance: str) -> Json:
+    """What all copies of a Space take of their hardware, as the Hub tells of its jobs (huggingface_hub `fetch_job_metrics`).
+    Network is not measured."""
+    cores, memory = (flavor.cpu * copies, flavor.memory * copies) if flavor else (0.0, None)
     gpus = {}
     if taken.gpu is not None or taken.gpu_memory is not None:
         busy = None if taken.gpu is None else round(taken.gpu * 100)

@@ -82,8 +82,9 @@ def _stale(ref: str, now: str | None) -> Stale:
     name = printable(ref.removeprefix("refs/heads/"), 60)
     at = f"it is at {now[:10]} now" if now else "it has no commit"
     return Stale(
-        "STALE_PARENT",  # its first words are the Hub's, by which clients know it
-        f"The branch was updated since you opened this page. Please refresh and try again. ({name!r}: {at})",
+        "STALE_PARENT",  # the Hub's words now and before, by which clients know it
+        "The branch was updated since you opened this page. Please refresh and try again. "
+        f"(A commit has happened since. Please refresh and try again. {name!r}: {at})",
     )
 
 

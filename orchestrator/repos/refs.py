@@ -21,6 +21,7 @@ from orchestrator.repos.process import GitFailed
 _CHUNK = 64 * 1024
 _FORMAT = "--format=%x01%H%x00%s%x00%at%x00%an"
 _SCAN_SECONDS = 20.0
+_DIFF_SECONDS = 120.0  #: for a patch: anybody may ask for one of two files that are hard to compare
 _NARROW = 200  #: paths that git is given to narrow its search; more are found by looking at everything
 _HEAD = re.compile(rb"\x01[0-9a-f]{40}")
 
@@ -138,7 +139,7 @@ class GitRefs:
             dots = ".."
         words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", f"{_commit(base)}{dots}{_commit(head)}", "--")
         sent = 0
-        with self._git.pipe(self._repos.git_dir(repo_id), words) as out:
+        with self._git.pipe(self._repos.git_dir(repo_id), words, timeout=_DIFF_SECONDS) as out:
             while sent < limit and (chunk := out.read(min(_CHUNK, limit - sent))):
                 sent += len(chunk)
                 yield chunk

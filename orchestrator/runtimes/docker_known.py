@@ -1,6 +1,5 @@
 """What the Docker runtime knows of one container, and what that means: whether it has ended, and why. Asks nobody."""
 
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from orchestrator.runtimes import container, hints
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.follow import Follower
 
-_NANO = re.compile(r"(\.\d{6})\d+")
 _LAST_WORDS = 2.0  #: seconds that the end of a container waits for the end of its output
 
 
@@ -43,9 +41,9 @@ class Known:
     @property
     def begun_at(self) -> float | None:
         """When the engine started it, None before that."""
-        text = str(self.state.get("StartedAt") or "0001")
-        try:  # with nanoseconds, which are more digits than Python takes
-            return None if text.startswith("0001") else datetime.fromisoformat(_NANO.sub(r"\1", text)).timestamp()
+        text = str(self.state.get("StartedAt") or "")
+        try:
+            return None if text.startswith("0001") else datetime.fromisoformat(text).timestamp()
         except ValueError:
             return None
 

@@ -114,26 +114,33 @@ class Domains:
                 log.warning("%s: %s", domain.name, error)
 
     def _look(self, domain: OwnDomain, actor: str) -> OwnDomain:
+        """Raises NotFound `DOMAIN` for one that was removed meanwhile, or whose Space was."""
         seen = self._see(domain)
+        judged = self._settle(domain, seen, actor)
+        if judged is None:
+            raise NotFound("DOMAIN", f"{domain.name} was removed meanwhile.")
+        if judged.state is not domain.state:
+            self._bell.ring("routes")
+        return judged
+
+    def _settle(self, domain: OwnDomain, seen: DnsSeen, actor: str) -> OwnDomain | None:
         now = self._clock()
         with self._store.write() as tx:
             space = tx.spaces.get(domain.space_id)
             if space is None or space.deleted:
                 tx.domains.forget(domain.space_id)
-                raise NotFound("DOMAIN", "This Space is gone, and its domains with it.")
+                return None
             holder = tx.domains.holder(domain.name)
             taken = holder is not None and holder.space_id != domain.space_id
             judged = judge(domain, seen, now, taken)
             if taken and domain.proof_value in seen.texts:
                 tx.domains.check_soon(holder, now)  # whoever runs the zone may have changed their mind
             if not tx.domains.save(judged):
-                raise NotFound("DOMAIN", f"{domain.name} was removed meanwhile.")
+                return None
             if judged.state is not domain.state:
                 _serve(tx, space.id, now)
                 told = {"domain": domain.name, "state": judged.state.value, "reason": judged.reason}
                 tx.audit.add(AuditRow(now, actor, "space.domain", space.full_name, told))
-        if judged.state is not domain.state:
-            self._bell.ring("routes")
         return judged
 
     def _see(self, domain: OwnDomain) -> DnsSeen:

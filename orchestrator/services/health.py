@@ -154,9 +154,7 @@ class Health:
     def _of(self, one: Heard, sequence: int, now: float) -> Part:
         name = f"{_KINDS.get(one.kind, one.kind)} {one.name.partition(' ')[2]}"
         if now - one.at > SILENT:
-            return Part(
-                name, "busy", f"not heard of since then, version {one.version}", _GONE.get(one.kind, ""), one.at
-            )
+            return Part(name, "busy", f"not heard of, version {one.version}", _GONE.get(one.kind, ""), one.at)
         if one.kind != "gateway":
             return self._versioned(Part(name, "good", f"heard of, version {one.version}", "", one.since), one)
         has = one.detail.get("sequence", 0)

@@ -52,7 +52,8 @@ class Loads:
 
     def sample(self) -> None:
         """One round. Raises Unavailable."""
-        found, now = self._ask(), self._clock()
+        with self._lock:
+            found, now = self._ask(), self._clock()
         hour = int(now // HOUR)
         if not found and hour == self._hour:
             return

@@ -17,7 +17,7 @@ from orchestrator.services.lookup import by_id
 log = logging.getLogger(__name__)
 LARGEST = 10
 EVERY = 86400.0  #: seconds between two rounds that nobody asked for
-_LOOK = 3600.0
+_FIRST, _LOOK = 60.0, 3600.0  #: seconds until the first look whether one is due, and between looks
 _LOST = 6 * 3600.0  #: seconds after which a round that never ended died with its process
 _SIZES, _ROUND = "storage", "collection"
 
@@ -77,7 +77,9 @@ class Storage:
         self._stop.set()
 
     def _loop(self) -> None:
-        while not self._stop.wait(_LOOK):
+        pause = _FIRST
+        while not self._stop.wait(pause):
+            pause = _LOOK
             try:
                 with self._store.read() as tx:
                     known = tx.figures.get(_SIZES)

@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from orchestrator.domain.push import amount
 from orchestrator.domain.xet import File, chunks_of, files_of, unpacked
-from orchestrator.errors import Invalid, NotFound, Unavailable
+from orchestrator.errors import Invalid, NotFound, TooLarge, Unavailable
 from orchestrator.services.large_files import LargeFiles
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,10 @@ class Xet:
 
     @contextmanager
     def arriving(self, repo_id: str, epoch: str, name: str) -> Iterator["Arriving"]:
-        """A xorb is on its way. Raises NotFound `XET_EPOCH`, Invalid `XORB`."""
-        target = self._xorb(self._epoch(repo_id, epoch), name)
+        """A xorb is on its way. Raises NotFound `XET_EPOCH`, Invalid `XORB`, TooLarge as `LargeFiles.check_room`."""
+        folder = self._epoch(repo_id, epoch)
+        target = self._xorb(folder, name)
+        self._check_room(repo_id, folder)
         coming = target.with_name(f"{_COMING}{secrets.token_hex(8)}")
         try:
             with open(coming, "wb+") as file:
@@ -70,6 +73,17 @@ class Xet:
             raise Unavailable(f"the storage of xorbs failed: {error.strerror or error}") from None
         finally:
             coming.unlink(missing_ok=True)
+
+    def _check_room(self, repo_id: str, folder: Path) -> None:
+        """What gathers here without a shard is of nobody's repo yet, and must not fill the disk for all of them."""
+        room, held = self._large.limits.repo - self._large.usage(repo_id), 0
+        with suppress(FileNotFoundError), os.scandir(folder) as entries:
+            held = sum(entry.stat().st_size for entry in entries)
+        if held > room:
+            raise TooLarge(
+                "REPO_TOO_LARGE",
+                f"what was sent and not committed has {amount(held)}, there is room for {amount(room)}",
+            )
 
     def take_shard(self, repo_id: str, epoch: str, shard: BinaryIO) -> None:
         """Rebuild the files of a shard and have the repo own them. Raises NotFound `XET_EPOCH`, Invalid `SHARD`, `XORB`,

@@ -136,7 +136,9 @@ class Spaces:
         """Have the gateways hear of it again: something that they show beside the row has changed."""
         self._changed[space_id] = None
 
-    def follow(self, space_id: str, before: str | None, frozen: bool, *, look_at: float, **values: object) -> bool:
+    def follow(
+        self, space_id: str, before: str | None, frozen: bool = False, *, look_at: float, **values: object
+    ) -> bool:
         """Change the wish to what main is now, unless it is no longer what it was `before`, or no longer as `frozen`: then
         False, nothing written."""
         c = t.spaces.c

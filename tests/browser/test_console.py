@@ -39,6 +39,9 @@ def test_a_space_comes_alive_before_its_authors_eyes(page, podium, space):
     page.get_by_role("link", name="Logs").click()
     page.get_by_role("link", name="Build", exact=True).click()
     page.locator("#log .ln").nth(2).wait_for()
+    page.locator("#runs").get_by_text("Running").wait_for()
+    phases = podium.request("GET", f"/api/spaces/{space.id}/builds").json()[0]["phases"]
+    assert {"queued", "clone", "files", "total"} <= set(phases)
     page.get_by_role("link", name="Files").click()
     page.get_by_role("link", name="index.html").first.wait_for()
 
@@ -163,7 +166,7 @@ def test_spaces_are_found_while_typing(page, podium, space):
     page.keyboard.press("/")
     page.keyboard.type(name)
     page.locator(f'.all .card a[href$="/{name}"]').wait_for()
-    page.wait_for_function("document.querySelectorAll('.all .card').length === 1")
+    eventually(lambda: page.locator(".all .card").count() == 1, 10)  # a page of ours lets nobody evaluate strings
     page.keyboard.type(" nothing-of-this-name")
     page.get_by_role("heading", name="Nothing found").wait_for()
 
@@ -182,7 +185,7 @@ def test_no_page_is_wider_than_a_phone_or_heavier_than_it_should_be(page, podium
     for path in paths:
         sizes.clear()
         page.goto(podium.url + path)
-        page.wait_for_function("document.documentElement.classList.contains('js')")
+        page.locator("html.js").wait_for(state="attached")
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{path} is {wide} pixels too wide"
         assert sum(sizes) < 100_000, f"{path} takes {sum(sizes)} bytes"

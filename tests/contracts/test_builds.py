@@ -33,6 +33,7 @@ class World:
         subprocess.run(["git", "init", "-q", "--bare", self.git_dir], check=True)
         self.opened: list[LocalBuilds] = []
         self.log: list[str] = []
+        self.phases: list[str] = []  #: as they were told
 
     def builds(self, **more) -> LocalBuilds:
         self.opened.append(LocalBuilds(self.data, **{"grace": 0.0, **more}))
@@ -58,7 +59,8 @@ class World:
 
     def run(self, order: BuildOrder, **more):
         self.log.clear()
-        return self.builds(**more).run(order, self.log.append, lambda: False)
+        self.phases.clear()
+        return self.builds(**more).run(order, self.log.append, lambda: False, self.phases.append)
 
 
 @pytest.fixture
@@ -89,6 +91,7 @@ def test_a_static_space_is_its_files(world):
     assert (image.sdk, image.environment, image.title) == ("static", "", "Page")
     assert (Path(image.source) / "index.html").read_text() == "<h1>hello</h1>"
     assert any("Reading README.md" in line for line in world.log) and world.log[-1].startswith("DONE")
+    assert world.phases == ["clone", "files"] and list(result.phases) == ["clone", "files", "total"]
     assert world.opened[-1].exists(image)
     assert not world.opened[-1].exists(replace(image, source=image.source + "x"))
 
@@ -204,6 +207,7 @@ class TestPackages:
         assert found.stdout.split() == ["1.17.0", "4.12.0"] and first.image.sdk_version == "1.17.0"
         self.world.opened[-1].close()
 
+        assert self.world.phases == ["clone", "resolve", "install", "files"]
         other = self.installed("# a comment", "humanize==4.12.0", space="space2")
         assert other.image.environment == first.image.environment and "install" not in other.phases
 

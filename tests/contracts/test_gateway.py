@@ -756,10 +756,14 @@ def test_a_navigation_wakes_a_space_and_sees_it_come(world):
     with world.open(b"GET /.podium/progress HTTP/1.1\r\nHost: acme-sleepy.localhost\r\n\r\n") as events:
         assert b'"state": "wake"' in recv_until(events, b"\n\n")
         world.control.change(
-            "acme-sleepy", state="wait", stage="BUILDING", reason="installing torch", since=time.time() - 7
-        )
+            "acme-sleepy", state="wait", stage="BUILDING", reason="installing torch", since=time.time() - 7,
+            steps=[["Queued", "done", 0.5, None, None], ["Installing", "now", None, time.time() - 5, 20.0, "of a later version"]],
+        )  # fmt: skip
         event = json.loads(recv_until(events, b"\n\n").partition(b"data: ")[2])
         assert event["stage"] == "Building" and event["reason"] == "installing torch" and 6 <= event["elapsed"] <= 9
+        queued, installing = event["steps"]
+        assert queued == ["Queued", "done", 0.5, None]
+        assert installing == ["Installing", "now", installing[2], 20.0] and 5 <= installing[2] < 60, "seconds, no clock"
         world.control.change("acme-sleepy", state="open", stage="RUNNING", address=world.echo.address)
         assert b'"state": "open"' in recv_until(events, b"open")
     assert world.page("acme-sleepy").status == 200

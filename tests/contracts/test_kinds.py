@@ -116,7 +116,7 @@ def test_a_moved_repo_is_found_under_its_former_name(client, console):
     assert "/ada/later/commit/" in told["commit"]
     assert "A model repository called ada/other already exists" in told["taken"]
     assert told["bob"] == ["HfHubHTTPError", 403]
-    assert told["hidden"] == ["RepositoryNotFoundError", 404]
+    assert told["hidden"] == ["RepositoryNotFoundError", 401]
     assert told["again"] == ["ada/old", False] and told["case"] == "ada/LATER"
 
 

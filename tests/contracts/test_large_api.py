@@ -260,7 +260,7 @@ def test_listing_and_deleting_for_good(ada) -> None:
     operations = large("gone.bin", oid, len(data)), large("sub/kept.bin", kept_oid, len(kept))
     assert commit(ada, *operations, at=at).status_code == 200
     listed = {one["fileOid"]: one for one in ada.get(f"{at}/lfs-files").json()}
-    assert listed[oid]["filename"] == "gone.bin" and listed[oid]["ref"] == "refs/heads/main"
+    assert listed[oid]["filename"] == "gone.bin" and listed[oid]["ref"] == "main"
     body = {"deletions": {"sha": [oid], "rewriteHistory": True}}
     assert ada.post(f"{at}/lfs-files/batch", json=body).status_code == 200
     assert [one["fileOid"] for one in ada.get(f"{at}/lfs-files").json()] == [kept_oid]

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.domain.hardware import Hardware, Toleration
+from orchestrator.domain.load import Load
 from orchestrator.domain.room import never_fits, room
 from orchestrator.domain.seen import Image, InstanceState
 from orchestrator.errors import Unavailable
@@ -257,6 +258,7 @@ def test_ready_then_stopped_leaves_nothing_but_the_log(world):
     one = world.runtime.list("abc")[0]
     assert (one.space_id, one.launch_key, one.fault) == ("abc", "key", None)
     assert one.ready_at >= one.started_at
+    assert one.placed_at >= one.started_at - 1 and one.started_at - 1 <= one.begun_at <= one.ready_at + 1
     assert ask(address) == "hello"
     world.runtime.stop(one.id)
     assert world.see(one.id) is None or world.see(one.id).state is InstanceState.STOPPING
@@ -643,6 +645,25 @@ def test_static_files_are_served(world):
 
 def held_by(world, instance_id: str):
     return [held for node in world.runtime.capacity() for held in node.held if held.instance_id == instance_id]
+
+
+def test_what_an_app_takes_is_told_where_it_can_be(world):
+    held = "import server\nheld = bytearray(60 * 1024**2)\nserver.serve()"
+    instance = world.launch(held)
+    address = world.ready(instance)
+    world.runtime.check()
+    loads = world.runtime.loads()
+    if loads is None:
+        return  # a cluster without a metrics-server
+    eventually(lambda: (world.runtime.loads().get(instance, Load()).memory or 0) > 50 * MB, 120)
+
+    def cores() -> float | None:
+        ask(address, "sum(n * n for n in range(10**6))")
+        return world.runtime.loads()[instance].cpu
+
+    assert 0.0 < eventually(cores, 120) < 64.0
+    world.runtime.stop(instance)
+    eventually(lambda: instance not in world.runtime.loads(), 60)
 
 
 def test_the_nodes_tell_who_has_what(world):

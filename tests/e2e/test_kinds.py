@@ -49,7 +49,7 @@ def test_git_clones_pushes_and_follows(podium, tmp_path, kind, prefix):
         )
         assert seen.returncode and "could not read Username" in seen.stderr
     answer = podium.http.get(f"/{prefix}{podium.owner}/{name}-moved/resolve/main/more.txt")
-    assert answer.status_code == 404 and answer.headers["x-error-code"] == "RepoNotFound"
+    assert answer.status_code == 401 and answer.headers["x-error-code"] == "RepoNotFound"
 
 
 def test_a_push_to_no_model_makes_none(podium, tmp_path):

@@ -137,7 +137,7 @@ ROWS = [
       for p, rest in (("buckets", "/ada/x"), ("jobs", "/ada"), ("kernels", "/ada/x"), ("daily_papers", "?p=1"))],
     ("a leaderboard of nothing", "GET", "/api/datasets/ada/demo/leaderboard", {}, 404, "RepoNotFound"),
     ("a leaderboard", "GET", f"{SPACE}/leaderboard", {}, 400, "NOT_SUPPORTED"),
-    ("headers of shards that are not there", "GET", f"{SPACE}/safetensors-metadata/a/m.safetensors.index.json", {}, 404, "EntryNotFound"),
+    ("headers of absent shards", "GET", f"{SPACE}/safetensors-metadata/a/m.safetensors.index.json", {}, 404, "EntryNotFound"),
     ("a file of a model", "HEAD", "/gpt2/resolve/main/config.json", {}, 404, None),
     ("a file of another's model", "GET", "/ada/gpt2/resolve/main/config.json", {}, 404, "RepoNotFound"),
     ("a dataset", "GET", "/api/datasets/squad", {}, 404, "RepoNotFound"),

@@ -1,13 +1,14 @@
 """How requests are read: paths, limits, headers, ranges, the first files of a Space. Pure."""
 
 import asyncio
+import re
 
 import pytest
 import yaml
 from starlette.requests import Request
 
 from orchestrator.api.commits import branch_of, content_of
-from orchestrator.api.envelope import JSON_LIMIT, TEXT_LIMIT, limit_of, routable
+from orchestrator.api.envelope import JSON_LIMIT, TEXT_LIMIT, limit_of, request_id_of, routable
 from orchestrator.api.files import _headers
 from orchestrator.api.params import cursor_of, read_cursor
 from orchestrator.api.problems import header_text
@@ -51,6 +52,15 @@ def test_an_encoded_slash_stays_in_its_segment(raw, path):
 )
 def test_every_body_has_a_limit_or_counts_for_itself(path, limit):
     assert limit_of(path) == limit
+
+
+def test_a_request_is_called_what_its_caller_calls_it():
+    assert request_id_of({b"x-request-id": b"custom-id"}) == "custom-id"
+    ours, theirs = request_id_of({b"x-amzn-trace-id": b"ddff-26"}).split(";")
+    assert theirs == "ddff-26" and re.fullmatch("[0-9a-f]{16}", ours)
+    for odd in (b"", b"a b", b"a\nb", b"x" * 129, "é".encode("latin-1")):
+        names = {request_id_of({b"x-request-id": odd, b"x-amzn-trace-id": odd}) for _ in range(2)}
+        assert len(names) == 2 and all(re.fullmatch("[0-9a-f]{16}", one) for one in names)
 
 
 @pytest.mark.parametrize("message", ["a\r\nSet-Cookie: x", "ünï \u202e 日本", "x" * 5000, "\x00\x1b[31m"])

@@ -110,20 +110,3 @@ def test_a_gate_is_a_gate(ada, console):
     with console.client(console.bobs) as bob:
         refused = bob.get(f"{at}/safetensors-metadata/model.safetensors")
         assert (refused.status_code, refused.headers["x-error-code"]) == (403, "GatedRepo")
-
-
-def test_repos_of_an_organisation_that_keeps_them_private(ada, console):
-    accounts = console.parts.accounts
-    accounts.set_private_by_default("acme", True)
-    make = lambda name, **more: ada.post("/api/repos/create", json={"name": name, "organization": "acme", **more})  # noqa: E731
-    private = lambda path: ada.get(f"/api/{path}").json()["private"]  # noqa: E731
-    assert make("usual").status_code == make("shown", visibility="public").status_code == 200
-    assert make("old", private=False).status_code == make("app", type="space", sdk="static").status_code == 200
-    assert [private(f"models/acme/{name}") for name in ("usual", "shown", "old")] == [True, False, False]
-    assert private("spaces/acme/app") is True
-    copies = {"acme/copy": {}, "acme/seen": {"visibility": "public"}, "ada/mine": {}}
-    for to, more in copies.items():
-        assert ada.post("/api/models/acme/shown/duplicate", json={"repository": to, **more}).status_code == 200
-    assert [private(f"models/{to}") for to in copies] == [True, False, False]
-    accounts.set_private_by_default("acme", False)
-    assert make("again").status_code == 200 and private("models/acme/again") is False

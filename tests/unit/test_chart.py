@@ -217,6 +217,14 @@ def test_nobody_but_gateways_reaches_the_control_plane(objects):
     assert [one["app.kubernetes.io/component"] for one in sources] == ["gateway"]
 
 
+def test_strangers_builds_do_not_reach_what_a_cloud_tells_its_nodes(objects):
+    found = of(objects, "NetworkPolicy", "podium-buildkit-out")
+    assert len(found) == len(of(objects, "Deployment", "podium-buildkit"))
+    for policy in found:
+        blocks = [to["ipBlock"] for rule in policy["spec"]["egress"] for to in rule.get("to", ()) if "ipBlock" in to]
+        assert {"169.254.169.254/32", "fd00:ec2::254/128"} <= {one for block in blocks for one in block["except"]}
+
+
 def test_settings_are_settings_of_podium(objects, monkeypatch):
     """Each process takes what it is given, as Podium itself reads it."""
     maps = {one["metadata"]["name"]: one["data"] for one in of(objects, "ConfigMap")}

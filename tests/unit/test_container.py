@@ -9,6 +9,7 @@ from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.seen import Image
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import container, hints
+from orchestrator.runtimes.docker_known import Known
 
 MB = 1024**2
 HARDWARE = Hardware("cpu-basic", "CPU basic", 1.5, 300 * MB, 1024 * MB, processes=40, files=256)
@@ -114,3 +115,19 @@ def test_how_it_ended(state, status, launcher, code, words):
 def test_what_was_ended_from_outside_is_not_the_apps_fault(code, launcher):
     note = container.note_of(spec(argv=("x",) if launcher else ()), 1.0, 1.0)
     assert container.died({"ExitCode": code}, {}, note, []) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "begun"),
+    [
+        ("2026-11-18T11:06:40.123456789Z", 1_795_000_000.123456),
+        ("2026-11-18T11:06:40Z", 1_795_000_000.0),
+        ("0001-01-01T00:00:00Z", None),
+        ("", None),
+        ("soon", None),
+    ],
+)
+def test_when_the_engine_started_a_container(said, begun):
+    known = Known(container.note_of(spec(), 1.0, 5.0), "name", dict)
+    known.take({"StartedAt": said})
+    assert known.begun_at == (pytest.approx(begun) if begun else None)

@@ -58,18 +58,22 @@ BODIES: dict[str, object] = {
     "/paths-info/main": {"paths": ["README.md"]},
     "/sleeptime": {"seconds": 600},
     "/hardware": {"flavor": "cpu-basic"},
+    "/replicas": {"replicas": 2},
+    "/collaborators/ada": {"role": "read"},
+    "/domains": {"domain": "demo.example.org"},
+    "/embedding": {"origins": []},
     "/refuse": {"reason": "no"},
     "/objects/batch": {"operation": "upload", "objects": [{"oid": OID, "size": 1}]},
     "/objects/verify": {"oid": OID, "size": 1},
 }
 #: Nobody has to say who they are: they change nothing, or what is sent is the proof.
 OPEN = re.compile(
-    r"/oauth/(token|device)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
+    r"/oauth/(token|device|revoke)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
     r"|/api/(buckets|daily_papers|jobs|kernels|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
 )  # fmt: skip
 #: Of a public repo: everybody who is somebody may read, copy and speak.
 SOCIAL = re.compile(
-    r".*/(git-upload-pack|paths-info/\{revision\}|duplicate|like|discussions|comment|ask|ask-access|cancel)"
+    r".*/(git-upload-pack|info/lfs/objects/batch|paths-info/\{revision\}|duplicate|like|discussions|comment|ask|ask-access|cancel)"
 )
 #: About oneself: anybody's token does it, to nobody but its user. Webhooks of others are asked for by id.
 OWN = re.compile(r"/api/settings/webhooks|/uploads")

@@ -8,8 +8,10 @@ import struct
 import threading
 import time
 import zipfile
+from types import SimpleNamespace
 
 import pytest
+from markupsafe import escape
 
 from builder.backends import guarded
 from builder.errors import Fault
@@ -17,11 +19,15 @@ from builder.requirements import Reader, Requirements
 from orchestrator.domain.internet import subject
 from orchestrator.errors import Invalid, TooLarge, TooMany, Unauthorized
 from orchestrator.services.attempts import ADDRESS, EACH, Attempts
+from orchestrator.services.large_files import LargeLimits
 from orchestrator.services.likes import Likes
+from orchestrator.services.xet import Xet
 from tests.console import Console
 from tests.support import bearer
-from web import app_schema, archive
+from web import app_schema, archive, highlight, page
+from web.page import Console as Pages
 
+REPO = "ab" * 12
 ODD = ["NaN", "1e999", '"\\ud800"', '"\\u0000"']
 
 
@@ -79,6 +85,34 @@ def test_a_config_cannot_keep_a_list_from_being_told(console, client, value):
 def test_values_that_nothing_has_a_place_for(client, path, body):
     answer = client.post(path, content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400, answer.text
+
+
+def test_the_form_of_a_gate_is_bounded(client):
+    for path in ("/models/ada/x/ask-access", "/ada/x/ask-access", "/api/models/ada/x/user-access-request/ask"):
+        assert client.post(path, content=b"a" * 2_000_000).status_code == 413
+
+
+def test_what_is_sent_in_pieces_and_never_committed_has_an_end(tmp_path):
+    large = SimpleNamespace(limits=LargeLimits(10, 100), usage=lambda repo: 40)
+    xet = Xet(tmp_path, large)
+    epoch = xet.epoch(REPO)
+    for number in range(2):
+        with xet.arriving(REPO, epoch, f"{number:064x}"):
+            (tmp_path / REPO / epoch / f"kept{number}").write_bytes(b"x" * 40)
+    with pytest.raises(TooLarge, match="80 bytes, there is room for 60 bytes"), xet.arriving(REPO, epoch, "a" * 64):
+        pass
+
+
+def test_a_stream_ends_with_the_session(console, monkeypatch):
+    pages, asked = Pages(console.parts), SimpleNamespace(cookies={}, headers={}, client=None)
+    secret = console.parts.accounts.new_session(console.ada)
+    asked.cookies["podium-session"] = secret
+    visits = pages.visits(asked, pages.visit(asked))
+    assert visits().caller.name == "ada"
+    console.parts.accounts.sign_out(secret)
+    assert visits().caller.name == "ada"
+    monkeypatch.setattr(page, "ANEW", 0.0)
+    assert visits().caller.user is None
 
 
 def test_a_pattern_in_a_preupload_keeps_nobody_waiting(client):
@@ -256,6 +290,17 @@ def test_an_app_that_drips_its_schema_holds_nobody(monkeypatch):
         ended.set()
         listener.close()
         thread.join(5)
+
+
+def test_no_text_is_coloured_for_ever(monkeypatch):
+    """With two of these lines a lexer is quick, with sixty it would look at all of them again from each quote."""
+    monkeypatch.setattr(highlight, "SECONDS", 0.01)
+    line = '\\"' * 900
+    began = time.thread_time()
+    shown = highlight.lines("a.js", "\n".join([line] * 60))
+    assert shown == [str(escape(line))] * 60 and time.thread_time() - began < 30
+    monkeypatch.setattr(highlight, "SECONDS", 60)
+    assert highlight.lines("a.js", "let a = 1;")[0].startswith("<b")
 
 
 def test_an_example_of_an_app_is_shown_only_if_it_can_be():

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,9 +12,13 @@ from orchestrator.domain.caller import STRANGER, Caller
 from orchestrator.domain.load import HOUR, MINUTE, Load, Span, joined, together
 from orchestrator.domain.seen import InstanceSeen, InstanceState
 from orchestrator.domain.space import Role
-from orchestrator.errors import PodiumError
+from orchestrator.errors import PodiumError, Unavailable
 from orchestrator.runtimes import load
+from orchestrator.runtimes.docker import DockerRuntime
+from orchestrator.runtimes.kubernetes import KubernetesRuntime
+from orchestrator.runtimes.kubernetes_api import Cluster
 from orchestrator.runtimes.machine import Share
+from orchestrator.runtimes.manifests import INSTANCE, OWNER
 from orchestrator.services.loads import HOURS_KEPT, Loads
 from tests.contracts.test_store import add, owner, space, store  # noqa: F401
 from tests.memory import MemoryRuntime
@@ -95,6 +101,66 @@ def test_what_a_metrics_server_says():
     found = load.of_pods(items, {"p1": "i1", "p2": "i2", "p3": "i3"})
     assert found["i1"] == Load(pytest.approx(0.25), 128 * 1024) and found["i2"] == Load(pytest.approx(0.0015), None)
     assert set(found) == {"i1", "i2"}
+
+
+def test_the_docker_runtime_asks_the_engine_about_what_runs():
+    def known(name: str, running: bool) -> SimpleNamespace:
+        note = SimpleNamespace(id=name, share=Share("cpu-basic"))
+        return SimpleNamespace(note=note, name=f"podium-{name}", state={"Running": running})
+
+    stats = {
+        "podium-a": {"cpu_stats": {"cpu_usage": {"total_usage": 10**9}}, "memory_stats": {"usage": 500, "stats": {}}},
+        "podium-gone": None,
+    }
+    runtime = SimpleNamespace(
+        _lock=threading.Lock(),
+        _known={name: known(name, name != "c") for name in ("a", "c", "gone")},
+        _engine=SimpleNamespace(stats=stats.__getitem__),
+        _rates=load.Rates(),
+    )
+    assert DockerRuntime.loads(runtime) == {"a": Load(None, 500)}
+
+
+def test_the_kubernetes_runtime_asks_a_metrics_server_and_not_soon_again_where_there_is_none():
+    asked = []
+
+    class Told:
+        answer: object = [
+            {"metadata": {"name": f"p{n}"}, "containers": [{"usage": {"cpu": "1", "memory": "1Mi"}}]} for n in (1, 2)
+        ]
+
+        def metrics(self, labels):
+            asked.append(labels)
+            if isinstance(self.answer, Exception):
+                raise self.answer
+            return self.answer
+
+    pods = {n: {"metadata": {"name": f"p{n}", "labels": {INSTANCE: "i1"}}} for n in (1, 2)}
+    cluster, mirror = Told(), SimpleNamespace(items=pods)
+    runtime = SimpleNamespace(_cluster=cluster, _pods=mirror, _owner="me", _untold_until=0.0)
+    assert KubernetesRuntime.loads(runtime) == {"i1": Load(2.0, 2 * MB)} and asked == [f"{OWNER}=me"]
+    cluster.answer = LookupError("the server could not find the requested resource")
+    assert KubernetesRuntime.loads(runtime) is None and KubernetesRuntime.loads(runtime) is None and len(asked) == 2
+    runtime._untold_until, cluster.answer = 0.0, Unavailable("503")
+    assert KubernetesRuntime.loads(runtime) is None and len(asked) == 3
+
+
+def test_metrics_are_asked_of_the_namespace():
+    asked = []
+
+    class Door(Cluster):
+        namespace = "podium-apps"
+
+        def __init__(self, answer):
+            self.answer = answer
+
+        def _ask(self, *words):
+            asked.append(words)
+            return self.answer
+
+    assert Door({"items": [{"a": 1}, 3]}).metrics("x=y") == [{"a": 1}] and Door({}).metrics("") == []
+    path = "/apis/metrics.k8s.io/v1beta1/namespaces/podium-apps/pods"
+    assert asked[0] == ("GET", path, [("labelSelector", "x=y")])
 
 
 def test_instances_of_a_space_are_added_up_and_the_unknown_stays_unknown():

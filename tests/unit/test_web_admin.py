@@ -225,6 +225,25 @@ def test_members_of_an_organisation(console, ada, root):
     assert bob.post(f"{here}/member", "/settings", user="bob", role="admin").status_code == 404
 
 
+def test_an_organisation_that_keeps_its_new_repos_private(console, root):
+    console.parts.accounts.set_member("acme", "root", Role.ADMIN)
+    here, new = "/settings/organisations/acme", "/new/model"
+    ticked = lambda page: re.findall(r'value="(\w+)" required checked', root.get(page).text)  # noqa: E731
+    assert ticked(new) == ["public"]
+    assert root.post(f"{here}/profile", here, fullname="Acme", private="1").status_code == 303
+    assert 'name="private" value="1" checked' in root.get(here).text
+    assert console.parts.accounts.owner("acme").private_by_default
+    assert [ticked(page) for page in (new, f"{new}?owner=acme", "/new", "/new?owner=acme", f"{new}?owner=root")] == [
+        [], ["private"], [], ["private"], ["public"]
+    ]  # fmt: skip
+    assert root.post(new, new, owner="acme", name="kept").status_code == 303
+    with console.client(None) as stranger:
+        assert stranger.get("/api/models/acme/kept").status_code == 401
+    assert root.post(f"{here}/profile", here, fullname="Acme").status_code == 303
+    assert not console.parts.accounts.owner("acme").private_by_default
+    console.parts.accounts.set_member("acme", "root", Role.NONE)
+
+
 def test_profile_password_and_browsers(console, ada):
     assert ada.post("/settings/profile", "/settings", fullname=EVIL, email="ada@example.org").status_code == 303
     assert EVIL not in ada.get("/settings").text

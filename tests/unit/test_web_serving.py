@@ -3,6 +3,7 @@
 import pytest
 
 from orchestrator.api.app import create_app
+from orchestrator.domain.events import Webhook, of_repo
 from orchestrator.domain.own_domain import AGAIN, RECHECK, DomainState
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Role, Visibility
@@ -11,6 +12,7 @@ from orchestrator.errors import Conflict, Forbidden, NotFound, Unauthorized
 from orchestrator.services.git_access import GitAccess
 from orchestrator.services.routes import route
 from orchestrator.services.spaces import NewSpace
+from orchestrator.services.telling import _may_know
 from tests.console import Console
 from tests.unit.test_web_pages import EVIL, Browser, build_of
 from web.routes import create_renderer, create_router
@@ -167,6 +169,18 @@ def test_a_name_that_still_points_here_lets_nobody_in(console, ada, bob, make, c
     assert again(console, theirs).hosts == ()
 
 
+def test_what_is_left_of_a_space_that_is_gone_is_cleared_away(console, ada, make, clock):
+    """As a release before this one leaves it, which knows no domains."""
+    space = make()
+    domain = proven(console, space, "left.example.com", ada)
+    with console.store.write() as tx:
+        tx.spaces.update(space.id, look_at=0.0, deleted=True, name=f"deleted-{space.id}", label=f"deleted-{space.id}")
+    clock.now += RECHECK
+    console.parts.domains.look()
+    with console.store.read() as tx:
+        assert tx.domains.of(space.id) == [] and tx.domains.holder(domain.name) is None
+
+
 def test_a_removed_claim_does_not_come_back_with_its_old_record(console, ada, make, clock):
     space = make()
     proven(console, space, "again.example.com", ada)
@@ -242,7 +256,8 @@ def test_the_page_of_domains(console, ada, make, clock, browser):
     clock.now += AGAIN
     mine.post(f"{page}/check-domain", page, domain=domain.name)
     assert (
-        "served" in mine.get(page).text and f"http://{domain.name}" in mine.get(f"/spaces/{space.full_name}/use").text
+        "served" in mine.get(page).text
+        and f"http://{domain.name}:8000" in mine.get(f"/spaces/{space.full_name}/use").text
     )
     assert mine.post(f"{page}/domain", page, domain=EVIL).status_code == 422
     assert EVIL not in mine.post(f"{page}/domain", page, domain=EVIL).text
@@ -446,6 +461,22 @@ def test_a_token_for_one_repo_reaches_no_other_that_its_user_was_let_into(consol
     with pytest.raises(NotFound):
         console.parts.spaces.find(caller, "ada", other.name)
     assert [space.id for space in console.parts.spaces.list(caller, limit=1000) if space.private] == [one.id]
+
+
+def test_a_members_webhook_hears_of_a_private_repo_while_they_are_one(console, ada, make):
+    space = make(Visibility.PRIVATE)
+    hook = Webhook("w" * 24, console.bob.id, "https://example.com/", (), ("repo",))
+    event = of_repo(space, "repo", "update", 1.0)
+
+    def hears():
+        with console.store.read() as tx:
+            return _may_know(tx, hook, event)
+
+    assert not hears()
+    console.parts.collaborators.put(ada, space, "bob", Role.READ)
+    assert hears()
+    console.parts.collaborators.remove(ada, space, "bob")
+    assert not hears()
 
 
 def test_the_api_of_members(console, make):

@@ -3,8 +3,16 @@
 const SEQUENCE = /\x1b\[([0-9;]*)m/g;
 const OTHER = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?/g;
 
+const TURNS = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Characters that reorder or break a line are shown as what they are. Logs have none; a file that nobody cleaned may. */
+export function straight(text) {
+  return text.replace(TURNS, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
 /** Put `text` into `element`. A line without colours is one text node. */
 export function paint(element, text) {
+  text = straight(text);
   if (!text.includes("\x1b")) {
     element.append(text);
     return;

@@ -3,6 +3,7 @@
 const ERROR = /(?:^|[^\w-])(?:error|exception|fatal|failed|panic|segmentation fault|killed)(?:$|[^\w-])/i;
 const NONE = /\b(?:0|no|without|any) (?:\w+ )?(?:errors?|failed|failures?|exceptions?)\b/i;
 const TRACE = /^\s*(?:\S+ )?Traceback \(most recent call last\)/;
+const BEFORE = /^(?:Exception in thread |Task exception was never retrieved|ERROR:\s+Exception in ASGI application)/; // a traceback follows
 const LAST = /^(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt|Warning|Fault|NotFound|Refused)\w*(?::|$)/;
 const FRAME = /^\s*File "(?:[^"]*\/)?app\/([^"]+)", line (\d+)/;
 const LONGEST = 400; // lines of a traceback
@@ -33,7 +34,7 @@ export class FirstError {
       this.trace = { index, file: "", line: 0, until: index + LONGEST };
       return false;
     }
-    return ERROR.test(text) && !NONE.test(text) ? this.#is(index, text) : false;
+    return ERROR.test(text) && !NONE.test(text) && !BEFORE.test(text) ? this.#is(index, text) : false;
   }
 
   #traced(index, text) {

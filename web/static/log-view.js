@@ -1,7 +1,7 @@
 // Many lines in few elements: the log is cut into chunks, and only those near what is looked at have their lines in the page. The
 // others are empty boxes of about the right height. Lines are kept as text; what is shown of them are text nodes and fixed classes.
 
-import { paint } from "./ansi.js";
+import { paint, straight } from "./ansi.js";
 
 const ROWS = 100; // of a chunk, at most
 const CHARS = 40_000;
@@ -226,7 +226,7 @@ export class LogView {
     const whole = this.texts[index];
     const text = whole.length > SHOWN ? `${whole.slice(0, SHOWN)} … ${whole.length - SHOWN} more characters, in the download` : whole;
     if (!this.query || text.includes("\x1b")) paint(row, text);
-    else mark(row, text, this.query);
+    else mark(row, straight(text), this.query);
     return row;
   }
 

@@ -13,6 +13,7 @@ const said = !first.hidden; // the server knows why it failed
 const view = new LogView(log);
 view.changed = () => keep.checked && view.end();
 let error = new FirstError();
+const STOPPED = "[podium] stopped"; // the last line of an instance that was told to end; the next one goes on in the same log
 let name = "";
 let at = -1; // of the matches
 let drawing = false;
@@ -34,17 +35,25 @@ function draw() {
   if (!view.length) log.replaceChildren();
   const from = view.length;
   view.add(rows);
-  for (let i = 0; i < rows.length && !error.found; i++) if (rows[i][0] && error.feed(from + i, plain(rows[i][1]))) tell();
+  rows.forEach(([when, text], i) => {
+    if (text.endsWith(STOPPED)) forget();
+    else if (when && !error.found && error.feed(from + i, plain(text))) tell();
+  });
   tally();
   if (keep.checked) view.end();
+}
+
+/** What went wrong before is of an instance that is gone. */
+function forget() {
+  error = new FirstError();
+  jump.hidden = true;
+  if (!said) first.hidden = true;
 }
 
 function clear() {
   fresh = [];
   view.clear();
-  error = new FirstError();
-  jump.hidden = true;
-  if (!said) first.hidden = true;
+  forget();
   at = -1;
   tally();
 }
@@ -99,13 +108,15 @@ function tally() {
   before.disabled = next.disabled = !view.matches.length;
 }
 
-function search() {
+function search(then) {
+  timer = 0;
   view.find(query.value, () => {
     at = -1;
     if (only.checked) view.show(Boolean(query.value));
     else view.redraw();
     tally();
     if (keep.checked) view.end();
+    then?.();
   });
 }
 
@@ -120,12 +131,15 @@ function step(by) {
 
 query.addEventListener("input", () => {
   clearTimeout(timer);
-  timer = setTimeout(search, 120);
+  timer = setTimeout(search, 120, null);
 });
 query.addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
   event.preventDefault();
-  step(event.shiftKey ? -1 : 1);
+  const way = event.shiftKey ? -1 : 1;
+  clearTimeout(timer);
+  if (timer) search(() => step(way)); // typed just now
+  else step(way);
 });
 before.addEventListener("click", () => step(-1));
 next.addEventListener("click", () => step(1));
@@ -175,6 +189,7 @@ function atEnd() {
 
 const stop = listen(() => log.dataset.url, {
   stream: (now) => {
+    if (name && name !== now.name) refresh();
     // Another build is another log; another instance goes on below the last one's.
     if (name && name !== now.name && name.startsWith("run/")) add([[0, "──────── another instance ────────"]]);
     else clear();
@@ -185,10 +200,25 @@ const stop = listen(() => log.dataset.url, {
   lines: add,
   end: ({ over }) => {
     if (over) stop();
+    setTimeout(refresh, 1500); // how it ended is known a moment later
     setTimeout(() => say("This log is empty."), 300);
   },
 });
 say("Nothing yet. A line appears here as soon as there is one.");
+
+/** The lists beside the log, as they are now. */
+async function refresh() {
+  const answer = await fetch(location.href).catch(() => null);
+  if (!answer?.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const id of ["builds", "runs"]) {
+    const [now, then] = [page, document].map((one) => one.getElementById(id));
+    if (!now || then.contains(document.activeElement)) continue;
+    now.open = then.open;
+    then.replaceWith(now);
+    ready(now);
+  }
+}
 
 /** What the cluster says; nothing where there is none. */
 async function hear() {

@@ -1,7 +1,7 @@
 """Repos by what is searched and used, downloads, the load of apps, parts of Podium, figures
 
 Revision ID: 0019
-Revises: 0013
+Revises: 0018
 """
 
 import sqlalchemy as sa

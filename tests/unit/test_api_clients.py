@@ -1,0 +1,112 @@
+"""What clients of several generations look for in answers, beyond what their own calls show: statuses, orders, words."""
+
+import pytest
+
+from tests.console import Console
+from tests.unit.test_api_weights import large, model, small
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory):
+    with Console(tmp_path_factory.mktemp("console")).listening() as console:
+        yield console
+
+
+@pytest.fixture(scope="module")
+def ada(console):
+    with console.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def stranger(console):
+    with console.client(None) as client:
+        yield client
+
+
+def test_a_stranger_is_told_401_for_what_may_be_private(ada, stranger):
+    model(ada, "known")
+    assert ada.put("/api/models/ada/known/settings", json={"private": True}).status_code == 200
+    for path in (
+        "/api/models/ada/{}",
+        "/ada/{}/resolve/main/x",
+        "/api/datasets/ada/{}/refs",
+        "/api/models/ada/{}/tree/main",
+    ):
+        known, none = (stranger.get(path.format(name)) for name in ("known", "none"))
+        assert known.status_code == none.status_code == 401 and known.json() == none.json()
+        assert known.headers["x-error-code"] == "RepoNotFound" and "Bearer" in known.headers["www-authenticate"]
+        assert ada.get(path.format("none")).status_code == 404
+    assert (
+        stranger.get("/api/models/ada/known", headers={"authorization": "Bearer hf_wrong"}).json()["code"]
+        == "INVALID_TOKEN"
+    )
+
+
+def test_the_request_is_called_what_the_client_calls_it(stranger):
+    assert stranger.get("/api/models", headers={"x-request-id": "custom-id"}).headers["x-request-id"] == "custom-id"
+    assert "a1-b2" in stranger.get("/api/none", headers={"x-amzn-trace-id": "a1-b2"}).headers["x-request-id"]
+
+
+def test_folders_stand_before_files_and_pages_follow_that(ada):
+    at = model(ada, "folders", small("a.txt", b"a"), small("b/c.txt", b"c"), small("z/d.txt", b"d"))
+    listed = [one["path"] for one in ada.get(f"{at}/tree/main").json()]
+    assert listed == ["b", "z", ".gitattributes", "a.txt"]
+    first = ada.get(f"{at}/tree/main", params={"limit": 3})
+    rest = ada.get("/" + first.links["next"]["url"].split("/", 3)[3])
+    assert [one["path"] for one in first.json() + rest.json()] == listed
+
+
+def test_large_files_of_pull_requests_have_their_names(ada):
+    at = model(ada, "proposals")
+    line = large(ada, "ada/proposals", "new.bin", b"0" * 1000)
+    body = "\n".join(['{"key": "header", "value": {"summary": "m"}}', str(line).replace("'", '"')])
+    assert ada.post(f"{at}/commit/main?create_pr=1", content=body).status_code == 200
+    (found,) = ada.get(f"{at}/lfs-files").json()
+    assert (found["filename"], found["ref"]) == ("new.bin", "refs/pr/1")
+
+
+def test_settings_that_older_clients_send(ada):
+    at = model(ada, "older")
+    assert ada.put(f"{at}/settings", json={"xetEnabled": True}).json()["xetEnabled"] is True
+    assert ada.get(at, params={"expand": "xetEnabled"}).json()["xetEnabled"] is True
+
+
+def test_a_stale_parent_is_told_in_the_words_of_both_generations(ada):
+    at = model(ada, "stale", small("a.txt", b"a"))
+    head = '{"key": "header", "value": {"summary": "m", "parentCommit": "%s"}}' % ("0" * 40)
+    told = ada.post(f"{at}/commit/main", content=head)
+    assert told.status_code == 412
+    for words in (
+        "A commit has happened since. Please refresh and try again.",
+        "The branch was updated since you opened",
+    ):
+        assert words in told.json()["error"] and words in told.headers["x-error-message"]
+
+
+def test_nobody_runs_models_for_others_here(ada):
+    model(ada, "runs-nowhere")
+    assert ada.get("/api/models", params={"author": "ada"}).json()
+    for one in ("inference", "inference_provider"):
+        assert ada.get("/api/models", params={"author": "ada", one: "warm"}).json() == []
+
+
+def test_everybody_sees_who_is_in_an_organisation(stranger):
+    assert [one["user"] for one in stranger.get("/api/organizations/acme/members").json()] == ["ada"]
+
+
+def test_repos_of_an_organisation_that_keeps_them_private(ada, console):
+    accounts = console.parts.accounts
+    accounts.set_private_by_default("acme", True)
+    make = lambda name, **more: ada.post("/api/repos/create", json={"name": name, "organization": "acme", **more})  # noqa: E731
+    private = lambda path: ada.get(f"/api/{path}").json()["private"]  # noqa: E731
+    assert make("usual").status_code == make("shown", visibility="public").status_code == 200
+    assert make("old", private=False).status_code == make("app", type="space", sdk="static").status_code == 200
+    assert [private(f"models/acme/{name}") for name in ("usual", "shown", "old")] == [True, False, False]
+    assert private("spaces/acme/app") is True
+    copies = {"acme/copy": {}, "acme/seen": {"visibility": "public"}, "ada/mine": {}}
+    for to, more in copies.items():
+        assert ada.post("/api/models/acme/shown/duplicate", json={"repository": to, **more}).status_code == 200
+    assert [private(f"models/{to}") for to in copies] == [True, False, False]
+    accounts.set_private_by_default("acme", False)
+    assert make("again").status_code == 200 and private("models/acme/again") is False
