@@ -88,7 +88,8 @@ class Settings:
     kube_storage_class: str = _setting("", "StorageClass of those volumes; empty: the cluster's default")
     kube_storage_mode: str = _setting(
         "ReadWriteOnce",
-        "access mode of those volumes; with ReadWriteMany the old version serves until the new one answers",
+        "access mode of those volumes; with ReadWriteMany the old version serves until the new one answers, and replicas "
+        "can be had",
     )
     base_image: str = _setting(
         "python:{python}-slim-bookworm",

@@ -154,9 +154,9 @@ class Access:
         claims = {"aud": host, "space": route.space, "epoch": route.epoch, "exp": ends}
         return f"{self.cookie_name.decode()}={jwt.encode(claims, self._cookie_key, 'HS256')}{self._attributes}"
 
-    def replica_cookie(self, key: bytes) -> bytes:
-        """The header line that keeps a browser with the replica of this key, until it is closed."""
-        return b"Set-Cookie: %b=%b%b\r\n" % (self.replica_name, key, self._while_open)
+    def replica_cookie(self, key: bytes, tag: bytes) -> bytes:
+        """The header line that keeps a browser with a replica (see affinity), until it is closed."""
+        return b"Set-Cookie: %b=%b-%b%b\r\n" % (self.replica_name, key, tag, self._while_open)
 
     def token_allows(self, token: str, route: Route) -> bool | None:
         """What the control plane said lately about a token and this Space; None: it must be asked."""

@@ -1,14 +1,17 @@
 """Which replica of a Space serves whom: rendezvous hashing (Thaler and Ravishankar, 1998), so that every gateway chooses the same
-without asking, and a replica that comes or goes moves only those visitors who must move. Pure.
+without asking, and a replica that goes moves only those visitors whom it served. Pure.
 
-A browser's key is a cookie, given with the first page: one of KEYS numbers, too few to tell visitors apart. Who brings none (a
-program, a frame where cookies are blocked) is known by the address it comes from."""
+A browser has a cookie, `KEY-TAG`: a number that it is placed by, one of KEYS, and the replica that it was placed at, where it
+stays for as long as there is that one, also when others come. Both are too few to tell visitors apart. Who brings no cookie (a
+program, a frame where cookies are blocked) is placed by the address it comes from."""
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 KEYS = 4096
-_DIGITS = frozenset(b"0123456789abcdef")
+_SEAT = re.compile(rb"([0-9a-f]{3})-([0-9a-f]{4})").fullmatch
 
 
 def choose(key: bytes, addresses: Sequence[str]) -> str:
@@ -30,12 +33,23 @@ def number(value: int) -> bytes:
     return b"%03x" % (value % KEYS)
 
 
-def key_in(cookie: bytes | None, name: bytes) -> bytes | None:
-    """The key in a Cookie header; None without one, and for what is none."""
+@lru_cache(4096)
+def tag(address: str) -> bytes:
+    """What a cookie calls a replica."""
+    return blake2b(address.encode(), digest_size=2).hexdigest().encode()
+
+
+def seat_in(cookie: bytes | None, name: bytes) -> tuple[bytes, bytes] | None:
+    """Key and tag in a Cookie header; None without, and for what is none."""
     if cookie is None or name not in cookie:
         return None
     for part in cookie.split(b";"):
         found, _, value = part.strip().partition(b"=")
-        if found == name and len(value) == 3 and _DIGITS.issuperset(value):
-            return value
+        if found == name and (seat := _SEAT(value)):
+            return seat.group(1), seat.group(2)
     return None
+
+
+def pinned(seat: tuple[bytes, bytes] | None, addresses: Sequence[str]) -> str:
+    """The address at which a browser was placed, "" when it was at none of them."""
+    return next((address for address in addresses if tag(address) == seat[1]), "") if seat else ""

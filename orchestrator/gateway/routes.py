@@ -6,11 +6,13 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from sys import intern
+from time import monotonic
 
 from orchestrator.gateway import outcome
 
 log = logging.getLogger(__name__)
 
+_SETTLING = 600.0  #: seconds for which sessions without a cookie stay where they are when a replica is added
 _STATES = frozenset({outcome.OPEN, outcome.WAIT, outcome.WAKE, outcome.CLOSED})
 _SPACE = re.compile(r"[A-Za-z0-9._/-]{1,200}")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.*\[\]:-]{1,300}")  # nothing that could end the directive
@@ -34,7 +36,8 @@ class Route:
 
     __slots__ = (
         "address", "addresses", "ancestors", "custom", "deadline", "embed", "epoch", "extra", "hosts", "id", "instance", "label",
-        "origins", "overrides", "pool", "pools", "private", "reason", "since", "space", "stage", "state", "steps", "title",
+        "origins", "overrides", "pool", "pools", "private", "reason", "_settled", "_settles", "since", "space", "stage", "state",
+        "steps", "title",
     )  # fmt: skip
 
     def __init__(self, message: dict, public_url: str) -> None:
@@ -79,6 +82,7 @@ class Route:
             self.extra += b"".join(b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in self.custom.items())
         self.pool = None
         self.pools = {}
+        self._settled, self._settles = self.addresses, 0.0
 
     def message(self) -> dict:
         """The route as a feed message, to keep it on disk."""
@@ -94,9 +98,23 @@ class Route:
     def take_over(self, old: "Route") -> list[object]:
         """Go on with the connections of the route before where they lead to the same replicas; the others are returned."""
         same = self.state == outcome.OPEN and (self.space, self.instance) == (old.space, old.instance)
+        if same and len(self.addresses) > 1:
+            self._settle(old, monotonic())
         self.pools = {where: pool for where, pool in old.pools.items() if same and where in self.addresses}
         self.pool = self.pools.get(self.address) if len(self.addresses) == 1 else None
         return [pool for where, pool in old.pools.items() if where not in self.pools]
+
+    def settled(self, now: float) -> tuple[str, ...]:
+        """The replicas that take whoever may be in the middle of something and cannot be told from a newcomer: those that were
+        there before the last one came, for some minutes."""
+        return self._settled if now < self._settles else self.addresses
+
+    def _settle(self, old: "Route", now: float) -> None:
+        there = tuple(address for address in old.settled(now) if address in self.addresses)
+        if there and not set(self.addresses) <= set(old.addresses):
+            self._settled, self._settles = there, now + _SETTLING
+        elif there:
+            self._settled, self._settles = there, old._settles
 
 
 def is_address(text: str) -> bool:
@@ -188,7 +206,7 @@ class Table:
         if self._fresh is not None:
             self._fresh.add(route.label)
         old = self._routes.get(route.label)
-        if old is not None and old.pools:
+        if old is not None:
             for pool in route.take_over(old):
                 self._on_retire(pool)
         self._routes[route.label] = route

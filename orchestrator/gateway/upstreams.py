@@ -4,6 +4,7 @@ state; connections themselves are in `pool`, the choice is `affinity`'s."""
 import asyncio
 import logging
 import secrets
+from collections.abc import Sequence
 from time import monotonic
 
 from orchestrator.errors import Unavailable
@@ -22,16 +23,30 @@ def pool_for(gate: object, request: Request, route: Route) -> Pool:
     if len(route.addresses) == 1:
         route.pool = _pool(gate, route, route.address)
         return route.pool
-    key = affinity.key_in(request.noted.get(b"cookie"), gate.access.replica_name)
-    if key is None and request.method == b"GET" and request.wants_page:
+    noted = request.noted
+    seat = affinity.seat_in(noted.get(b"cookie"), gate.access.replica_name)
+    before, where, opens = affinity.pinned(seat, route.addresses), route.addresses, False
+    if seat is not None:
+        key = seat[0]
+    elif opens := request.method == b"GET" and request.wants_page:
         key = affinity.number(secrets.randbelow(affinity.KEYS))
-        request.replica = gate.access.replica_cookie(key)
-    key = request.address.encode() if key is None else key
+    else:
+        key, where = request.address.encode(), route.settled(monotonic())
+    pool = _first(gate, route, key, before, where)
+    if pool.address != before and (opens or seat is not None or b"sec-fetch-mode" in noted):
+        key = key if opens or seat is not None else affinity.number(secrets.randbelow(affinity.KEYS))
+        request.replica = gate.access.replica_cookie(key, affinity.tag(pool.address))
+    return pool
+
+
+def _first(gate: object, route: Route, key: bytes, before: str, where: Sequence[str]) -> Pool:
+    """The first replica of those that take connections: the one `before`, then those `where` it is placed, then all others."""
     if not any(pool.away_until > gate.now for pool in route.pools.values()):
-        return _pool(gate, route, affinity.choose(key, route.addresses))
-    now = monotonic()
-    order = [_pool(gate, route, address) for address in affinity.ranked(key, route.addresses)]
-    return next((pool for pool in order if pool.away_until <= now), order[0])
+        return _pool(gate, route, before or affinity.choose(key, where))
+    now, rest = monotonic(), [address for address in route.addresses if address not in where]
+    order = [*([before] if before else ()), *affinity.ranked(key, where), *affinity.ranked(key, rest)]
+    pools = [_pool(gate, route, address) for address in order]
+    return next((pool for pool in pools if pool.away_until <= now), pools[0])
 
 
 def _pool(gate: object, route: Route, address: str) -> Pool:

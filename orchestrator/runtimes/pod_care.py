@@ -175,8 +175,8 @@ class Care:
                 self._cluster.delete("pods", about["name"], about["uid"], grace=0)
 
     def _shrink(self, case: Case, now: float) -> None:
-        """Take away the replicas that are too many once they have drained, and no others. Left to itself the cluster would
-        choose; what it makes in their place before it hears of the number is not running yet, so it goes first."""
+        """Take away the replicas that are too many once they have drained, and no others: left to itself the cluster would
+        choose. What it makes in their place before it hears of the number is not running yet, so it goes first."""
         less = standing.shrinking(case.deployment)
         if less is None or now < less[1]:
             return

@@ -61,7 +61,7 @@ class HardwareRequests:
         `HARDWARE_FIT`, `NOTE`, `SLEEP_TIME`; Forbidden `HARDWARE_ACCESS`, `HARDWARE_QUOTA`."""
         require(caller, space, Role.WRITE)
         hardware = self.fitting(flavor)
-        self._replicas.check_fit(hardware, space.wish.replicas)
+        self._replicas.check_fit(hardware, self._replicas.granted(space.wish).replicas)
         if sleep is not None:
             self.check_sleep(flavor)
         sleeps = {} if sleep is None else {"sleep_after": sleep_seconds(sleep)}

@@ -103,6 +103,26 @@ def test_repeated_requests_of_one_connection_stay(three):
         connection.close()
 
 
+def test_sessions_survive_when_a_replica_is_added(three):
+    first, *others = three.apps
+    three.put(first)
+    known = eventually(lambda: three.number(**{"X-Forwarded-For": "10.0.3.1"}) == 0)
+    assert known and not three.page().headers.get_all("Set-Cookie"), "with one there is nothing to choose"
+    three.put(first, others[0])
+    eventually(lambda: visitor(three)[1] == 1)
+    programs = [f"10.0.3.{n}" for n in range(30)]
+    assert {three.number(**{"X-Forwarded-For": one}) for one in programs} == {0}, (
+        "they may be in the middle of something"
+    )
+    tab = three.world.get("acme-three", "/", "POST", b"x", Sec_Fetch_Mode="cors", **{"X-Forwarded-For": "10.0.3.2"})
+    cookie = tab.headers["Set-Cookie"].partition(";")[0]
+    assert tab.json["number"] == 0
+    browsers = [(cookie, 0), *(visitor(three) for _ in range(12))]
+    three.put(*three.apps)
+    eventually(lambda: visitor(three)[1] == 2)
+    assert all(three.number(cookie) == number for cookie, number in browsers)
+
+
 def test_sockets_follow_the_same_choice(three):
     cookie, number = visitor(three)
     before = [app.open for app in three.apps]
@@ -121,6 +141,8 @@ def test_who_is_refused_is_served_by_the_next_and_the_others_stay(three):
         now = three.world.get("acme-three", "/", "POST", b"x" * 100_000, Cookie=cookie).json["number"]
         assert now == number if number else now in (1, 2)
         assert three.number(cookie) == now, "nor does it wander about meanwhile"
+    moved = three.page(Cookie=next(cookie for cookie, number in visitors if not number))
+    assert moved.headers.get_all("Set-Cookie"), "it stays where it is now"
     three.put(*three.apps[1:])
     where = {cookie: three.number(cookie) for cookie, _ in visitors}
     eventually(lambda: all(where[cookie] == number for cookie, number in visitors if number))

@@ -6,6 +6,7 @@ from tests import containers, kube
 from tests.e2e import probe
 from tests.e2e.test_docker import push
 from tests.podium import Podium
+from tests.space import App
 from tests.support import Prober, eventually
 
 #: Small enough for a cluster that others test on too, and at home on its GPU node as well.
@@ -144,6 +145,74 @@ def test_an_admin_gives_a_gpu_and_the_app_moves_to_its_node(space, team, namespa
     eventually(lambda: seconds() > 0, 30)
     refused = team.request("POST", f"/api/spaces/{space.id}/hardware", {"flavor": "a10g-small-x"}, root)
     assert refused.status_code == 400 and "it has cpu-basic, a10g-small" in refused.json()["error"]
+
+
+class Visitor(App):
+    """A browser that has just come to an app, and keeps what it is given."""
+
+    def __init__(self, space) -> None:
+        super().__init__(space.url)
+        self.cookie = ""
+        with self.client() as client:
+            page = {"accept": "text/html", "sec-fetch-mode": "navigate"}
+            self.served_by = client.get("/about", headers=page).text
+
+    def client(self, **options):
+        return super().client(event_hooks={"response": [self._keep]}, **options)
+
+    def _keep(self, answer) -> None:
+        self.cookie = answer.headers.get("set-cookie", "").partition(";")[0] or self.cookie
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"cookie": self.cookie} if self.cookie else {}
+
+
+def test_each_visitor_stays_with_one_of_two_replicas_and_goes_on_when_it_dies(space, team, namespace):
+    running(space)
+    (deployment,) = eventually(lambda: (found := namespace.all("deployments")) and len(found) == 1 and found, 60)
+    (pod,) = eventually(lambda: (found := living(namespace)) and len(found) == 1 and found, 60)
+    alone, instance = Visitor(space), space.runtime()["sha"]
+    assert alone.cookie == ""
+
+    def answer(count: int, wanted: int = 2) -> bool:
+        return space.runtime()["replicas"] == {"requested": wanted, "current": count}
+
+    with Prober(alone, "/about") as session:
+        assert space.api("POST", "/replicas", {"replicas": 2}).json()["replicas"] == {"requested": 2, "current": 1}
+        eventually(lambda: answer(2), 60)
+        pair = eventually(lambda: two_of({one.served_by: one for one in (Visitor(space) for _ in range(8))}), 60)
+        end = len(session.answers) + 20
+        eventually(lambda: len(session.answers) > end, 60)
+    assert session.failures == [] and session.bodies == [alone.served_by], "it survives that another is added"
+
+    goes, stays = pair[alone.served_by], next(one for by, one in pair.items() if by != alone.served_by)
+    with Prober(goes, "/about", 0.02) as first, Prober(stays, "/about", 0.02) as second:
+        eventually(lambda: len(first.answers) > 20 and len(second.answers) > 20, 60)
+        namespace.cluster.delete("pods", pod["metadata"]["name"])
+        eventually(lambda: first.bodies[-1] == stays.served_by, 60)
+        eventually(lambda: answer(2) and pod["metadata"]["name"] not in names(living(namespace)), 60)
+        end = len(first.answers) + 40
+        eventually(lambda: len(first.answers) > end, 60)
+        space.api("POST", "/replicas", {"replicas": 1})
+        eventually(lambda: answer(1, 1) and len(namespace.all("pods")) == 1, 60)
+        space.api("POST", "/replicas", {"replicas": 2})
+        eventually(lambda: answer(2), 60)
+        end = len(first.answers) + 40
+        eventually(lambda: len(first.answers) > end, 60)
+    assert first.failures == [] and second.failures == []
+    assert first.bodies[0] == goes.served_by and first.bodies[-1] == stays.served_by
+    assert second.bodies == [stays.served_by], "the older one stays when there are to be fewer"
+    assert [one["metadata"]["uid"] for one in namespace.all("deployments")] == [deployment["metadata"]["uid"]]
+    assert (space.stage(), space.runtime()["sha"]) == ("RUNNING", instance)
+
+
+def two_of(found: dict) -> dict | None:
+    return found if len(found) == 2 else None
+
+
+def names(pods: list[dict]) -> set[str]:
+    return {one["metadata"]["name"] for one in pods}
 
 
 def living(namespace) -> list[dict]:

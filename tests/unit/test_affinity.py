@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from orchestrator.gateway import headers
 from orchestrator.gateway.access import Access
-from orchestrator.gateway.affinity import KEYS, choose, key_in, number, ranked
+from orchestrator.gateway.affinity import KEYS, choose, number, pinned, ranked, seat_in, tag
 
 SIX = [f"10.244.{n}.7:7860" for n in range(6)]
 ALL = [number(n) for n in range(KEYS)]
@@ -50,29 +50,40 @@ def test_any_key_has_a_place(key, addresses):
 
 
 @pytest.mark.parametrize(
-    ("cookie", "key"),
+    ("cookie", "seat"),
     [
-        (b"podium-replica=1f3", b"1f3"),
-        (b"a=b; podium-replica=00a;c=d", b"00a"),
-        (b"podium-replica=1F3", None),
-        (b"podium-replica=1f30", None),
+        (b"podium-replica=1f3-00aa", (b"1f3", b"00aa")),
+        (b"a=b; podium-replica=00a-1234;c=d", (b"00a", b"1234")),
+        (b"podium-replica=1F3-1234", None),
+        (b"podium-replica=1f3", None),
+        (b"podium-replica=1f3-12345", None),
         (b"podium-replica=", None),
-        (b"not-podium-replica=1f3", None),
-        (b"podium-replica=zzz; podium-replica=abc", b"abc"),
+        (b"not-podium-replica=1f3-1234", None),
+        (b"podium-replica=zzz; podium-replica=abc-dead", (b"abc", b"dead")),
         (b"", None),
         (None, None),
     ],
 )
-def test_the_key_in_a_cookie(cookie, key):
-    assert key_in(cookie, b"podium-replica") == key
+def test_what_a_cookie_says(cookie, seat):
+    assert seat_in(cookie, b"podium-replica") == seat
+
+
+def test_a_browser_stays_when_others_come_and_goes_where_its_key_says_when_its_replica_goes():
+    for address in SIX:
+        seat = (b"1f3", tag(address))
+        assert pinned(seat, SIX[::-1]) == pinned(seat, [*SIX, "10.244.9.9:7860"]) == address
+        assert pinned(seat, [one for one in SIX if one != address]) == ""
+    assert pinned(None, SIX) == ""
 
 
 def test_the_cookie_is_ours_alone_and_fits_a_frame_on_another_site():
     secure = Access(https=True, secure=True)
-    line = secure.replica_cookie(number(5))
-    assert line == b"Set-Cookie: __Host-podium-replica=005; HttpOnly; Path=/; Secure; SameSite=None; Partitioned\r\n"
-    plain = Access(https=False, secure=False).replica_cookie(number(KEYS + 1))
-    assert plain == b"Set-Cookie: podium-replica=001; HttpOnly; Path=/; SameSite=Lax\r\n"
-    noted = {b"cookie": b"mine=1; __Host-podium-replica=005; podium-replica=001"}
+    line = secure.replica_cookie(number(5), b"beef")
+    assert (
+        line == b"Set-Cookie: __Host-podium-replica=005-beef; HttpOnly; Path=/; Secure; SameSite=None; Partitioned\r\n"
+    )
+    plain = Access(https=False, secure=False).replica_cookie(number(KEYS + 1), b"beef")
+    assert plain == b"Set-Cookie: podium-replica=001-beef; HttpOnly; Path=/; SameSite=Lax\r\n"
+    noted = {b"cookie": b"mine=1; __Host-podium-replica=005-beef; podium-replica=001-beef"}
     assert headers.credentials(noted) == b"Cookie: mine=1\r\n"
-    assert headers.app_cookie(b"__Host-podium-replica=005; Path=/") is None
+    assert headers.app_cookie(b"__Host-podium-replica=005-beef; Path=/") is None

@@ -2,6 +2,7 @@
 
 import json
 import os
+from time import monotonic
 
 import pytest
 
@@ -372,6 +373,24 @@ def test_pools_of_replicas_that_stay_are_kept():
     assert (table.get(b"a").pool, retired) == ("two", ["one"])
     feed(table, {"drop": "a"})
     assert retired == ["one", "two"]
+
+
+def test_who_may_be_in_the_middle_of_something_stays_for_some_minutes_when_a_replica_is_added():
+    table, here = Table("http://localhost"), monotonic()
+    one, two, three = "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"
+
+    def settled(*addresses: str, after: float = 0.0, **more) -> tuple[str, ...]:
+        feed(table, {"put": route("a", address=addresses[0], addresses=list(addresses), **more)})
+        return table.get(b"a").settled(here + after)
+
+    assert settled(one) == (one,)
+    assert settled(one, two) == (one,)
+    assert settled(one, two, reason="other words") == (one,)
+    assert settled(one, two, after=700) == (one, two)
+    assert settled(one, two, three) == (one,), "one that is new is so for all of that time"
+    assert settled(two, three) == (two, three), "nobody is left who was there before"
+    assert settled(two, three, one) == (two, three)
+    assert settled(one, two, three, instance="s-2") == (one, two, three), "nobody is in the middle of anything"
 
 
 def test_a_route_of_several_replicas_is_kept_on_disk_as_it_came():

@@ -132,7 +132,7 @@ def test_replicas_on_the_settings_page_and_how_many_answer(console, ada):
             space(console).id, look_at=0.0, stage="RUNNING", route="open", reason="2 of 3 replicas answer; one ended",
             address="10.0.0.1:1", addresses=["10.0.0.1:1", "10.0.0.2:1"],
         )  # fmt: skip
-    assert "Now 2 of 3 answer." in ada.get(SETTINGS).text
+    assert "(2 of 3 answer now)" in ada.get(SETTINGS).text
     assert "2 of 3 replicas answer; one ended" in ada.get("/spaces/ada/demo").text
     assert 'class="banner busy' not in Browser(console).get("/spaces/ada/demo").text, "a visitor has no use for it"
     for typed in ("0", "11", "many", "", "1.5", "9" * 40):
