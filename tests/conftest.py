@@ -22,10 +22,10 @@ settings.register_profile("untimed", deadline=None)  # how long an example takes
 settings.load_profile("untimed")
 
 _HERE = Path(__file__).parent
-_ENGINES = ("image_builds", "kubernetes", "own_images", "registry", "runtime")
+_ENGINES = ("cluster_input", "image_builds", "kubernetes", "own_images", "registry", "runtime")
 DRIVEN = {_HERE / name for name in ("chart", "e2e", *(f"contracts/test_{one}.py" for one in _ENGINES))}
 _SHARED = {_HERE / name for name in ("chart", *(f"{kind}/test_{one}.py" for kind in ("contracts", "e2e") for one in
-           (*_ENGINES, "docker", "cluster_faults", "cluster_input")))}  # fmt: skip
+           (*_ENGINES, "docker", "cluster_faults")))}  # fmt: skip
 
 
 def pytest_collection_modifyitems(items):

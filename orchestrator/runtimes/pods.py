@@ -17,6 +17,7 @@ _NOT_ITS_FAULT = {
     "Preempting", "Preempted", "NodeLost", "Shutdown", "Terminated", "NodeShutdown", "NodeAffinity", "UnexpectedAdmissionError",
     "OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage", "DeletionByTaintManager", "TerminationByKubelet",
 }  # fmt: skip
+_UNREAD = "Error on reading termination message"  #: the kubelet's, about a log that is gone already; nothing that the app said
 _START = {"CreateContainerError", "RunContainerError", "StartError"}
 
 
@@ -130,6 +131,7 @@ def _ended(pod: Mapping, note: Note) -> Fault | None:
 
 def _terminated(last: Mapping, note: Note) -> Fault:
     message = str(last.get("message") or "")
+    message = "" if message.startswith(_UNREAD) else message
     status = last_words(message) if note.launcher else {}
     if status.get("asked"):
         return hints.LOST

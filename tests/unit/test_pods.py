@@ -303,6 +303,13 @@ def test_how_an_authors_own_image_ended(end, code, sentence):
     assert fault.code == code and sentence in fault.message
 
 
+def test_what_a_kubelet_could_not_read_is_not_taken_for_the_apps_words():
+    unread = (
+        'Error on reading termination message from logs: failed to try resolving symlinks in path "/var/log/x/1.log"'
+    )
+    assert "log" not in see(deployment(argv=()), pod(terminated(2, unread))).fault.sentence()
+
+
 @pytest.mark.parametrize(
     ("reason", "message", "code"),
     [
