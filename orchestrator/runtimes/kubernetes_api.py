@@ -139,7 +139,7 @@ class Cluster:
                 answer.close()  # what is left of it must not be taken for the next answer
                 raise
             answer.release_conn()
-            found = json.loads(text or b"{}")
+            found = _object(text, answer.status)
         except _BROKEN as error:
             self._sulk_until = time.monotonic() + _SULK
             raise Unavailable(f"Kubernetes does not answer ({type(error).__name__})") from None
@@ -196,6 +196,17 @@ def _read(answer, until: float) -> bytes:
         if size > _ANSWER_LIMIT:
             raise ValueError("too large")
     return b"".join(blocks)
+
+
+def _object(text: bytes, status: int) -> dict:
+    """Raises ValueError for what is no JSON; Unavailable when such words say no. So an API server that lives answers for a group
+    that it does not have, but anything in between could, so it is not an absence."""
+    try:
+        return json.loads(text or b"{}")
+    except ValueError:
+        if status < 300:
+            raise
+        raise Unavailable(f"Kubernetes answered {status} and did not say why") from None
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:

@@ -45,6 +45,8 @@ class Server:
 
             def do_GET(self) -> None:
                 query = parse_qs(urlsplit(self.path).query)
+                if self.path.startswith("/apis/metrics.k8s.io/"):
+                    return server.answer(self, 404, "404 page not found", "text/plain")
                 server.watch(self, query) if "watch" in query else server.list(self, query)
 
             def log_message(self, *_: object) -> None:
@@ -66,10 +68,10 @@ class Server:
         body = {"kind": "PodList", "metadata": about, "items": [self.pods[name] for name in page]}
         self.answer(handler, status, body if status == 200 else {"kind": "Status", "code": status, "message": "no"})
 
-    def answer(self, handler, status: int, body: object) -> None:
-        text = json.dumps(body).encode()
+    def answer(self, handler, status: int, body: object, kind: str = "application/json") -> None:
+        text = json.dumps(body).encode() if kind == "application/json" else str(body).encode()
         handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Type", kind)
         handler.send_header("Content-Length", str(len(text)))
         handler.end_headers()
         handler.wfile.write(text)
@@ -145,6 +147,13 @@ def test_a_list_in_pages_then_changes(server, mirror):
     assert mirror.wait(5)
     eventually(lambda: names(mirror) == {"a": "102", "c": "1", "d": "1", "e": "1", "f": "101"})
     assert server.asked[0][1] == "100" and mirror.age < 5 and mirror.told
+
+
+def test_a_group_that_the_api_server_does_not_have_keeps_nobody_from_asking_on(server, mirror):
+    server.pods = {"a": pod("a", 1)}
+    with pytest.raises(Unavailable, match="404"):
+        mirror.cluster.metrics("x")
+    assert [one["metadata"]["name"] for one in mirror.cluster.page("pods", {})["items"]] == ["a"]
 
 
 def test_a_watch_goes_on_where_it_ended_and_bookmarks_count(server, mirror):
