@@ -27,7 +27,8 @@ def pool_for(gate: object, request: Request, route: Route) -> Pool:
     seat = affinity.seat_in(noted.get(b"cookie"), gate.access.replica_name)
     before, where, opens = affinity.pinned(seat, route.addresses), route.addresses, False
     if seat is not None:
-        key = seat[0]
+        # Its replica may have ended while there was one other, which has served it since: the one that came after is too new.
+        key, where = seat[0], route.settled(monotonic())
     elif opens := request.method == b"GET" and request.wants_page:
         key = affinity.number(secrets.randbelow(affinity.KEYS))
     else:

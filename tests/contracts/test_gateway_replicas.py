@@ -123,6 +123,16 @@ def test_sessions_survive_when_a_replica_is_added(three):
     assert all(three.number(cookie) == number for cookie, number in browsers)
 
 
+def test_browsers_whose_replica_ended_stay_with_the_one_that_took_them(three):
+    _, second, third = three.apps
+    lost = [cookie for cookie, number in (visitor(three) for _ in range(30)) if number == 0]
+    three.put(second)
+    eventually(lambda: {three.number(cookie) for cookie in lost} == {1})
+    three.put(second, third)
+    eventually(lambda: visitor(three)[1] == 2)
+    assert {three.number(cookie) for cookie in lost} == {1}, "not with the one that came in its place"
+
+
 def test_sockets_follow_the_same_choice(three):
     cookie, number = visitor(three)
     before = [app.open for app in three.apps]
