@@ -141,8 +141,9 @@ class Builds(Protocol):
         phase (`domain/progress.py`) when it begins. Looks at `cancelled` at least every second and then raises Cancelled.
         Raises Unavailable when the fault is ours."""
 
-    def exists(self, image: Image) -> bool:
-        """Whether the image can still be launched."""
+    def exists(self, image: Image, doubted: bool = False) -> bool:
+        """Whether the image can still be launched. `doubted`: a launch of it failed, so what was heard a moment ago does not
+        count."""
 
     def collect(self, keep: Iterable[Image], dry: bool = False) -> int:
         """Remove what no image in `keep` needs and no build uses; returns the bytes freed. `dry`: only say how many bytes that

@@ -29,7 +29,7 @@ class ImageBuilds(LocalBuilds):
         variables, secrets = dict(order.variables), dict(order.secrets)
         return replace(told, images=self.images, docker=True, variables=variables, secrets=secrets)
 
-    def exists(self, image: Image) -> bool:
+    def exists(self, image: Image, doubted: bool = False) -> bool:
         """See `ports.Builds.exists`. Raises Unavailable when the engine does not answer: that says nothing of the image."""
         if not image.reference:
             return False  # made when apps ran as processes

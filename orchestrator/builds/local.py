@@ -188,7 +188,7 @@ class LocalBuilds:
 
     # -------------------------------------------------------------------------------------------------- keeping
 
-    def exists(self, image: Image) -> bool:
+    def exists(self, image: Image, doubted: bool = False) -> bool:
         """See `ports.Builds.exists`."""
         whole = not image.environment or is_whole(Path(image.environment))
         return whole and bool(image.source) and Path(image.source).is_dir()

@@ -46,14 +46,14 @@ class PushedBuilds(ImageBuilds):
         super().close()
         self.registry.close()
 
-    def exists(self, image: Image) -> bool:
+    def exists(self, image: Image, doubted: bool = False) -> bool:
         """See `ports.Builds.exists`. Raises Unavailable when the registry does not answer: that says nothing of the image."""
         digest = self._digest(image.reference)
         if not digest:
             return False  # made when images were kept elsewhere
         now = time.monotonic()
         with self._lock:
-            if self._there.get(digest, 0.0) > now:
+            if self._there.get(digest, 0.0) > now and not doubted:
                 return True
             if self._silent_until > now:
                 raise Unavailable(f"the registry {self.registry.place.host} did not answer a moment ago")

@@ -237,17 +237,17 @@ class Reconciler:
     def _see(self, space: Space, hardware: Hardware) -> Seen:
         instances = tuple(self._runtime.list(space.id))
         build = self._queue.look(space)
-        if build and build.image and not instances and self._is_lost(build.image):
+        if build and build.image and not instances and self._is_lost(build.image, space.failures.count > 0):
             self._queue.lost(build.key)
             build = replace(build, state=BuildState.LOST, image=None)
         denied = "" if space.wish.deleted or space.wish.paused_because else self._allotment.quotas.denied(space)
         room = self._allotment.capacity.room(space, hardware) if build and build.image and not denied else None
         return Seen(build, instances, space.last_activity, space.failures, room, space.queued_at, denied)
 
-    def _is_lost(self, image: Image) -> bool:
+    def _is_lost(self, image: Image, doubted: bool) -> bool:
         """A registry that is away says nothing of the image, and a node may have it: whoever launches it is told the rest."""
         try:
-            return not self._builds.exists(image)
+            return not self._builds.exists(image, doubted)
         except Unavailable:
             return False
 

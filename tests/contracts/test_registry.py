@@ -280,8 +280,11 @@ def test_what_nobody_keeps_is_removed_and_what_stays_can_be_pulled(own):
     assert runs(new.reference, "cat", "/app/index.html") == "new"
     shutil.rmtree(marks(own.data / "images"))  # notes are a help, not the truth
     assert own.builds(grace=3600).collect([]) == 0 and own.builds().exists(new)
+    believes = own.builds()
+    assert believes.exists(new)
     own.builds().collect([])
     assert not own.builds().exists(new) and own.mine("podium-app") == []
+    assert believes.exists(new) and not believes.exists(new, doubted=True), "asked again once a launch has failed"
 
 
 # ---------------------------------------------------------------------------------------------- a registry that breaks

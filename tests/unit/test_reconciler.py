@@ -254,7 +254,7 @@ def test_a_lost_image_is_built_again(house):
     house.push("1")
     house.settle()
     house.runtime.instances.clear()
-    house.builds.exists = lambda image: len(house.builds.orders) > 1
+    house.builds.exists = lambda image, doubted: len(house.builds.orders) > 1
     assert house.settle().stage is Stage.RUNNING and len(house.builds.orders) == 2
 
 
@@ -263,7 +263,7 @@ def test_a_space_wakes_while_nobody_can_say_whether_its_image_is_there(house):
     house.settle()
     house.runtime.instances.clear()
 
-    def away(image):
+    def away(image, doubted):
         raise Unavailable("the registry does not answer")
 
     house.builds.exists = away
