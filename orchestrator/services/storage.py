@@ -87,6 +87,8 @@ class Storage:
                     self._do(self.measure)
             except PodiumError as error:
                 log.warning("storage: %s", error)
+            except Exception:
+                log.exception("storage: a round failed")
 
     # ------------------------------------------------------------------------------------------------------- looking
 

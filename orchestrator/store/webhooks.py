@@ -11,7 +11,11 @@ _E, _W, _D = t.events.c, t.webhooks.c, t.deliveries.c
 #: Asked all the time, so put together once.
 _WORK = sa.select(
     sa.exists(sa.select(_E.id))
-    | sa.exists().where(_D.state == "waiting", _D.due_at <= sa.bindparam("now", type_=sa.Float))
+    | sa.exists(
+        sa.select(_D.id)
+        .join(t.webhooks, _W.id == _D.webhook_id)
+        .where(_D.state == "waiting", _D.due_at <= sa.bindparam("now", type_=sa.Float), _W.disabled.is_(False))
+    )
 )
 
 

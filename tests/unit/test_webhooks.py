@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -276,6 +277,22 @@ def test_a_failed_delivery_is_logged_and_replayed(api, console, telling, receive
         assert client.get(url).json()[0]["state"] == "done"
         assert client.post(f"{url}/{'0' * 24}/replay").status_code == 404
     assert receiver.payloads()[-1] == log[0]["payload"]
+    api.delete_webhook(hook.id)
+
+
+def test_what_a_disabled_webhook_waits_for_is_no_work(api, console, telling, receiver):
+    receiver.status = 503
+    hook = watch(api, receiver.url, "space", "ada/switched")
+    console.space("switched")
+    tell(console, telling)
+
+    def work() -> bool:
+        with console.store.read() as tx:
+            return tx.webhooks.any_work(time.time() + 86400)
+
+    assert work()
+    api.disable_webhook(hook.id)
+    assert not work()
     api.delete_webhook(hook.id)
 
 
