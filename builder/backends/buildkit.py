@@ -23,7 +23,9 @@ from builder.plan import SCHEMA, Plan, digest
 from builder.request import Request
 
 _RUNTIME = Path(runtime_images.__file__).parent
-_CONTEXT = ("launcher.py", "static_server.py", "site/sitecustomize.py", "prepare.sh")
+_LAUNCHER = sorted(f"launcher/{path.name}" for path in (_RUNTIME / "launcher").glob("*.py"))
+#: Files of which base images are made, beside their Dockerfiles.
+CONTEXT = ("launch.py", *_LAUNCHER, "static_server.py", "site/sitecustomize.py", "prepare.sh")
 
 
 class ImageMaker(Buildx):
@@ -154,7 +156,7 @@ class ImageMaker(Buildx):
         return digest("runtime", base, content, self._bundle().hex(), self.images.apt_mirror)
 
     def _runtime_files(self, variant: str) -> dict[str, bytes]:
-        return {name: (_RUNTIME / name).read_bytes() for name in (*_CONTEXT, f"{variant}/Dockerfile")}
+        return {name: (_RUNTIME / name).read_bytes() for name in (*CONTEXT, f"{variant}/Dockerfile")}
 
     def _bundle(self) -> bytes:
         return Path(self.request.index.ca_bundle).read_bytes() if self.request.index.ca_bundle else b""
@@ -164,7 +166,7 @@ class ImageMaker(Buildx):
         files = self._runtime_files(variant)
         context = self.work / f"runtime-{variant}"
         context.mkdir(exist_ok=True)
-        for name in _CONTEXT:
+        for name in CONTEXT:
             (context / name).parent.mkdir(exist_ok=True)
             (context / name).write_bytes(files[name])
         (context / "ca-bundle.crt").write_bytes(self._bundle())
