@@ -42,6 +42,7 @@ from orchestrator.services.accounts import digest
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
 from orchestrator.services.large_files import LargeFiles
+from orchestrator.services.loop import Loop
 from orchestrator.services.ref_access import require_ref
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Ticket:
 
 
 class Pushes:
-    """`lines_of(space)`: what to show after a push to main (its URLs)."""
+    """`lines_of(space)`: what to show after a push to main (its URLs). `loop` sweeps."""
 
     def __init__(
         self,
@@ -87,27 +88,8 @@ class Pushes:
         self._tickets: dict[str, Ticket] = {}
         self._lock = threading.Lock()
         self._untidy: dict[str, float] = {}  #: repo -> when to tidy it, epoch seconds
-        self._stopping = threading.Event()
+        self.loop = Loop("pushes", SWEEP_EVERY, self.sweep)
         self.landed = self._intents.landed
-
-    def start(self) -> None:
-        """Sweep in a thread of its own from now on."""
-        self._stopping.clear()
-        threading.Thread(target=self._loop, name="pushes", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def _loop(self) -> None:
-        while True:
-            try:
-                self.sweep()
-            except PodiumError as error:
-                log.warning("sweeping pushes: %s", error)
-            except Exception:
-                log.exception("sweeping pushes")
-            if self._stopping.wait(SWEEP_EVERY):
-                return
 
     def sweep(self) -> None:
         """Settle what a crash left open, tidy the repos that were pushed to."""
