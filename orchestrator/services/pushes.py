@@ -189,9 +189,9 @@ class Pushes:
         if size > self._limits.repo:
             raise TooLarge("REPO_TOO_LARGE", repo_too_large(size, self._limits.repo))
 
-        def before_update(old: str | None, new: str) -> None:
+        def before_update(old: str | None, new: str, quarantine: str) -> None:
             update = RefUpdate(old or ZERO, new, ref)
-            pushed = self._repos.inspect(space.id, (update,), "", self._limits.file)
+            pushed = self._repos.inspect(space.id, (update,), quarantine, self._limits.file)
             if refusals := judge(pushed, self._limits):
                 raise TooLarge(refusals[0].code, refusals[0].message)
             self._intents.write(space.id, (update,), caller.name)
@@ -211,7 +211,7 @@ class Pushes:
         """The files of another repo as the first commit of this one; the caller may read them there. Returns its id."""
         require_ref(self.store, caller, space, MAIN)
 
-        def before_update(old: str | None, new: str) -> None:
+        def before_update(old: str | None, new: str, quarantine: str) -> None:
             self._intents.write(space.id, (RefUpdate(ZERO, new, MAIN),), caller.name)
 
         message = f"Duplicate from {source.full_name}"
