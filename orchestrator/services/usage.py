@@ -20,6 +20,7 @@ from orchestrator.domain.seen import InstanceSeen, InstanceState, ReplicaSeen
 from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, Invalid, Unauthorized, Unavailable, repo_not_found
 from orchestrator.ports import Bell, Runtime, Store
+from orchestrator.services.quota_notes import QuotaNotes
 from orchestrator.services.quotas import Quotas
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Meter:
     ) -> None:
         self._store, self._runtime, self._bell = store, runtime, bell
         self._flavors, self._quotas, self._clock = flavors, quotas, clock
+        self._notes = QuotaNotes(store, quotas)
         self._news, self._stop = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -86,6 +88,7 @@ class Meter:
                 if key not in here:
                     tx.usage.end(row, min(now, row.until + EVERY))
         self._stop_denied(running.values(), now)
+        self._notes.look((space.owner_id for space in running.values()), now)
 
     def _open(self) -> bool:
         with self._store.read() as tx:
