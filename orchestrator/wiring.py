@@ -137,11 +137,13 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.health import Health
     from orchestrator.services.identities import Identities
     from orchestrator.services.imports import Imports
+    from orchestrator.services.invitations import Invitations
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
     from orchestrator.services.links import SignedLinks
     from orchestrator.services.loads import Loads
     from orchestrator.services.moves import Moves
+    from orchestrator.services.notifications import Notifications
     from orchestrator.services.oauth import OAuth
     from orchestrator.services.oversight import Oversight
     from orchestrator.services.people import People
@@ -206,7 +208,8 @@ def control(settings: Settings) -> Control:
         store, belfry, names(settings), ours=_hosts(settings), home=lambda label: f"{label}.{settings.apps_domain}"
     )
     feed = RouteFeed(store, belfry, signing.public())
-    others = (hosted.collect, lambda: catch_up(store))
+    notifications = Notifications(store)
+    others = (hosted.collect, lambda: catch_up(store), notifications.collect)
     janitor = Janitor(store, builds, keeper, settings.keep_builds, others)
     watched = upkeep_settings.checks(settings, data, running, builds, large.files.objects, belfry)
     sizes = upkeep_settings.measures(settings, data, builds), upkeep_settings.volume(settings, data)
@@ -251,6 +254,8 @@ def control(settings: Settings) -> Control:
         shares=Shares(store, belfry),
         domains=domains,
         collaborators=Collaborators(store, belfry),
+        notifications=notifications,
+        invitations=Invitations(store),
         identities=Identities(
             store, people, SignedLinks(signing.derived("provider")), provider(settings), oidc_settings.rules(settings)
         ),

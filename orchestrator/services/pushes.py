@@ -13,6 +13,7 @@ from orchestrator import failpoints
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.large import read_pointer
+from orchestrator.domain.notification import of_leak
 from orchestrator.domain.push import (
     SCANNED,
     ZERO,
@@ -39,6 +40,7 @@ from orchestrator.domain.tree import Change
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
 from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.accounts import digest
+from orchestrator.services.audience import tell
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
 from orchestrator.services.large_files import LargeFiles
@@ -279,6 +281,7 @@ class Pushes:
                     owner = tx.accounts.owner(token.user_id)
                     target = owner.name if owner else token.user_id
                     tx.audit.add(AuditRow(now, actor, "token.leaked", target, detail))
+                    tell(tx, of_leak(token), [token.user_id], now, actor)
                     found.append(leaked(sighting, token.name))
         return found
 
