@@ -1,7 +1,6 @@
 """The API on a real socket with a real database and real git repos, but nothing that builds or runs: what was pushed stays a
 wish. For tests of the API alone; the whole of Podium is podium.py."""
 
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,12 +64,9 @@ from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
 from tests.memory import MemoryRuntime
-from tests.support import bearer, eventually, free_port
+from tests.support import NO_TLS, bearer, eventually, free_port
 
 MB = 1024**2
-_NO_TLS = ssl.SSLContext(
-    ssl.PROTOCOL_TLS_CLIENT
-)  # reading all CA certificates for each client takes longer than a test
 
 
 class Names:
@@ -217,7 +213,7 @@ class Console:
         """As Ada unless told otherwise; None: as a stranger."""
         token = self.token if token == "" else token
         headers = bearer(token) if token else {}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30, verify=_NO_TLS)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30, verify=NO_TLS)
 
     def let_in(self, inviter: Caller, repo: AnyRepo, name: str, role: Role) -> None:
         """Invite a user, who accepts."""
