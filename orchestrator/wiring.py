@@ -123,6 +123,8 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
+    from orchestrator.services.bucket_files import BucketFiles
+    from orchestrator.services.buckets import Buckets
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.collaborators import Collaborators
     from orchestrator.services.collections import Collections
@@ -204,6 +206,7 @@ def control(settings: Settings) -> Control:
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry).loop
     else:
         crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
+    gates, buckets = Gates(store), Buckets(store, people)
     domains = Domains(
         store, belfry, names(settings), ours=_hosts(settings), home=lambda label: f"{label}.{settings.apps_domain}"
     )
@@ -227,11 +230,13 @@ def control(settings: Settings) -> Control:
         allotment=allotment,
         **large.parts,
         hosted=hosted,
-        gates=Gates(store),
+        gates=gates,
         likes=Likes(store),
         moves=Moves(store, people, belfry, allotment.requests),
         duplicates=Duplicates(store, spaces, hosted, pushes, large.files.share),
         collections=Collections(store, people),
+        buckets=buckets,
+        bucket_files=BucketFiles(store, buckets, hosted, gates, large.files),
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,

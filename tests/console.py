@@ -27,6 +27,8 @@ from orchestrator.repos.refs import GitRefs
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
+from orchestrator.services.bucket_files import BucketFiles
+from orchestrator.services.buckets import Buckets
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
@@ -119,6 +121,7 @@ class Console:
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         hosted = Repositories(self.store, repos, accounts, spaces)
         feed, xet = RouteFeed(self.store, bell, signing.public()), Xet(data / "xet", self.large)
+        gates, buckets = Gates(self.store), Buckets(self.store, accounts)
         self.freed = [2048, 1024]  #: what a dry and a real collection say
         storage = Storage(
             self.store, repos, lambda: {"Logs": 5000, "Images": None}, lambda space_id: 10, lambda dry: self.freed[not dry],
@@ -141,11 +144,13 @@ class Console:
                 links=SignedLinks(signing.derived("grants")),
                 xet=xet,
                 hosted=hosted,
-                gates=Gates(self.store),
+                gates=gates,
                 likes=Likes(self.store),
                 moves=Moves(self.store, accounts, bell, allotment.requests),
                 duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
                 collections=Collections(self.store, accounts),
+                buckets=buckets,
+                bucket_files=BucketFiles(self.store, buckets, hosted, gates, self.large),
                 public_url=self.url,
                 app_url=app_url,
                 version="9.9",
