@@ -123,6 +123,8 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
+    from orchestrator.services.bucket_files import BucketFiles
+    from orchestrator.services.buckets import Buckets
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.collaborators import Collaborators
     from orchestrator.services.collections import Collections
@@ -137,11 +139,13 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.health import Health
     from orchestrator.services.identities import Identities
     from orchestrator.services.imports import Imports
+    from orchestrator.services.invitations import Invitations
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
     from orchestrator.services.links import SignedLinks
     from orchestrator.services.loads import Loads
     from orchestrator.services.moves import Moves
+    from orchestrator.services.notifications import Notifications
     from orchestrator.services.oauth import OAuth
     from orchestrator.services.oversight import Oversight
     from orchestrator.services.people import People
@@ -202,11 +206,13 @@ def control(settings: Settings) -> Control:
         crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry).loop
     else:
         crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
+    gates, buckets = Gates(store), Buckets(store, people)
     domains = Domains(
         store, belfry, names(settings), ours=_hosts(settings), home=lambda label: f"{label}.{settings.apps_domain}"
     )
     feed = RouteFeed(store, belfry, signing.public())
-    others = (hosted.collect, lambda: catch_up(store))
+    notifications = Notifications(store)
+    others = (hosted.collect, lambda: catch_up(store), notifications.collect)
     janitor = Janitor(store, builds, keeper, settings.keep_builds, others)
     watched = upkeep_settings.checks(settings, data, running, builds, large.files.objects, belfry)
     sizes = upkeep_settings.measures(settings, data, builds), upkeep_settings.volume(settings, data)
@@ -224,11 +230,13 @@ def control(settings: Settings) -> Control:
         allotment=allotment,
         **large.parts,
         hosted=hosted,
-        gates=Gates(store),
+        gates=gates,
         likes=Likes(store),
         moves=Moves(store, people, belfry, allotment.requests),
         duplicates=Duplicates(store, spaces, hosted, pushes, large.files.share),
         collections=Collections(store, people),
+        buckets=buckets,
+        bucket_files=BucketFiles(store, buckets, hosted, gates, large.files),
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -251,6 +259,8 @@ def control(settings: Settings) -> Control:
         shares=Shares(store, belfry),
         domains=domains,
         collaborators=Collaborators(store, belfry),
+        notifications=notifications,
+        invitations=Invitations(store),
         identities=Identities(
             store, people, SignedLinks(signing.derived("provider")), provider(settings), oidc_settings.rules(settings)
         ),

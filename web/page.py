@@ -69,6 +69,11 @@ DONE = {
     "password": "Password changed. Every other browser is signed out.",
     "browser": "That browser is signed out.",
     "member": "Members changed.",
+    "invited": "Invited. They are a member when they have accepted.",
+    "joined": "You are a member now.",
+    "declined": "Declined.",
+    "read": "Marked as read.",
+    "notified": "Saved. You are told of these.",
     "organisation": "The organisation is there.",
     "admin": "Saved.",
     "left": "You are no member of it any more.",
@@ -197,6 +202,7 @@ class Console:
             "done": DONE.get(request.query_params.get("done", ""), ""),
             "path": request.url.path,
             "notice": self.parts.oversight.banner(),
+            "unread": self.parts.notifications.unread(visit.caller),
             "version": self.parts.version,
         }
         html = self.templates.get_template(template).render(shared | values)

@@ -1,6 +1,6 @@
 """Collects large objects that nothing names any more. An object goes when no repo owns it; a repo stops owning one when the repo
-is gone, or when none of its revisions has named it for a day: what was just uploaded, and what a push is about to name, is safe.
-Any number of control planes may do this at once."""
+is gone, or when none of its revisions (of a bucket: none of its files) has named it for a day: what was just uploaded, and what a
+push is about to name, is safe. Any number of control planes may do this at once."""
 
 import time
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class LargeCare:
         """Repos that are gone own nothing."""
         with self._store.read() as tx:
             owners = {*tx.objects.repos(), *self._xet.repos()}
-            gone = [repo_id for repo_id in owners if by_id(tx, repo_id) is None]
+            gone = [one for one in owners if by_id(tx, one) is None and tx.buckets.get(one) is None]
         for repo_id in gone:
             self._xet.forget(repo_id)
             with self._store.write() as tx:
@@ -61,9 +61,12 @@ class LargeCare:
         before = self._clock() - UNNAMED
         with self._store.read() as tx:
             due = tx.objects.repos(before)
+            buckets = {one for one in due if tx.buckets.get(one)}
         for repo_id in due:
-            named = self._repos.named(repo_id)
+            named = set() if repo_id in buckets else self._repos.named(repo_id)
             with self._store.write() as tx:
                 old = {found.oid for found in tx.objects.of(repo_id, before=before)}
+                if repo_id in buckets:
+                    named = tx.buckets.named(repo_id, old)
                 tx.objects.use(repo_id, old & named, self._clock())
                 tx.objects.disown(repo_id, old - named, before)

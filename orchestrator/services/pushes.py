@@ -13,6 +13,7 @@ from orchestrator import failpoints
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.large import read_pointer
+from orchestrator.domain.notification import of_leak
 from orchestrator.domain.push import (
     SCANNED,
     ZERO,
@@ -39,6 +40,7 @@ from orchestrator.domain.tree import Change
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
 from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.accounts import digest
+from orchestrator.services.audience import tell
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
 from orchestrator.services.large_files import LargeFiles
@@ -189,9 +191,9 @@ class Pushes:
         if size > self._limits.repo:
             raise TooLarge("REPO_TOO_LARGE", repo_too_large(size, self._limits.repo))
 
-        def before_update(old: str | None, new: str) -> None:
+        def before_update(old: str | None, new: str, quarantine: str) -> None:
             update = RefUpdate(old or ZERO, new, ref)
-            pushed = self._repos.inspect(space.id, (update,), "", self._limits.file)
+            pushed = self._repos.inspect(space.id, (update,), quarantine, self._limits.file)
             if refusals := judge(pushed, self._limits):
                 raise TooLarge(refusals[0].code, refusals[0].message)
             self._intents.write(space.id, (update,), caller.name)
@@ -211,7 +213,7 @@ class Pushes:
         """The files of another repo as the first commit of this one; the caller may read them there. Returns its id."""
         require_ref(self.store, caller, space, MAIN)
 
-        def before_update(old: str | None, new: str) -> None:
+        def before_update(old: str | None, new: str, quarantine: str) -> None:
             self._intents.write(space.id, (RefUpdate(ZERO, new, MAIN),), caller.name)
 
         message = f"Duplicate from {source.full_name}"
@@ -279,6 +281,7 @@ class Pushes:
                     owner = tx.accounts.owner(token.user_id)
                     target = owner.name if owner else token.user_id
                     tx.audit.add(AuditRow(now, actor, "token.leaked", target, detail))
+                    tell(tx, of_leak(token), [token.user_id], now, actor)
                     found.append(leaked(sighting, token.name))
         return found
 

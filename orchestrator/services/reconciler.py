@@ -30,6 +30,7 @@ from orchestrator.domain.streams import build_stream, instance_stream
 from orchestrator.errors import PodiumError, Unavailable
 from orchestrator.ports import Bell, Builds, LaunchSpec, Logs, Repos, Runtime, Store
 from orchestrator.services.allotment import Allotment
+from orchestrator.services.audience import tell_of_error
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.loop import Loop
@@ -211,6 +212,8 @@ class Reconciler:
             if saved and sighting.stage is not space.stage:
                 told = {"stage": sighting.stage.value, "previous": space.stage.value, "reason": sighting.reason}
                 tx.webhooks.note(of_repo(sighting, "repo.runtime", "update", now, runtime=told))
+                if sighting.stage is Stage.RUNTIME_ERROR:
+                    tell_of_error(tx, sighting, now)
             for run in runs if saved else ():
                 tx.runs.write(run)
         if not saved:
@@ -284,6 +287,7 @@ class Reconciler:
                 tx.shares,
                 tx.domains,
                 tx.collaborators,
+                tx.invitations,
                 tx.spaces,
             ):
                 rows.forget(space.id)

@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.domain.events import PAUSES, Answer, Delivery, Event, Webhook, payload
-from orchestrator.domain.space import Role
+from orchestrator.domain.events import PAUSES, Answer, Delivery, Event, payload
 from orchestrator.errors import PodiumError
 from orchestrator.ports import Bell, Store
 from orchestrator.services.accounts import new_id
+from orchestrator.services.audience import may_know
 from orchestrator.services.loop import Loop
 from orchestrator.services.webhooks import Webhooks
 
@@ -91,7 +91,8 @@ class Telling:
 
     def _deliveries(self, tx: Any, event: Event) -> int:
         now = self._clock()
-        watching = [one for one in tx.webhooks.watching(event) if _may_know(tx, one, event)]
+        about = event.repo_id, event.owner_id, event.private
+        watching = [one for one in tx.webhooks.watching(event) if may_know(tx, one.owner_id, *about)]
         for webhook in watching:
             told = payload(event, webhook.id, self._public_url)
             name = f"{event.action} {event.scope}"
@@ -161,13 +162,3 @@ def after(delivery: Delivery, answer: Answer, now: float) -> Delivery:
     if attempts > len(PAUSES):
         return replace(told, state="failed", done_at=now)
     return replace(told, due_at=now + PAUSES[attempts - 1])
-
-
-def _may_know(tx: Any, webhook: Webhook, event: Event) -> bool:
-    """Whether who made the webhook may see the repo."""
-    if not event.private or webhook.owner_id == event.owner_id:
-        return True
-    owner = tx.accounts.owner(webhook.owner_id)
-    if owner and owner.is_admin or tx.accounts.role_in(event.owner_id, webhook.owner_id) >= Role.READ:
-        return True
-    return tx.collaborators.role(event.repo_id, webhook.owner_id) >= Role.READ

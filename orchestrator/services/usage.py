@@ -19,6 +19,7 @@ from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, Invalid, Unauthorized, repo_not_found
 from orchestrator.ports import Bell, Runtime, Store
 from orchestrator.services.loop import Loop
+from orchestrator.services.quota_notes import QuotaNotes
 from orchestrator.services.quotas import Quotas
 
 EVERY = 15.0  #: seconds
@@ -38,6 +39,7 @@ class Meter:
         self._store, self._runtime, self._bell = store, runtime, bell
         self._flavors, self._quotas, self._clock = flavors, quotas, clock
         self._loop = Loop("meter", EVERY, self.measure, rest=_AT_MOST, join=10.0)
+        self._notes = QuotaNotes(store, quotas)
 
     def start(self) -> None:
         self._runtime.subscribe(lambda _: self._loop.nudge())
@@ -67,6 +69,7 @@ class Meter:
                 if key not in here:
                     tx.usage.end(row, min(now, row.until + EVERY))
         self._stop_denied(running.values(), now)
+        self._notes.look((space.owner_id for space in running.values()), now)
 
     def _open(self) -> bool:
         with self._store.read() as tx:
