@@ -32,11 +32,11 @@ from orchestrator.ports import Bell, Builds, LaunchSpec, Logs, Repos, Runtime, S
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
+from orchestrator.services.strays import StrayCollector, strays
 from orchestrator.services.vault import Undecryptable
 
 log = logging.getLogger(__name__)
 LEASE = 60.0
-STRAYS = 5  #: instances of unknown Spaces that are stopped at once; more are a sign of an old or wrong database
 LONGEST_NAP = 5.0  #: seconds; the database is asked at least this often
 _QUIET = (Stage.SLEEPING, Stage.PAUSED, Stage.NO_APP_FILE, Stage.CONFIG_ERROR, Stage.BUILD_ERROR, Stage.RUNTIME_ERROR)
 
@@ -72,6 +72,7 @@ class Reconciler:
         self._failing: dict[
             str, tuple[int, float]
         ] = {}  #: Space -> how often in a row its look failed, when to repeat it
+        self._strays = StrayCollector(runtime.list, self._known, runtime.stop, clock)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -116,16 +117,12 @@ class Reconciler:
         for instance in found:
             if instance.space_id in known:
                 self.poke(instance.space_id)
-        strays = [one.id for one in found if one.space_id not in known]
-        if len(strays) > STRAYS and 5 * len(strays) > len(found):
-            log.error(
-                "%d of %d running instances belong to no Space of this database, so none of them is stopped: is it the right "
-                "database? If it is, stop them by hand; their names begin with %s",
-                len(strays), len(found), strays[0],
-            )  # fmt: skip
-            return
-        for stray in strays:
+        for stray in strays(found, known):
             self._runtime.stop(stray)
+
+    def _known(self) -> set[str]:
+        with self._store.read() as tx:
+            return tx.spaces.ids()
 
     def _loop(self) -> None:
         recovered = False
@@ -135,6 +132,7 @@ class Reconciler:
                 if not recovered:  # the runtime may be away when Podium starts
                     self._recover()
                     recovered = True
+                self._strays.collect()
                 busy, next_look = self._round()
                 if not busy:
                     nap = LONGEST_NAP if next_look is None else min(LONGEST_NAP, max(0.0, next_look - self._clock()))
