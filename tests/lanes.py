@@ -60,9 +60,10 @@ LANES = {
 LONG = tuple(
     Part(f"{one}.py")
     for one in (
-        "e2e/test_faults", "contracts/test_git_crashes", "contracts/test_runtime", "browser/test_provider", "contracts/test_gateway",
-        "contracts/test_git_http", "e2e/test_generations", "e2e/test_signed_in_apps", "e2e/test_hardware",
-        "e2e/test_apart", "unit/test_web_pages", "unit/test_web_oidc", "unit/test_accounts", "contracts/test_builds",
+        "e2e/test_faults", "contracts/test_git_crashes", "contracts/test_runtime", "browser/test_provider",
+        "contracts/test_gateway", "contracts/test_git_http", "e2e/test_generations", "e2e/test_signed_in_apps",
+        "e2e/test_hardware", "e2e/test_apart", "unit/test_web_pages", "unit/test_web_oidc", "unit/test_accounts",
+        "contracts/test_builds",
     )
 )  # fmt: skip
 _ORDER = (*(part for lane in LANES.values() for part in lane), *LONG)

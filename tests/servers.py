@@ -148,7 +148,7 @@ class Redis(Server):
 
 
 def _program(name: str) -> str:
-    """A program of PostgreSQL, from where Debian keeps them, as what it has on PATH are slow scripts before them; or from PATH."""
+    """A program of PostgreSQL, from where Debian keeps them (on PATH it has scripts before them), or from PATH."""
     places = [*sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True), shutil.which(name)]
     found = next((str(place) for place in places if place), None)
     if found is None:
