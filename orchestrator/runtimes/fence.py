@@ -2,13 +2,14 @@
 
 A *stranger* is a user (uid) that runs other people's code: one for each Space, one for builds. A new TCP connection of a
 stranger to an address of this machine comes about only with a listener of the same user, or at a *door*: a port that is
-open to all, such as the gateway's. On a port that was *given* to an instance no stranger answers but that instance's user,
-so that nobody can take the place of an app that died.
+open to all, such as the gateway's. A stranger answers nobody at a door and nobody outside of the machine: visitors come by
+the gateway. On a port that was *given* to an instance no stranger answers but that instance's user, so that nobody can take
+the place of an app that died.
 
 Who calls, the kernel tells with the call (SYN) alone, and who listens, with the answer (SYN-ACK) alone. So a stranger's
 call is noted (in `guests`, and with its user in `callers`), and where the users differ the answer becomes a refusal. A
 socket whose user the kernel does not tell (MPTCP before Linux 6.x, SMC) counts as somebody else's. Of UDP, only DNS passes.
-The data of connections passes two rules and no connection tracking.
+The data of connections passes one rule and no connection tracking.
 
 All Podiums of a machine share the table. What one of them leaves there in a crash ends by itself, but for the strangers.
 Everything is done in single transactions, and no other table is touched. Does not decide who gets which port or user."""
@@ -95,6 +96,9 @@ table {TABLE} {{
     goto refuse
   }}
   chain answer {{
+    tcp sport @doors meta skuid @strangers goto refuse
+    oif != lo meta skuid @strangers goto refuse
+    oif != lo accept
     tcp sport @ports jump owned
     $back @guests$v goto guest
   }}
@@ -104,10 +108,10 @@ table {TABLE} {{
   }}
   chain output {{
     type filter hook output priority filter; policy accept;
-    oif != lo accept
     meta l4proto tcp tcp flags & (syn|rst) != syn accept
-    meta l4proto tcp tcp flags & ack == 0 goto call
-    meta l4proto tcp goto answer
+    meta l4proto tcp tcp flags & ack == ack goto answer
+    oif != lo accept
+    meta l4proto tcp goto call
     meta skuid @strangers goto other
   }}
 }}

@@ -76,13 +76,18 @@ def listen(port: int = 0, host: str = "127.0.0.1") -> str:
     return f"globals().setdefault('at{port}', __import__('socket').create_server(({host!r}, {port}))).getsockname()[1]"
 
 
+def in_a_network_of_its_own(code: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(Path(fence.__file__).parents[2]), "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+    return subprocess.run(["unshare", "-n", sys.executable, "-c", code], env=env, capture_output=True, text=True)
+
+
 def own_addresses() -> list[str]:
     """One of this machine's that is not loopback, if it has any."""
     found = [one.address for many in psutil.net_if_addrs().values() for one in many if one.family == socket.AF_INET]
     return [next(iter(one for one in found if not one.startswith("127.")), "127.0.0.2")]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "::1", *own_addresses()])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "0.0.0.0", "::1", "::ffff:127.0.0.1", *own_addresses()])
 def test_an_app_reaches_itself_and_not_its_neighbour_and_we_reach_both(pair, host):
     ours, theirs = pair
     assert ask(ours, call(host, port_of(ours))) == REACHED
@@ -200,8 +205,47 @@ def test_a_table_that_was_flushed_comes_back_and_nobody_elses_is_touched():
         "assert '25002' in nft('list', 'set', 'inet', 'podium', 'ports')\n"
         "assert nft('list', 'table', 'inet', 'filter') == others\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(fence.__file__).parents[2]), "PATH": f"{os.environ['PATH']}:/usr/sbin"}
-    done = subprocess.run(["unshare", "-n", sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    done = in_a_network_of_its_own(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_a_stranger_serves_is_not_seen_from_outside():
+    """Two network namespaces with a cable between them."""
+    code = (
+        "import os, socket, subprocess\n"
+        "from orchestrator.runtimes.fence import Fence\n"
+        "from orchestrator.runtimes.users import BUILD_USER\n"
+        "def run(*words): subprocess.run(words, check=True)\n"
+        "run('ip', 'link', 'set', 'lo', 'up')\n"
+        "run('ip', 'link', 'add', 'in0', 'type', 'veth', 'peer', 'out0')\n"
+        "far = subprocess.Popen(['unshare', '-n', 'sh', '-c', 'echo && cat'], stdin=-1, stdout=-1); far.stdout.readline()\n"
+        "run('ip', 'link', 'set', 'out0', 'netns', str(far.pid))\n"
+        "run('ip', 'addr', 'add', '10.9.8.7/24', 'dev', 'in0'); run('ip', 'link', 'set', 'in0', 'up')\n"
+        "inside = ['nsenter', '-n', '-t', str(far.pid)]\n"
+        "run(*inside, 'ip', 'addr', 'add', '10.9.8.8/24', 'dev', 'out0'); run(*inside, 'ip', 'link', 'set', 'out0', 'up')\n"
+        "def come(port):\n"
+        "    script = f'import socket; socket.create_connection((\"10.9.8.7\", {port}), 5)'\n"
+        "    return subprocess.run([*inside, 'python3', '-c', script], capture_output=True, text=True).stderr[-25:]\n"
+        "fence = Fence(lambda: [(200001, 25001)], (8000, 8001), (BUILD_USER,)); fence.renew()\n"
+        "gateway, nobody = socket.create_server(('', 8000)), socket.create_server(('', 8002))\n"
+        "os.seteuid(200001)\n"
+        "app, thief = socket.create_server(('', 25001)), socket.create_server(('', 8001))\n"
+        "os.seteuid(0)\n"
+        "answers = [come(port) for port in (8000, 25001, 8001)]\n"
+        "assert answers[0] == '' and all('refused' in one for one in answers[1:]), answers\n"
+        "socket.create_connection(('10.9.8.7', 25001), 5)\n"
+        "try: socket.create_connection(('127.0.0.1', 8001), 5)\n"
+        "except ConnectionRefusedError: pass\n"
+        "else: raise AssertionError('a stranger answers at a door')\n"
+        "os.seteuid(BUILD_USER)\n"
+        "socket.create_connection(('127.0.0.1', 8000), 5)\n"
+        "for port in (25001, 8002):\n"
+        "    try: socket.create_connection(('127.0.0.1', port), 5)\n"
+        "    except ConnectionRefusedError: continue\n"
+        "    raise AssertionError(f'a build reaches {port}')\n"
+        "os.seteuid(0); far.kill(); far.wait()\n"
+    )
+    done = in_a_network_of_its_own(code)
     assert done.returncode == 0, done.stderr
 
 
