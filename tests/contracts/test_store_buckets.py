@@ -97,6 +97,21 @@ def test_files_are_put_over_others_and_listed_whole_or_by_folder(store):
         assert tx.buckets.tree(one, "", "", 9) == [] and len(tx.buckets.tree(other, "", "", 9)) == 1
 
 
+def test_changes_are_remembered_in_order_and_forgotten_by_time(store):
+    put(store, bucket(1, owner(store, "ada")))
+    one = f"{1:024x}"
+    with store.write() as tx:
+        tx.buckets.note(one, 1, {"b": "add", "a": "add"}, 10.0)
+        tx.buckets.note(one, 2, {"a": "delete"}, 20.0)
+        assert tx.buckets.changes(one, 0, 9) == [(1, "a", "add"), (1, "b", "add"), (2, "a", "delete")]
+        assert tx.buckets.changes(one, 1, 9) == [(2, "a", "delete")] and len(tx.buckets.changes(one, 0, 2)) == 2
+        assert [tx.buckets.first_change(one, at) for at in (10.0, 11.0, 21.0)] == [1, 2, None]
+        tx.buckets.forget_changes(20.0)
+        assert tx.buckets.changes(one, 0, 9) == [(2, "a", "delete")]
+        tx.buckets.forget(one)
+        assert tx.buckets.changes(one, 0, 9) == []
+
+
 def test_what_a_client_calls_an_object_is_known_while_the_repo_owns_it(store):
     with store.write() as tx:
         for oid in ("a" * 64, "b" * 64):

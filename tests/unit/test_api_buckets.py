@@ -4,6 +4,7 @@ import hashlib
 import json
 import struct
 import time
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -334,6 +335,53 @@ def test_a_bucket_has_so_much_room_as_a_repo(ada, console, monkeypatch) -> None:
     refused = batch(ada, source, copy("b", oid, source), copy("c", oid, source))
     assert (refused.status_code, refused.json()["code"]) == (413, "BUCKET_FILES")
     assert tree(ada, target) == [] and len(tree(ada, source)) == 1
+
+
+# ---------------------------------------------------------------------------------------------------------------- feed
+
+
+def frames(answer: httpx.Response) -> Iterator[tuple[str, dict]]:
+    """Events as they come."""
+    name = ""
+    for line in answer.iter_lines():
+        if line.startswith("event: "):
+            name = line[7:]
+        elif line.startswith("data: "):
+            yield name, json.loads(line[6:])
+
+
+def test_a_bucket_is_followed_live_and_from_where_one_stopped(ada, bob, console) -> None:
+    name = make(ada, "followed")
+    fill(ada, name, a=b"one")
+    before = ada.get(f"/api/buckets/{name}").json()["updatedAt"]
+    url = f"/api/buckets/{name}/events"
+    with bob.stream("GET", url, params={"since": before}) as answer:
+        events = frames(answer)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        told, started = next(events)
+        assert told == "ready"
+        fill(ada, name, a=b"three", b=b"")
+        told, changes = next(events)
+        by_path = {one["path"]: one for one in changes["changes"]}
+        assert told == "changes" and by_path["a"]["op"] == "update" and by_path["b"]["op"] == "add"
+        assert by_path["a"]["size"] == 5 and by_path["a"]["xetHash"] == hashlib.sha256(b"three").hexdigest()
+        batch(ada, name, gone("a"), gone("never there"))
+        assert next(events)[1]["changes"] == [{"path": "a", "op": "delete"}]
+        ada.put(f"/api/buckets/{name}/settings", json={"private": True})
+        assert next(events, None) is None  # is nothing to bob any more
+    with ada.stream("GET", url, params={"cursor": started["cursor"]}) as answer:
+        events = frames(answer)
+        first, second, third = (next(events) for _ in range(3))
+        assert len(first[1]["changes"]) == 2 and second[1]["changes"][0]["op"] == "delete" and third[0] == "ready"
+        assert third[1]["cursor"] == second[1]["cursor"]
+    with console.store.write() as tx:
+        tx.buckets.forget_changes(time.time() + 60)
+    for params in ({"cursor": started["cursor"]}, {"since": "2020-01-01T00:00:00Z"}, {"cursor": "99"}):
+        with ada.stream("GET", url, params=params) as answer:
+            assert [told for told, _ in frames(answer)] == ["reset"], params
+    assert ada.get(url, params={"cursor": "x"}).status_code == ada.get(url, params={"since": "x"}).status_code == 400
+    with bob.stream("GET", url) as answer:
+        assert answer.status_code == 404
 
 
 # ---------------------------------------------------------------------------------------------------------------- page
