@@ -106,7 +106,7 @@ def finish(tx, build: Build, result: BuildResult, now: float) -> bool:
     )
     if saved:
         tx.spaces.look_again(build.space_id, now)
-        if result.fault and not result.image:
+        if result.fault and FaultKind(result.fault_kind) is not FaultKind.NO_APP_FILE:  # nothing was pushed to run
             tell_of_build(tx, build, result.fault, now)
     return saved
 

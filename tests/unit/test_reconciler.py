@@ -77,6 +77,11 @@ class House:
     def space(self):
         return self.spaces.get(self.space_id)
 
+    def told(self):
+        """What its owner reads on the page of notifications."""
+        with self.store.read() as tx:
+            return [one.text for one in tx.notifications.list(self.ann.user.id)]
+
     def push(self, digit):
         with self.store.write() as tx:
             tx.spaces.update(
@@ -157,6 +162,8 @@ def test_a_broken_push_leaves_the_old_serving(house, kind, stage):
     space = house.settle()
     assert (space.stage, space.route, space.instance) == (stage, RouteState.OPEN, first)
     assert space.reason == "requirements.txt:3: no such package" and space.running_revision == "1" * 40
+    failed = ["Build 2 of ann/demo failed: requirements.txt:3: no such package"]
+    assert house.told() == ([] if stage is Stage.NO_APP_FILE else failed)
 
 
 def test_crashes_end_in_runtime_error_and_a_restart_tries_again(house):
@@ -168,6 +175,7 @@ def test_crashes_end_in_runtime_error_and_a_restart_tries_again(house):
     space = house.settle(ready=False)
     assert space.stage is Stage.RUNTIME_ERROR and "boom" in space.reason and "3 times" in space.reason
     assert house.runtime.instances == {} and space.failures.count == 3
+    assert house.told() == [f"ann/demo stopped working: {space.reason}"]
     house.spaces.restart(house.ann, space)
     assert house.settle().stage is Stage.RUNNING
 
