@@ -50,9 +50,7 @@ class Settings:
         "local", "local: the control plane builds; celery: `podium builder` processes do, called through Redis"
     )
     builders: int = _setting(2, "builds at the same time, in the control plane or in each `podium builder`")
-    build_lease: float = _setting(
-        45.0, "seconds without a sign of life after which a build is given to another builder"
-    )
+    build_lease: float = _setting(45.0, "seconds without a sign of life after which another builder gets a build")
     build_timeout: float = _setting(1800.0, "seconds after which a build is given up")
     build_memory: int = _setting(8 * GB, "bytes of memory that a build may use")
     build_log_limit: int = _setting(10 * MB, "bytes of log kept of one build")
