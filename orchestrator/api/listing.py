@@ -110,9 +110,13 @@ def models(
     `inference` and `inference_provider` find none, for nobody runs models for others here; `apps` and `num_parameters` are
     refused, for nobody notes them here."""
     if apps:
-        raise Invalid("NOT_SUPPORTED", "This Podium does not know which apps run a model; filter by a tag such as gguf.")
+        raise Invalid(
+            "NOT_SUPPORTED", "This Podium does not know which apps run a model; filter by a tag such as gguf."
+        )
     if num_parameters:
-        raise Invalid("NOT_SUPPORTED", "This Podium does not filter by size; expand=safetensors tells it of each model.")
+        raise Invalid(
+            "NOT_SUPPORTED", "This Podium does not filter by size; expand=safetensors tells it of each model."
+        )
     if inference or inference_provider:
         return []
     more = (*(("cardData",) if card else ()), *(("config",) if config else ()), *(("siblings",) if full else ()))

@@ -10,18 +10,9 @@ from orchestrator.domain.push import ZERO, RefUpdate
 from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
-from orchestrator.repos.git import GitRepos
+from tests.contracts.conftest import ID, WHO
 
-ID = "0123456789abcdef01234567"
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-WHO = ("ada", "ada@example.org")
-
-
-@pytest.fixture
-def repos(tmp_path):
-    made = GitRepos(tmp_path / "repos", 64 * 1024**2)
-    made.create(ID)
-    return made
 
 
 def put(repos, files, **options):
