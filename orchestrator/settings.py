@@ -1,5 +1,5 @@
 """Every setting of Podium, in one frozen object. The only reader of os.environ. Each field is `PODIUM_<FIELD>` in the
-environment; its comment is its documentation, and a test holds the README's table against this list."""
+environment; its comment is its documentation, and a test holds the table in web/guide/settings.md against this list."""
 
 import os
 import re
@@ -331,7 +331,10 @@ def load(**overrides: object) -> Settings:
             continue
         name = variable.removeprefix("PODIUM_").lower()
         if name not in known:
-            raise Invalid("SETTING", f"unknown setting {variable}; the README lists all of them")
+            raise Invalid(
+                "SETTING",
+                f"unknown setting {variable}; the docs list all of them: web/guide/settings.md, or /docs/settings of a Podium",
+            )
         values[name] = _parse(variable, text, known[name].type)
     values.update({name: value for name, value in overrides.items() if value is not None})
     return Settings(**values)

@@ -1,7 +1,6 @@
 """The API on a real socket with a real database and real git repos, but nothing that builds or runs: what was pushed stays a
 wish. For tests of the API alone; the whole of Podium is podium.py."""
 
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +27,8 @@ from orchestrator.repos.refs import GitRefs
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
+from orchestrator.services.bucket_files import BucketFiles
+from orchestrator.services.buckets import Buckets
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
@@ -65,12 +66,9 @@ from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
 from tests.memory import MemoryRuntime
-from tests.support import bearer, eventually, free_port
+from tests.support import NO_TLS, bearer, eventually, free_port
 
 MB = 1024**2
-_NO_TLS = ssl.SSLContext(
-    ssl.PROTOCOL_TLS_CLIENT
-)  # reading all CA certificates for each client takes longer than a test
 
 
 class Names:
@@ -123,6 +121,7 @@ class Console:
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         hosted = Repositories(self.store, repos, accounts, spaces)
         feed, xet = RouteFeed(self.store, bell, signing.public()), Xet(data / "xet", self.large)
+        gates, buckets = Gates(self.store), Buckets(self.store, accounts)
         self.freed = [2048, 1024]  #: what a dry and a real collection say
         storage = Storage(
             self.store, repos, lambda: {"Logs": 5000, "Images": None}, lambda space_id: 10, lambda dry: self.freed[not dry],
@@ -145,11 +144,13 @@ class Console:
                 links=SignedLinks(signing.derived("grants")),
                 xet=xet,
                 hosted=hosted,
-                gates=Gates(self.store),
+                gates=gates,
                 likes=Likes(self.store),
                 moves=Moves(self.store, accounts, bell, allotment.requests),
                 duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
                 collections=Collections(self.store, accounts),
+                buckets=buckets,
+                bucket_files=BucketFiles(self.store, buckets, hosted, gates, self.large),
                 public_url=self.url,
                 app_url=app_url,
                 version="9.9",
@@ -217,7 +218,7 @@ class Console:
         """As Ada unless told otherwise; None: as a stranger."""
         token = self.token if token == "" else token
         headers = bearer(token) if token else {}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30, verify=_NO_TLS)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30, verify=NO_TLS)
 
     def let_in(self, inviter: Caller, repo: AnyRepo, name: str, role: Role) -> None:
         """Invite a user, who accepts."""

@@ -11,9 +11,7 @@ from orchestrator.errors import CallerError, NotFound, Unauthorized
 from web.charts import columns
 from web.page import Console, go
 from web.people import role_of
-from web.session import Visit
-
-Form = dict[str, str]
+from web.session import Form, Visit
 
 
 def routes(console: Console) -> APIRouter:

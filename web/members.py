@@ -5,9 +5,7 @@ from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid, NotFound
 from web.page import Console
-from web.session import Visit
-
-Form = dict[str, str]
+from web.session import Form, Visit
 
 
 def of_repo(console: Console, visit: Visit, repo: AnyRepo) -> dict[str, object]:

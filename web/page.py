@@ -13,14 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.api.identity import address_of
-from orchestrator.domain.caller import STRANGER, Caller, role_on
+from orchestrator.domain.caller import STRANGER, Caller, require_admin, role_on
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Unauthorized
 from web.addresses import named
 from web.assets import Assets
 from web.markdown import comment, paragraph
-from web.session import Cookies, Visit, read_form
+from web.session import Cookies, Form, Visit, read_form
 from web.shapes import FILTERS
 
 if TYPE_CHECKING:
@@ -143,7 +143,13 @@ class Console:
             raise Unauthorized("AUTH_REQUIRED", "Sign in first.")
         return visit
 
-    async def form(self, request: Request) -> dict[str, str]:
+    def admin(self, request: Request) -> Visit:
+        """As `member`. Raises Forbidden for who is no admin."""
+        visit = self.member(request)
+        require_admin(visit.caller)
+        return visit
+
+    async def form(self, request: Request) -> Form:
         return await read_form(request, self.cookies.key_of(request)[0])
 
     # what

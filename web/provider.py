@@ -15,10 +15,9 @@ from orchestrator.errors import CallerError
 from orchestrator.ports_provider import ProviderAway
 from orchestrator.services.identities import FAREWELL_SECONDS, JOURNEY_SECONDS
 from web.page import Console, go
-from web.session import Visit, safe_next
+from web.session import Form, Visit, safe_next
 
 log = logging.getLogger(__name__)
-Form = dict[str, str]
 _BACK = "/settings?done={}#identities"
 _QUIET = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _LIMIT = 16_000  #: characters of what a provider sends back

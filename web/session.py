@@ -17,6 +17,8 @@ from orchestrator.api.identity import base_url, parts_of
 from orchestrator.domain.caller import Caller
 from orchestrator.errors import Forbidden, Invalid, TooLarge
 
+#: What was typed, by the name of its field; the last of several.
+Form = dict[str, str]
 FORM_LIMIT = 256 * 1024  #: bytes of one form
 _KEPT = 365 * 86400  #: seconds a browser keeps the cookie; the session itself ends earlier, on the server
 _NEXT = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from fastapi import APIRouter, FastAPI
 
 from orchestrator.api import (
+    bucket_files,
+    buckets,
     builds,
     cards,
     collaborators,
@@ -50,6 +52,8 @@ _ROUTERS = (
     xet.cas,
     xet_read.router,
     xet.router,
+    bucket_files.router,
+    buckets.router,
     lfs_files.router,
     safetensors.router,
     people.router,

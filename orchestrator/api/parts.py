@@ -9,6 +9,8 @@ from orchestrator.domain.seen import Event
 from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
+from orchestrator.services.bucket_files import BucketFiles
+from orchestrator.services.buckets import Buckets
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
@@ -69,6 +71,8 @@ class Parts:
     moves: Moves
     duplicates: Duplicates
     collections: Collections
+    buckets: Buckets
+    bucket_files: BucketFiles
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

@@ -48,6 +48,7 @@ def control(data: Path | None = None, with_parent: bool = False, **overrides: ob
     import uvicorn
 
     from orchestrator import wiring
+    from orchestrator.cli.quiet import QuietServer
 
     if with_parent:
         _die_with_parent()
@@ -71,7 +72,7 @@ def control(data: Path | None = None, with_parent: bool = False, **overrides: ob
             signal.signal(number, lambda *_: None)
         parts.start()
         try:
-            uvicorn.Server(config).run(sockets=sockets)
+            QuietServer(config).run(sockets=sockets)
         finally:
             parts.stop()
 

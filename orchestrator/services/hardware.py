@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.domain.caller import Caller, require, require_admin, role_on
+from orchestrator.domain.events import of_config
 from orchestrator.domain.hardware import Access, Hardware
 from orchestrator.domain.notification import of_request
 from orchestrator.domain.records import AuditRow, HardwareRequest, Owner, RequestState, Space
@@ -147,6 +148,7 @@ class HardwareRequests:
             values["sleep_after"] = self.begins_with(hardware)  # else its people chose a time, which stays
         tx.hardware.revoke(space.id, hardware.name, now)
         tx.spaces.update(space.id, look_at=now, route_changed=True, last_activity=now, **values)
+        tx.webhooks.note(of_config(space, now, hardware=hardware.name))
 
     def begins_with(self, hardware: Hardware) -> float | None:
         """Seconds without use until a Space sleeps that nobody set another time for; None: never."""

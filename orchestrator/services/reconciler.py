@@ -33,6 +33,7 @@ from orchestrator.services.allotment import Allotment
 from orchestrator.services.audience import tell_of_error
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
+from orchestrator.services.loop import Loop
 from orchestrator.services.vault import Undecryptable
 
 log = logging.getLogger(__name__)
@@ -74,28 +75,24 @@ class Reconciler:
             str, tuple[int, float]
         ] = {}  #: Space -> how often in a row its look failed, when to repeat it
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._recovered = False
+        self._loop = Loop("reconciler", LONGEST_NAP, self._turn, again=1.0, bell=bell, topic="spaces", join=10.0)
         self.beat = 0.0  #: when the loop last came round, for readiness
 
     # ------------------------------------------------------------------------------------------------------- the loop
 
     def start(self) -> None:
         self._runtime.subscribe(self.poke)
-        self._thread = threading.Thread(target=self._loop, name="reconciler", daemon=True)
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._bell.ring("spaces")
-        if self._thread:
-            self._thread.join(10)
+        self._loop.stop()
 
     def poke(self, space_id: str) -> None:
         """Look at this Space now."""
         with self._lock:
             self._poked.add(space_id)
-        self._bell.ring("spaces")
+        self._loop.nudge()
 
     def trouble(self) -> list[str]:
         """What keeps the control plane from doing its work, in sentences; none when it is fine."""
@@ -128,24 +125,15 @@ class Reconciler:
         for stray in strays:
             self._runtime.stop(stray)
 
-    def _loop(self) -> None:
-        recovered = False
-        while not self._stop.is_set():
-            try:
-                self.beat = self._clock()
-                if not recovered:  # the runtime may be away when Podium starts
-                    self._recover()
-                    recovered = True
-                busy, next_look = self._round()
-                if not busy:
-                    nap = LONGEST_NAP if next_look is None else min(LONGEST_NAP, max(0.0, next_look - self._clock()))
-                    self._bell.wait("spaces", nap)
-            except Unavailable as error:
-                log.warning("reconciler: %s", error)
-                self._stop.wait(1.0)
-            except Exception:
-                log.exception("reconciler: a round failed")
-                self._stop.wait(1.0)
+    def _turn(self) -> float:
+        """A round, and seconds until the next."""
+        self.beat = self._clock()
+        if not self._recovered:  # the runtime may be away when Podium starts
+            self._recover()
+            self._recovered = True
+        busy, next_look = self._round()
+        nap = 0.0 if busy else LONGEST_NAP if next_look is None else next_look - self._clock()
+        return min(LONGEST_NAP, max(0.0, nap))
 
     def _round(self) -> tuple[bool, float | None]:
         with self._lock:
@@ -155,7 +143,7 @@ class Reconciler:
             next_look = tx.spaces.next_look(self._who, self._clock())
         poked |= {space_id for space_id, (_, at) in self._failing.items() if at <= self._clock()}
         for space_id in dict.fromkeys([*due, *poked]):
-            if self._stop.is_set():
+            if self._loop.ending.is_set():
                 return True, None
             try:
                 self.look(space_id, due=space_id not in poked)

@@ -165,9 +165,9 @@ class Spaces:
             tx.repos.take_name(RepoKind.SPACE, owner.id, new.name)
             tx.spaces.add(space, look_at=now)
             self._environment.write(tx, space.id, settings, caller.name)
+            tx.webhooks.note(of_repo(space, "repo", "create", now))
             if wanted is not default:
                 notice = self._hardware.write(tx, caller, space, wanted)
-            tx.webhooks.note(of_repo(space, "repo", "create", now))
             tx.audit.add(AuditRow(now, caller.name, "space.create", space.full_name, {"id": space.id, "sdk": new.sdk}))
             self._repos.create(space.id)
         self._hardware.ring(notice)

@@ -16,6 +16,7 @@ from orchestrator.errors import PodiumError
 from orchestrator.ports import Bell, Store
 from orchestrator.services.accounts import new_id
 from orchestrator.services.audience import may_know
+from orchestrator.services.loop import Loop
 from orchestrator.services.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -54,29 +55,21 @@ class Telling:
         self._pool = ThreadPoolExecutor(SENDERS, "webhooks")
         self._flying: set[str] = set()
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._loop = Loop("webhooks", LOOK_EVERY, self._round, bell=bell, topic="webhooks")
         self._pruned = 0.0
 
     def start(self) -> None:
-        threading.Thread(target=self._loop, name="telling", daemon=True).start()
+        self._loop.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._bell.ring("webhooks")
+        self._loop.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _loop(self) -> None:
-        while not self._stop.is_set():
-            try:
-                if self._any_work():
-                    self.match()
-                    self._launch()
-                self._prune()
-            except PodiumError as error:
-                log.warning("webhooks: %s", error)
-            except Exception:
-                log.exception("webhooks")
-            self._bell.wait("webhooks", LOOK_EVERY)
+    def _round(self) -> None:
+        if self._any_work():
+            self.match()
+            self._launch()
+        self._prune()
 
     def _any_work(self) -> bool:
         with self._store.read() as tx:
@@ -87,7 +80,7 @@ class Telling:
     def match(self) -> int:
         """Make deliveries of all events that are there; returns how many."""
         made = 0
-        while not self._stop.is_set():
+        while not self._loop.ending.is_set():
             with self._store.write() as tx:
                 events = tx.webhooks.take_events(_BATCH)
                 for event in events:
@@ -135,7 +128,7 @@ class Telling:
         finally:
             with self._lock:
                 self._flying.discard(delivery.webhook_id)
-            self._bell.ring("webhooks")
+            self._loop.nudge()
 
     def send(self, delivery: Delivery) -> Delivery:
         """One attempt, and what became of it."""

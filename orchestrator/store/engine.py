@@ -14,6 +14,7 @@ from sqlalchemy import event, exc
 from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.store.accounts import Accounts
 from orchestrator.store.audit import Audit
+from orchestrator.store.buckets import Buckets
 from orchestrator.store.builds import Builds
 from orchestrator.store.collaborators import Collaborators
 from orchestrator.store.collections import Collections
@@ -44,7 +45,7 @@ from orchestrator.store.visits import Visits
 from orchestrator.store.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
-HEAD = "0020"  #: newest migration; a test holds it against migrations/versions
+HEAD = "0021"  #: newest migration; a test holds it against migrations/versions
 _OURS = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError, exc.PendingRollbackError)
 
 
@@ -61,6 +62,7 @@ class Tx:
         self.collaborators = Collaborators(connection)
         self.invitations = Invitations(connection)
         self.notifications = Notifications(connection)
+        self.buckets = Buckets(connection)
         self.builds = Builds(connection)
         self.runs = Runs(connection)
         self.pushes = Pushes(connection)

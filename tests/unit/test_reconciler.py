@@ -358,7 +358,7 @@ def test_instances_of_unknown_spaces_are_stopped_unless_the_database_looks_wrong
 
 
 def test_a_runtime_that_is_away_at_the_start_is_waited_for(house, monkeypatch):
-    monkeypatch.setattr(house.reconciler._stop, "wait", lambda _: None)
+    monkeypatch.setattr(house.reconciler._loop, "_again", 0.0)
     answers = [Unavailable("no answer")] * 3
     listed = house.runtime.list
 
@@ -413,9 +413,8 @@ def test_the_loop_itself(house, tmp_path):
     from tests.support import eventually
 
     house.reconciler._clock = house.queue._clock = house.workers._clock = house.spaces._clock = time.time
-    house.workers._count = 1
     house.reconciler.start()
-    house.workers._changed = house.reconciler.poke
+    house.workers._loop._count, house.workers._changed = 1, house.reconciler.poke
     house.workers.start()
     try:
         house.now = house.runtime.now = time.time()
