@@ -52,7 +52,7 @@ LANES = {
     "engine": (
         Part("contracts/test_runtime.py", "docker"),
         *(Part(f"contracts/test_{one}.py") for one in ("own_images", "image_builds", "registry")),
-        *(Part(f"e2e/test_{one}.py") for one in ("docker", "registry", "builders", "faults")),
+        *(Part(f"e2e/test_{one}.py") for one in ("docker", "registry", "builders")),
         *_ON_THE_CLUSTER[2:],
     ),
 }  # fmt: skip
@@ -60,9 +60,10 @@ LANES = {
 LONG = tuple(
     Part(f"{one}.py")
     for one in (
-        "contracts/test_git_crashes", "contracts/test_runtime", "browser/test_provider", "contracts/test_gateway",
-        "contracts/test_git_http", "e2e/test_generations", "e2e/test_signed_in_apps", "e2e/test_hardware",
-        "e2e/test_apart", "unit/test_web_pages", "unit/test_web_oidc", "unit/test_accounts", "contracts/test_builds",
+        "e2e/test_faults", "contracts/test_git_crashes", "contracts/test_runtime", "browser/test_provider",
+        "contracts/test_gateway", "contracts/test_git_http", "e2e/test_generations", "e2e/test_signed_in_apps",
+        "e2e/test_hardware", "e2e/test_apart", "unit/test_web_pages", "unit/test_web_oidc", "unit/test_accounts",
+        "contracts/test_builds",
     )
 )  # fmt: skip
 _ORDER = (*(part for lane in LANES.values() for part in lane), *LONG)

@@ -23,25 +23,25 @@ class GiveUp(Exception):
     """Waiting longer would not help."""
 
 
-def eventually(fn: Callable[[], T], timeout: float = 10.0, what: str = "", every: float = 0.02) -> T:
-    """Call `fn` every `every` seconds until it returns something truthy, and return that. Raises AssertionError with the last
-    value or exception after `timeout` seconds of a quiet machine. An exception of `fn` counts as "not yet", except GiveUp.
-    Ask what costs CPU on the other side less often."""
+def eventually(fn: Callable[[], T], timeout: float = 10.0, what: str = "", every: float = 0.0) -> T:
+    """Call `fn` until it returns something truthy, and return that. Raises AssertionError with the last value or exception
+    after `timeout` seconds of a quiet machine. An exception of `fn` counts as "not yet", except GiveUp. `every`: seconds
+    between calls; without it the less often the longer it takes, as what is asked needs the CPU too."""
     timeout *= PATIENCE
-    end = time.monotonic() + timeout
-    last: object = None
+    began, last = time.monotonic(), None
     while True:
         try:
             last = fn()
             if last:
-                return last  # type: ignore[return-value]
+                return last
         except GiveUp:
             raise
         except Exception as error:
             last = error
-        if time.monotonic() >= end:
+        waited = time.monotonic() - began
+        if waited >= timeout:
             raise AssertionError(f"{what or 'it'} did not happen in {timeout:g} s; last seen: {last!r}")
-        time.sleep(every)
+        time.sleep(every or min(0.1, 0.02 + waited / 20))
 
 
 def free_port() -> int:

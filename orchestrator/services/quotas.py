@@ -3,7 +3,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from orchestrator.domain.caller import Caller, require_admin, role_in
 from orchestrator.domain.hardware import Hardware
@@ -33,6 +33,17 @@ class Quotas:
                 tx, space.owner_id, space.owner, hardware, tx.hardware.granted(space.id, hardware.name, self._clock())
             )
         return f"{why}; choose other hardware, or ask an admin" if why else ""
+
+    def all_denied(self, spaces: Iterable[Space]) -> list[str]:
+        """Ids of those that are `denied`. Nothing is asked about Spaces that no quota could concern."""
+        with self._store.read() as tx:
+            held = tx.hardware.owners_with_quotas()
+
+        def concerned(space: Space) -> bool:
+            hardware = self._flavors.get(space.wish.hardware)
+            return hardware is None or space.owner_id in held or (hardware.metered and hardware.name != self._default)
+
+        return [space.id for space in spaces if concerned(space) and self.denied(space)]
 
     def denial(self, tx, owner_id: str, owner: str, hardware: Hardware, granted: bool = False, joining: int = 0) -> str:
         """The same within a transaction, for a Space that may not be there yet: see domain/quota.py."""

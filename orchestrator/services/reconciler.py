@@ -34,11 +34,11 @@ from orchestrator.services.audience import tell_of_error
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
 from orchestrator.services.loop import Loop
+from orchestrator.services.strays import StrayCollector, strays
 from orchestrator.services.vault import Undecryptable
 
 log = logging.getLogger(__name__)
 LEASE = 60.0
-STRAYS = 5  #: instances of unknown Spaces that are stopped at once; more are a sign of an old or wrong database
 LONGEST_NAP = 5.0  #: seconds; the database is asked at least this often
 _QUIET = (Stage.SLEEPING, Stage.PAUSED, Stage.NO_APP_FILE, Stage.CONFIG_ERROR, Stage.BUILD_ERROR, Stage.RUNTIME_ERROR)
 
@@ -74,6 +74,7 @@ class Reconciler:
         self._failing: dict[
             str, tuple[int, float]
         ] = {}  #: Space -> how often in a row its look failed, when to repeat it
+        self._strays = StrayCollector(runtime.list, self._known, runtime.stop, clock)
         self._lock = threading.Lock()
         self._recovered = False
         self._loop = Loop("reconciler", LONGEST_NAP, self._turn, again=1.0, bell=bell, topic="spaces", join=10.0)
@@ -114,15 +115,7 @@ class Reconciler:
         for instance in found:
             if instance.space_id in known:
                 self.poke(instance.space_id)
-        strays = [one.id for one in found if one.space_id not in known]
-        if len(strays) > STRAYS and 5 * len(strays) > len(found):
-            log.error(
-                "%d of %d running instances belong to no Space of this database, so none of them is stopped: is it the right "
-                "database? If it is, stop them by hand; their names begin with %s",
-                len(strays), len(found), strays[0],
-            )  # fmt: skip
-            return
-        for stray in strays:
+        for stray in strays(found, known):
             self._runtime.stop(stray)
 
     def _turn(self) -> float:
@@ -131,9 +124,14 @@ class Reconciler:
         if not self._recovered:  # the runtime may be away when Podium starts
             self._recover()
             self._recovered = True
+        self._strays.collect()
         busy, next_look = self._round()
         nap = 0.0 if busy else LONGEST_NAP if next_look is None else next_look - self._clock()
         return min(LONGEST_NAP, max(0.0, nap))
+
+    def _known(self) -> set[str]:
+        with self._store.read() as tx:
+            return tx.spaces.ids()
 
     def _round(self) -> tuple[bool, float | None]:
         with self._lock:

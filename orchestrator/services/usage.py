@@ -54,22 +54,23 @@ class Meter:
         if not alive and not self._open():
             return
         now = self._clock()
-        running: dict[str, Space] = {}
         with self._store.write() as tx:
             before = {(row.instance_id, row.started_at): row for row in tx.usage.running()}
-            here = set()
+            spaces = tx.spaces.among({one.space_id for one in alive})
+            here = {}
             for instance in sorted(alive, key=lambda one: one.id):
-                space = running.get(instance.space_id) or tx.spaces.get(instance.space_id)
+                space = spaces.get(instance.space_id)
                 for one in _metered(instance, before):
-                    here.add((one.id, one.started_at))
-                    if space:
-                        running[space.id] = space
+                    key = one.id, one.started_at
+                    here[key] = key in before and not one.waiting
+                    if space and not here[key]:
                         tx.usage.extend(self._row(one, instance.hardware, space, now), waiting=one.waiting)
+            tx.usage.prolong((key for key, known in here.items() if known), now)
             for key, row in before.items():
                 if key not in here:
                     tx.usage.end(row, min(now, row.until + EVERY))
-        self._stop_denied(running.values(), now)
-        self._notes.look((space.owner_id for space in running.values()), now)
+        self._stop_denied(spaces.values(), now)
+        self._notes.look((space.owner_id for space in spaces.values()), now)
 
     def _open(self) -> bool:
         with self._store.read() as tx:
@@ -85,7 +86,7 @@ class Meter:
 
     def _stop_denied(self, running, now: float) -> None:
         """Have the reconciler look at what has become too much."""
-        denied = sorted(space.id for space in running if self._quotas.denied(space))
+        denied = sorted(self._quotas.all_denied(running))
         if denied:
             with self._store.write() as tx:
                 for space_id in denied:

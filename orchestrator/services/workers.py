@@ -107,6 +107,8 @@ class BuildWorkers:
     def _claim(self, who: str, patience: float = 0.0) -> Build | None:
         now = self._clock()
         with self._store.read() as tx:
+            if not tx.builds.any_work(now):
+                return None
             expired = tx.builds.expired(now)
         with self._store.write() as tx:
             for build in expired:
