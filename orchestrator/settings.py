@@ -126,6 +126,9 @@ class Settings:
     )
     replicas: int = _setting(10, "most replicas of one Space, where the runtime can have several")
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
+    local_ports: str = _setting(
+        "", "ports of this machine that apps may call besides Podium's, by spaces, such as 11434; where Podium is root"
+    )
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
     push_limit: int = _setting(1 * GB, "bytes of one git push")

@@ -123,6 +123,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
+    from orchestrator.services.bucket_feed import BucketFeed
     from orchestrator.services.bucket_files import BucketFiles
     from orchestrator.services.buckets import Buckets
     from orchestrator.services.builds import BuildQueue
@@ -236,7 +237,8 @@ def control(settings: Settings) -> Control:
         duplicates=Duplicates(store, spaces, hosted, pushes, large.files.share),
         collections=Collections(store, people),
         buckets=buckets,
-        bucket_files=BucketFiles(store, buckets, hosted, gates, large.files),
+        bucket_files=BucketFiles(store, buckets, hosted, gates, large.files, belfry),
+        bucket_feed=BucketFeed(store),
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,

@@ -27,6 +27,7 @@ from orchestrator.repos.refs import GitRefs
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
+from orchestrator.services.bucket_feed import BucketFeed
 from orchestrator.services.bucket_files import BucketFiles
 from orchestrator.services.buckets import Buckets
 from orchestrator.services.builds import BuildQueue
@@ -150,7 +151,8 @@ class Console:
                 duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
                 collections=Collections(self.store, accounts),
                 buckets=buckets,
-                bucket_files=BucketFiles(self.store, buckets, hosted, gates, self.large),
+                bucket_files=BucketFiles(self.store, buckets, hosted, gates, self.large, bell),
+                bucket_feed=BucketFeed(self.store),
                 public_url=self.url,
                 app_url=app_url,
                 version="9.9",

@@ -12,7 +12,19 @@ from web.session import Visit
 
 PAGE = 100
 #: beginnings of actions that are worth a click
-KINDS = ("space.", "push", "hardware.", "quota.", "secret.", "variable.", "token.", "user.", "org.", "notice.")
+KINDS = (
+    "space.",
+    "bucket.",
+    "push",
+    "hardware.",
+    "quota.",
+    "secret.",
+    "variable.",
+    "token.",
+    "user.",
+    "org.",
+    "notice.",
+)
 FORMS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 _DAY = 86400.0
 

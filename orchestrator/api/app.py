@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from fastapi import APIRouter, FastAPI
 
 from orchestrator.api import (
+    bucket_feed,
     bucket_files,
     buckets,
     builds,
@@ -52,6 +53,7 @@ _ROUTERS = (
     xet.cas,
     xet_read.router,
     xet.router,
+    bucket_feed.router,
     bucket_files.router,
     buckets.router,
     lfs_files.router,

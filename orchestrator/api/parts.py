@@ -9,6 +9,7 @@ from orchestrator.domain.seen import Event
 from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
+from orchestrator.services.bucket_feed import BucketFeed
 from orchestrator.services.bucket_files import BucketFiles
 from orchestrator.services.buckets import Buckets
 from orchestrator.services.builds import BuildQueue
@@ -73,6 +74,7 @@ class Parts:
     collections: Collections
     buckets: Buckets
     bucket_files: BucketFiles
+    bucket_feed: BucketFeed
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"

@@ -39,7 +39,7 @@ def examine(settings: Settings) -> "list[Check]":
     """All checks in their order, made at the same time."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from orchestrator.cli import checks, surroundings
+    from orchestrator.cli import apart, checks, surroundings
 
     uv = checks.find_uv()
     looks = (
@@ -49,6 +49,7 @@ def examine(settings: Settings) -> "list[Check]":
         checks.git,
         checks.git_lfs,
         lambda: checks.sandbox(settings.sandbox),
+        lambda: apart.app_ports(settings.runtime),
         lambda: checks.docker(settings.runtime),
         lambda: checks.hardware(settings),
         lambda: checks.registry(settings),

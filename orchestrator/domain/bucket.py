@@ -42,6 +42,7 @@ class Bucket:
     creator_id: str = ""
     size: int = 0
     files: int = 0
+    version: int = 0  #: counts the batches that changed it
     created_at: float = 0.0
     updated_at: float = 0.0
 

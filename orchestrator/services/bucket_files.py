@@ -22,7 +22,8 @@ from orchestrator.domain.large import LargeObject
 from orchestrator.domain.push import amount, printable
 from orchestrator.domain.space import Role
 from orchestrator.errors import CallerError, TooLarge, repo_not_found
-from orchestrator.ports import Store
+from orchestrator.ports import Bell, Store
+from orchestrator.services.bucket_feed import topic
 from orchestrator.services.buckets import Buckets
 from orchestrator.services.gates import Gates
 from orchestrator.services.large_files import LargeFiles
@@ -40,10 +41,11 @@ class BucketFiles:
         repos: Repositories,
         gates: Gates,
         large: LargeFiles,
+        bell: Bell,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._buckets, self._repos, self._gates = store, buckets, repos, gates
-        self._large, self._clock = large, clock
+        self._large, self._bell, self._clock = large, bell, clock
 
     # ----------------------------------------------------------------------------------------------------- reading
 
@@ -91,6 +93,7 @@ class BucketFiles:
                     failures.append(Failure(printable(one.path, 1000), str(error)))
             self._own(tx, bucket.id, taken, now)
             self._write(tx, kept, files, now)
+        self._bell.ring(topic(bucket.id))
         return failures
 
     def _sources(
@@ -134,7 +137,13 @@ class BucketFiles:
         tx.buckets.remove(bucket.id, [path for path in old if files[path] is None])
         tx.buckets.put(bucket.id, new)
         size = bucket.size + sum(file.size for file in new) - sum(file.size for file in old.values())
-        tx.buckets.update(bucket.id, files=count, size=size, updated_at=now)
+        tx.buckets.update(bucket.id, files=count, size=size, version=bucket.version + 1, updated_at=now)
+        ops = {
+            path: ("update" if path in old else "add") if file else "delete"
+            for path, file in files.items()
+            if file or path in old
+        }
+        tx.buckets.note(bucket.id, bucket.version + 1, ops, now)
         left = {file.oid for file in old.values()}
         tx.objects.disown(bucket.id, left - tx.buckets.named(bucket.id, left), now - FRESH)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from orchestrator.ports import Repos, Store
 from orchestrator.ports_objects import Objects
+from orchestrator.services.bucket_feed import BucketFeed
 from orchestrator.services.lookup import by_id
 from orchestrator.services.loop import Loop
 from orchestrator.services.xet import Xet
@@ -26,6 +27,7 @@ class LargeCare:
     ) -> None:
         self._store, self._objects, self._repos, self._xet, self._clock = store, objects, repos, xet, clock
         self.loop = Loop("large files", EVERY, self._round, first=EVERY)
+        self._feed = BucketFeed(store, clock)
 
     def _round(self) -> None:
         self.collect()
@@ -36,6 +38,7 @@ class LargeCare:
         self._xet.collect()
         self._forget_repos()
         self._forget_unnamed()
+        self._feed.collect()
         now = self._clock()
         with self._store.write() as tx:
             tx.objects.doom(now - LET_GO, now)

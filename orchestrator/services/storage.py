@@ -154,15 +154,19 @@ class Storage:
         """One round. Raises Unavailable for the database; what else cannot be told is told so."""
         with self._store.read() as tx:
             ids, large, (objects, loose) = {*tx.spaces.ids(), *tx.repos.ids()}, tx.objects.sizes(), tx.objects.stored()
+            buckets = tx.buckets.ids()
         git = {repo_id: self._repos.size(repo_id) for repo_id in ids}
         volumes = {repo_id: self._volume(repo_id) for repo_id in ids}
-        totals = {repo_id: git[repo_id] + large.get(repo_id, 0) + (volumes[repo_id] or 0) for repo_id in ids}
+        git |= dict.fromkeys(buckets, 0)
+        ids |= buckets
+        totals = {repo_id: git[repo_id] + large.get(repo_id, 0) + (volumes.get(repo_id) or 0) for repo_id in ids}
         top = sorted(ids, key=lambda repo_id: (-totals[repo_id], repo_id))[: 2 * LARGEST]
         with self._store.read() as tx:
-            named = [(repo, repo.id) for repo_id in top if (repo := by_id(tx, repo_id)) and not repo.deleted]
+            found = [by_id(tx, repo_id) or tx.buckets.get(repo_id) for repo_id in top]
+        named = [(repo, repo.id) for repo in found if repo and not repo.deleted]
         largest = [
             {"name": repo.full_name, "kind": repo.kind.value, "size": totals[i], "git": git[i], "large": large.get(i, 0),
-             "volume": volumes[i]}
+             "volume": volumes.get(i, 0)}
             for repo, i in named[:LARGEST]
         ]  # fmt: skip
         known = [size for size in volumes.values() if size is not None]

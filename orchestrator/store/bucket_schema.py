@@ -16,6 +16,7 @@ buckets = Table(
     Column("creator_id", ID, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("files", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("uq_buckets_owner_id_name_lower", "owner_id", "name_lower", unique=True),
@@ -31,6 +32,17 @@ bucket_files = Table(
     Column("changed_at", Float),
     Column("uploaded_at", Float, nullable=False),
     Index("ix_bucket_files_oid", "bucket_id", "oid"),
+)
+
+#: What batches did lately: `version` is the bucket's after it, `op` add, update or delete.
+bucket_changes = Table(
+    "bucket_changes",
+    metadata,
+    Column("bucket_id", ID, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("path", plain(1024), primary_key=True),
+    Column("op", String(8), nullable=False),
+    Column("at", Float, nullable=False, index=True),
 )
 
 #: What a client calls an object whose SHA-256 it did not tell.

@@ -1,6 +1,6 @@
 """Buckets and their files. What the files hold is `objects.py`'s."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
 
@@ -8,7 +8,7 @@ from orchestrator.domain.bucket import LAST, Bucket, BucketFile, BucketFolder, B
 from orchestrator.domain.space import Visibility
 from orchestrator.errors import Conflict
 from orchestrator.store import schema as t
-from orchestrator.store.bucket_schema import bucket_files, buckets
+from orchestrator.store.bucket_schema import bucket_changes, bucket_files, buckets
 from orchestrator.store.objects import batches
 from orchestrator.store.repo_schema import former_names
 from orchestrator.store.upsert import upsert
@@ -72,6 +72,7 @@ class Buckets:
         """It, its files and its former names."""
         self._db.execute(sa.delete(former_names).where(former_names.c.repo_id == bucket_id))
         self._db.execute(sa.delete(bucket_files).where(bucket_files.c.bucket_id == bucket_id))
+        self._db.execute(sa.delete(bucket_changes).where(bucket_changes.c.bucket_id == bucket_id))
         self._db.execute(sa.delete(buckets).where(buckets.c.id == bucket_id))
 
     # former names
@@ -146,6 +147,30 @@ class Buckets:
             query = sa.select(c.oid).distinct().where(c.bucket_id == bucket_id, c.oid.in_(some))
             found.update(self._db.execute(query).scalars())
         return found
+
+    # ----------------------------------------------------------------------------------------------------- changes
+
+    def note(self, bucket_id: str, version: int, ops: Mapping[str, str], now: float) -> None:
+        """What was done, by path, when the bucket came to this version."""
+        rows = [
+            {"bucket_id": bucket_id, "version": version, "path": path, "op": op, "at": now} for path, op in ops.items()
+        ]
+        self._db.execute(sa.insert(bucket_changes), rows)
+
+    def changes(self, bucket_id: str, version: int, limit: int) -> "list[tuple[int, str, str]]":
+        """(version, path, op) of what came after a version, in order."""
+        c = bucket_changes.c
+        query = sa.select(c.version, c.path, c.op).where(c.bucket_id == bucket_id, c.version > version)
+        return [tuple(row) for row in self._db.execute(query.order_by(c.version, c.path).limit(limit))]
+
+    def first_change(self, bucket_id: str, at: float) -> int | None:
+        """The version of the first change at or after a time."""
+        c = bucket_changes.c
+        query = sa.select(sa.func.min(c.version)).where(c.bucket_id == bucket_id, c.at >= at)
+        return self._db.execute(query).scalar()
+
+    def forget_changes(self, before: float) -> None:
+        self._db.execute(sa.delete(bucket_changes).where(bucket_changes.c.at < before))
 
 
 def _former(name: str) -> list[sa.ColumnElement[bool]]:

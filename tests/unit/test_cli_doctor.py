@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from orchestrator.cli import checks, surroundings
+from orchestrator.cli import apart, checks, surroundings
 from orchestrator.cli.check import run
 from orchestrator.settings import GB, MB, Settings
 from tests.support import free_port
@@ -42,6 +42,28 @@ def test_sandbox(wanted, trouble, root, state, word) -> None:
     check = checks.judge_sandbox(wanted, trouble, root)
     assert check.state == state and word in check.found
     assert (check.fix == "") == ("installed" not in trouble and wanted != "none")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "trouble", "root", "state", "fix"),
+    [
+        ("process", "", True, "ok", ""),
+        (
+            "process",
+            "nftables is not installed; install the package nftables",
+            True,
+            "warn",
+            "apt-get install nftables",
+        ),
+        ("process", "Operation not permitted", True, "warn", ""),
+        ("process", "only root can", False, "warn", ""),
+        ("docker", "", True, "ok", ""),
+    ],
+)
+def test_app_ports(runtime, trouble, root, state, fix) -> None:
+    check = apart.judge_app_ports(runtime, trouble, root)
+    assert (check.state, check.fix) == (state, fix)
+    assert trouble in check.found and bool(check.cost) == bool(trouble)
 
 
 def test_what_to_type_fits_the_user() -> None:
@@ -141,7 +163,7 @@ def test_a_program_that_is_missing_or_hangs_is_an_answer_too() -> None:
 def test_this_machine_as_json_with_its_exit_code(tmp_path) -> None:
     said = podium_says("doctor", "--json", "--data", str(tmp_path), "--port", str(free_port()))
     found = json.loads(said.out)
-    assert {"python", "uv", "git", "sandbox", "disk", "port", "package index", "app names"} <= {
+    assert {"python", "uv", "git", "sandbox", "app ports", "disk", "port", "package index", "app names"} <= {
         c["name"] for c in found
     }
     assert all(c["state"] in ("ok", "warn", "bad") and c["found"] for c in found)

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.api import git, lfs
 from orchestrator.api.app import create_app
+from orchestrator.domain.bucket import BucketKind
 from orchestrator.domain.repo import RepoKind
 from orchestrator.repos.smart import Smart
 from orchestrator.services.git_access import GitAccess
@@ -59,6 +60,8 @@ BODIES: dict[str, object] = {
     "/title": {"title": "x"},
     "/discussions/1/status": {"status": "closed"},
     "/paths-info/main": {"paths": ["README.md"]},
+    "/paths-info": {"paths": ["README.md"]},
+    "/batch": {"type": "deleteFile", "path": "README.md"},
     "/sleeptime": {"seconds": 600},
     "/hardware": {"flavor": "cpu-basic"},
     "/replicas": {"replicas": 2},
@@ -71,11 +74,11 @@ BODIES: dict[str, object] = {
 #: Nobody has to say who they are: they change nothing, or what is sent is the proof.
 OPEN = re.compile(
     r"/oauth/(token|device|revoke)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
-    r"|/api/(buckets|daily_papers|jobs|kernels|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
+    r"|/api/(daily_papers|jobs|kernels|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
 )  # fmt: skip
 #: Of a public repo: everybody who is somebody may read, copy and speak.
 SOCIAL = re.compile(
-    r".*/(git-upload-pack|info/lfs/objects/batch|paths-info/\{revision\}|duplicate|like|discussions|comment|ask|ask-access|cancel)"
+    r".*/(git-upload-pack|info/lfs/objects/batch|paths-info(/\{revision\})?|duplicate|like|discussions|comment|ask|ask-access|cancel)"
 )
 #: About oneself: anybody's token does it, to nobody but its user. Webhooks of others are asked for by id.
 OWN = re.compile(r"/api/settings/(webhooks|notifications)|/api/notifications.*|/uploads")
@@ -155,9 +158,14 @@ def console(tmp_path_factory):
                 body = {"name": name, "type": kind.value, "private": private}
                 with made.client() as client:
                     assert client.post("/api/repos/create", json=body).status_code == 200
+        for name, private in (("shown", False), ("hidden", True), ("other", True)):
+            with made.client() as client:
+                assert client.post(f"/api/buckets/ada/{name}", json={"private": private}).status_code == 200
         made.session = parts.accounts.new_session(made.ada)
         made.bobs_session = parts.accounts.new_session(made.bob)
-        grants = parts.accounts.grants(made.ada, {}, {f"{kind.plural}/ada/other": "write" for kind in RepoKind})
+        grants = parts.accounts.grants(
+            made.ada, {}, {f"{kind.plural}/ada/other": "write" for kind in (*RepoKind, *BucketKind)}
+        )
         made.narrow = parts.accounts.add_token(made.ada, "fineGrained", "narrow", grants=grants)
         yield made
 
@@ -207,7 +215,7 @@ def test_nothing_is_changed_by_who_may_not(console, client, who, name):
     }[who]
     wrong, before = [], rows(console)
     for one in asked_of(console, name, changing=True, pages=False):
-        reads = one.path.endswith(("/paths-info/{revision}", "git-upload-pack"))
+        reads = one.path.endswith(("/paths-info/{revision}", "/paths-info", "git-upload-pack"))
         if OPEN.fullmatch(one.path) or (name == "shown" and reads) or (who == "reader" and reads):
             continue
         if who == "bob" and (OWN.fullmatch(one.path) or (name == "shown" and SOCIAL.fullmatch(one.path))):

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("creator_id", plain(24), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("files", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_buckets"),
@@ -41,6 +42,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("bucket_id", "path", name="pk_bucket_files"),
     )
     op.create_index("ix_bucket_files_oid", "bucket_files", ["bucket_id", "oid"])
+    op.create_table(
+        "bucket_changes",
+        sa.Column("bucket_id", plain(24), nullable=False),
+        sa.Column("version", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("path", plain(1024), nullable=False),
+        sa.Column("op", sa.String(8), nullable=False),
+        sa.Column("at", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("bucket_id", "version", "path", name="pk_bucket_changes"),
+    )
+    op.create_index("ix_bucket_changes_at", "bucket_changes", ["at"])
     op.create_table(
         "xet_names",
         sa.Column("repo_id", plain(24), nullable=False),
