@@ -1,5 +1,5 @@
 """Every setting of Podium, in one frozen object. The only reader of os.environ. Each field is `PODIUM_<FIELD>` in the
-environment; its comment is its documentation, and a test holds the README's table against this list."""
+environment; its comment is its documentation, and a test holds the table in web/guide/settings.md against this list."""
 
 import os
 import re
@@ -50,9 +50,7 @@ class Settings:
         "local", "local: the control plane builds; celery: `podium builder` processes do, called through Redis"
     )
     builders: int = _setting(2, "builds at the same time, in the control plane or in each `podium builder`")
-    build_lease: float = _setting(
-        45.0, "seconds without a sign of life after which a build is given to another builder"
-    )
+    build_lease: float = _setting(45.0, "seconds without a sign of life after which another builder gets a build")
     build_timeout: float = _setting(1800.0, "seconds after which a build is given up")
     build_memory: int = _setting(8 * GB, "bytes of memory that a build may use")
     build_log_limit: int = _setting(10 * MB, "bytes of log kept of one build")
@@ -334,7 +332,10 @@ def load(**overrides: object) -> Settings:
             continue
         name = variable.removeprefix("PODIUM_").lower()
         if name not in known:
-            raise Invalid("SETTING", f"unknown setting {variable}; the README lists all of them")
+            raise Invalid(
+                "SETTING",
+                f"unknown setting {variable}; the docs list all of them: web/guide/settings.md, or /docs/settings of a Podium",
+            )
         values[name] = _parse(variable, text, known[name].type)
     values.update({name: value for name, value in overrides.items() if value is not None})
     return Settings(**values)

@@ -2,7 +2,7 @@
 
 import os
 
-from orchestrator.cli.checks import Check, apt
+from orchestrator.cli.check import Check, apt
 
 
 def app_ports(runtime: str) -> Check:

@@ -1,7 +1,7 @@
 """The `Runtime` port on one machine: each instance is a child process tree under its own launcher.
 
 Owns: which instances there are, users, ports, starting launchers, stopping them, and telling who changed. The launcher
-(`runtime_images/launcher.py`) owns the app; it has a session of its own and outlives Podium, which finds it again by its
+(`runtime_images/launcher`) owns the app; it has a session of its own and outlives Podium, which finds it again by its
 status file. Does not decide when to launch or stop, and reads no setting."""
 
 import json
@@ -25,7 +25,8 @@ from orchestrator.runtimes.fence import Fence, Given
 from orchestrator.runtimes.instance import Instance, Note, remove_tree, write_json
 from orchestrator.runtimes.orders import Orders, open_to_others, runs_on
 from orchestrator.runtimes.users import BUILD_USER, PORTS, Users, free_port
-from runtime_images import launcher
+from runtime_images import launch
+from runtime_images.launcher.log import LogFile
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SPACE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -122,7 +123,7 @@ class ProcessRuntime:
             if fenced:
                 fenced()
             child = subprocess.Popen(
-                [sys.executable, "-I", "-S", launcher.__file__, "/dev/stdin"],
+                [sys.executable, "-I", "-S", launch.__file__, "/dev/stdin"],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 cwd="/", env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"}, start_new_session=True,
             )  # fmt: skip
@@ -186,7 +187,7 @@ class ProcessRuntime:
     def _clear_up(self, instance: Instance) -> None:
         """Do what a launcher that was killed could not: end what is left of the app, and its log."""
         if instance.sweep():
-            log = launcher.LogFile(str(self._logs / f"{instance.id}.log"), self._log_limit)
+            log = LogFile(str(self._logs / f"{instance.id}.log"), self._log_limit)
             try:
                 log.add([f"[podium] {hints.LOST.message}"], time.time())
                 log.end()

@@ -26,7 +26,7 @@ from tests.space import Space
 from tests.support import eventually, free_port
 
 ROUNDS = 3
-SLEEPERS, RUNNING = 2_000, 5
+SLEEPERS, RUNNING = 2_000, 30
 QUIET = 60.0  #: seconds of nothing
 PAGE = {"README.md": "---\nsdk: static\n---\n", "index.html": "<p>page"}
 #: Answers as soon as a process of this image can.
