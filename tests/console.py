@@ -1,7 +1,6 @@
 """The API on a real socket with a real database and real git repos, but nothing that builds or runs: what was pushed stays a
 wish. For tests of the API alone; the whole of Podium is podium.py."""
 
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,11 @@ import uvicorn
 from orchestrator.api import lfs
 from orchestrator.api.app import create_app
 from orchestrator.api.parts import Parts
+from orchestrator.domain.caller import Caller
 from orchestrator.domain.hardware import Hardware, catalogue
+from orchestrator.domain.invitation import Invitation
 from orchestrator.domain.push import PushLimits
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import Role
 from orchestrator.errors import Unavailable
 from orchestrator.logs.files import FileLogs
@@ -42,12 +44,14 @@ from orchestrator.services.git_access import GitAccess
 from orchestrator.services.health import Health
 from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
+from orchestrator.services.invitations import Invitations
 from orchestrator.services.large_care import LargeCare
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.links import SignedLinks
 from orchestrator.services.loads import Loads
 from orchestrator.services.moves import Moves
+from orchestrator.services.notifications import Notifications
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
@@ -63,12 +67,9 @@ from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
 from tests.memory import MemoryRuntime
-from tests.support import bearer, eventually, free_port
+from tests.support import NO_TLS, bearer, eventually, free_port
 
 MB = 1024**2
-_NO_TLS = ssl.SSLContext(
-    ssl.PROTOCOL_TLS_CLIENT
-)  # reading all CA certificates for each client takes longer than a test
 
 
 class Names:
@@ -173,6 +174,8 @@ class Console:
                     self.store, bell, self.names, ours=("localhost",), home=lambda label: f"{label}.localhost"
                 ),
                 collaborators=Collaborators(self.store, bell),
+                notifications=Notifications(self.store),
+                invitations=Invitations(self.store),
                 identities=Identities(self.store, accounts, SignedLinks(signing.derived("provider"))),
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
@@ -217,7 +220,13 @@ class Console:
         """As Ada unless told otherwise; None: as a stranger."""
         token = self.token if token == "" else token
         headers = bearer(token) if token else {}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30, verify=_NO_TLS)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30, verify=NO_TLS)
+
+    def let_in(self, inviter: Caller, repo: AnyRepo, name: str, role: Role) -> None:
+        """Invite a user, who accepts."""
+        invited, user = self.parts.collaborators.put(inviter, repo, name, role)
+        if isinstance(invited, Invitation):
+            self.parts.invitations.answer(Caller(user, Role.ADMIN), invited.id, True)
 
     def space(self, name: str = "demo", token: str = "", **fields: object) -> str:
         """Make a Space over the API; returns its full name."""

@@ -25,11 +25,13 @@ from orchestrator.services.gates import Gates
 from orchestrator.services.health import Health
 from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
+from orchestrator.services.invitations import Invitations
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.links import SignedLinks
 from orchestrator.services.loads import Loads
 from orchestrator.services.moves import Moves
+from orchestrator.services.notifications import Notifications
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
@@ -96,6 +98,8 @@ class Parts:
     domains: Domains = field(kw_only=True)
     collaborators: Collaborators = field(kw_only=True)
     identities: Identities = field(kw_only=True)
+    notifications: Notifications = field(kw_only=True)
+    invitations: Invitations = field(kw_only=True)
 
     @property
     def session_cookie(self) -> str:

@@ -2,19 +2,16 @@
 is gone, or when none of its revisions (of a bucket: none of its files) has named it for a day: what was just uploaded, and what a
 push is about to name, is safe. Any number of control planes may do this at once."""
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 
-from orchestrator.errors import PodiumError
 from orchestrator.ports import Repos, Store
 from orchestrator.ports_objects import Objects
 from orchestrator.services.bucket_feed import BucketFeed
 from orchestrator.services.lookup import by_id
+from orchestrator.services.loop import Loop
 from orchestrator.services.xet import Xet
 
-log = logging.getLogger(__name__)
 EVERY = 120.0
 UNNAMED = 24 * 3600.0  #: seconds that an upload may take from its last byte to the commit that names it
 LET_GO = (
@@ -23,28 +20,17 @@ LET_GO = (
 
 
 class LargeCare:
+    """`loop` collects."""
+
     def __init__(
         self, store: Store, objects: Objects, repos: Repos, xet: Xet, clock: Callable[[], float] = time.time
     ) -> None:
         self._store, self._objects, self._repos, self._xet, self._clock = store, objects, repos, xet, clock
+        self.loop = Loop("large files", EVERY, self._round, first=EVERY)
         self._feed = BucketFeed(store, clock)
-        self._stop = threading.Event()
 
-    def start(self) -> None:
-        self._stop.clear()
-        threading.Thread(target=self._loop, name="large", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def _loop(self) -> None:
-        while not self._stop.wait(EVERY):
-            try:
-                self.collect()
-            except PodiumError as error:
-                log.warning("large files: %s; the next round tries again", error)
-            except Exception:
-                log.exception("large files: a round failed")
+    def _round(self) -> None:
+        self.collect()
 
     def collect(self) -> int:
         """One round; returns the bytes freed."""

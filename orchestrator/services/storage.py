@@ -13,6 +13,7 @@ from orchestrator.errors import Conflict, PodiumError
 from orchestrator.ports import Repos, Store
 from orchestrator.services.large_care import LargeCare
 from orchestrator.services.lookup import by_id
+from orchestrator.services.loop import Loop
 
 log = logging.getLogger(__name__)
 LARGEST = 10
@@ -53,7 +54,7 @@ class Stored:
 
 class Storage:
     """`measures`: what each part takes, by its words. `volume(space_id)`: bytes of its /data. `collect(dry)`: what the janitor
-    does, returns the bytes freed."""
+    does, returns the bytes freed. `loop` measures once a day."""
 
     def __init__(
         self,
@@ -68,27 +69,13 @@ class Storage:
         self._store, self._repos, self._measures, self._volume = store, repos, measures, volume
         self._collect, self._large, self._clock = collect, large, clock
         self._busy = threading.Lock()
-        self._stop = threading.Event()
+        self.loop = Loop("storage", _LOOK, self._daily, first=_FIRST)
 
-    def start(self) -> None:
-        threading.Thread(target=self._loop, name="storage", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def _loop(self) -> None:
-        pause = _FIRST
-        while not self._stop.wait(pause):
-            pause = _LOOK
-            try:
-                with self._store.read() as tx:
-                    known = tx.figures.get(_SIZES)
-                if known is None or self._clock() - known[0] > EVERY:
-                    self._do(self.measure)
-            except PodiumError as error:
-                log.warning("storage: %s", error)
-            except Exception:
-                log.exception("storage: a round failed")
+    def _daily(self) -> None:
+        with self._store.read() as tx:
+            known = tx.figures.get(_SIZES)
+        if known is None or self._clock() - known[0] > EVERY:
+            self._do(self.measure)
 
     # ------------------------------------------------------------------------------------------------------- looking
 

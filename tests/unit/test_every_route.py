@@ -27,7 +27,7 @@ WORDS = {
     "revision": "main", "branch": "b", "tag": "t", "num": "1", "comment_id": HEX, "path": "README.md", "rest": "main",
     "which": "run", "status": "pending", "oid": OID, "repo_id": HEX, "epoch": "0" * 16, "prefix": "default", "lock": "1",
     "flavor": "cpu-basic", "request_id": HEX, "slug": f"x-{HEX}", "item": HEX, "webhook_id": HEX, "delivery_id": HEX,
-    "compare": "main..main", "user": "ada", "org": "acme",
+    "compare": "main..main", "user": "ada", "org": "acme", "invitation_id": HEX,
 }  # fmt: skip
 LETTER = {"key": "K", "value": "v"}
 #: Bodies of what reads its body before it asks who sent it, or that look the wrong way without one; by the end of the path.
@@ -41,6 +41,8 @@ BODIES: dict[str, object] = {
     "/api/collections": {"title": "x", "namespace": "acme"},
     "/api/settings/webhooks": {"url": "https://example.org/x", "watched": [{"type": "user", "name": "ada"}]},
     "/settings": {"private": True},
+    "/settings/notifications": {"notifications": {"mention": True}},
+    "/api/notifications": {"discussionIds": [HEX]},
     "/duplicate": {"repository": "ada/copy"},
     "/lfs-files/duplicate": {"target": {"type": "{type}", "name": "{full}"}, "files": [{"sha256": OID}]},
     "/lfs-files/batch": {"deletions": {"sha": [OID]}},
@@ -79,10 +81,10 @@ SOCIAL = re.compile(
     r".*/(git-upload-pack|info/lfs/objects/batch|paths-info(/\{revision\})?|duplicate|like|discussions|comment|ask|ask-access|cancel)"
 )
 #: About oneself: anybody's token does it, to nobody but its user. Webhooks of others are asked for by id.
-OWN = re.compile(r"/api/settings/webhooks|/uploads")
+OWN = re.compile(r"/api/settings/(webhooks|notifications)|/api/notifications.*|/uploads")
 #: Forms about oneself.
 OWN_PAGES = re.compile(
-    r"/settings/(profile|password|browsers.*|tokens.*|provider/.*)|/new(/model|/dataset)?|/login.*|/logout|/oauth/.*"
+    r"/settings/(profile|password|browsers.*|tokens.*|provider/.*)|/notifications/.*|/new(/model|/dataset)?|/login.*|/logout|/oauth/.*"
 )
 
 

@@ -1,7 +1,7 @@
 """Buckets and their files; what Xet clients call what they upload
 
-Revision ID: 0024
-Revises: 0019
+Revision ID: 0021
+Revises: 0020
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from orchestrator.store.schema import plain
 
-revision = "0024"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 
 
 def upgrade() -> None:
