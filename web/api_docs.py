@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from web.docs import CHAPTERS
+from web.docs import place
 from web.page import Console
 from web.session import Visit
 
@@ -37,8 +37,8 @@ def routes(console: Console) -> APIRouter:
     def page(request: Request, visit: Visit = Depends(console.visit)) -> Response:
         document = request.app.openapi()
         groups = sorted(grouped(document).items())
-        values = {"version": document["info"]["version"], "chapters": CHAPTERS, "chapter": "api"}
-        return console.show(request, visit, "docs.html", groups=groups, **values)
+        version = document["info"]["version"]
+        return console.show(request, visit, "docs.html", groups=groups, version=version, **place("api"))
 
     return router
 

@@ -75,5 +75,5 @@ class Hardware:
 
 def catalogue(cpu: float, memory: int, disk: int, processes: int = 512, files: int = 4096) -> dict[str, Hardware]:
     """The flavours of one machine."""
-    basic = Hardware("cpu-basic", "CPU basic", cpu, memory, disk, processes, files)
+    basic = Hardware("cpu-basic", "CPU Basic", cpu, memory, disk, processes, files)
     return {basic.name: basic}

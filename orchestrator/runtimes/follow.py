@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from runtime_images.launcher import LogFile, Output
+from runtime_images.launcher.log import LogFile, Output
 
 _AGAIN = 0.5  #: seconds until a stream that broke is opened again
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from orchestrator.runtimes import container
-from runtime_images.launcher import LogFile
+from runtime_images.launcher.log import LogFile
 
 _SAID = b"\x1e"  #: begins a line of the launcher's own
 

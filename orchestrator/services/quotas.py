@@ -81,11 +81,19 @@ class Quotas:
             found = []
             for quota in tx.hardware.quotas(next(iter(visible)) if owner else None):
                 if quota.owner_id in visible:
-                    spent = self._spent(tx, quota.owner_id)
-                    metered = (one for name, one in spent.items() if self._metered(name))
-                    used = sum(metered, Spent()) if quota.flavor == ALL else spent.get(quota.flavor, Spent())
+                    used = self._used(quota, self._spent(tx, quota.owner_id))
                     found.append((visible[quota.owner_id], quota, used))
         return found
+
+    def used(self, tx, owner_id: str) -> "list[tuple[Quota, Spent]]":
+        """The quotas of an owner with what of them is used this month."""
+        quotas = tx.hardware.quotas(owner_id)
+        spent = self._spent(tx, owner_id) if quotas else {}
+        return [(quota, self._used(quota, spent)) for quota in quotas]
+
+    def _used(self, quota: Quota, spent: Mapping[str, Spent]) -> Spent:
+        metered = (one for name, one in spent.items() if self._metered(name))
+        return sum(metered, Spent()) if quota.flavor == ALL else spent.get(quota.flavor, Spent())
 
     def _metered(self, name: str) -> bool:
         return name in self._flavors and self._flavors[name].metered

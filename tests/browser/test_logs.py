@@ -11,7 +11,7 @@ from orchestrator.domain.space import Visibility
 from orchestrator.domain.stage import Stage
 from orchestrator.domain.tree import Change
 from orchestrator.services.spaces import NewSpace
-from runtime_images.launcher import LogFile
+from runtime_images.launcher.log import LogFile
 from tests.support import eventually
 from tests.unit.test_web_pages import build_of, console, show  # noqa: F401
 
