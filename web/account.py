@@ -104,6 +104,7 @@ def routes(console: Console) -> APIRouter:
     def org_page(request: Request, visit: Visit, org: Owner, status: int = 200, error: str = "") -> Response:
         values = {
             "owner": org,
+            "orgs": accounts.orgs_of(visit.caller.user),
             "members": accounts.members(org),
             "runs_it": role_in(visit.caller, org.id) >= Role.ADMIN,
             "error": error,

@@ -15,12 +15,31 @@ from web.session import Visit
 
 CHAPTERS = {
     "": "Quick start",
+    "tour": "A tour",
     "front-matter": "Front matter",
     "runtime": "What an app can rely on",
     "stages": "Stages",
     "api": "API",
     "self-hosting": "Self-hosting",
 }
+
+#: pictures of pages, which tests/browser/test_every_page.py makes: file, what it shows, what to know of it
+PICTURES = (
+    ("explore", "Spaces", "Found by words, tags, hardware and what runs; sorted by what people like."),
+    ("new", "New Space", "From a template in one click, a git address, a zip, or by the commands that you have."),
+    ("stage-build", "A build", "Each phase with its seconds and what is usual; the app appears by itself."),
+    ("stage-broken", "A mistake", "The file, the line, what was found, what to do. An older version serves on."),
+    ("stage-queue", "Waiting for a GPU", "What it waits for, since when, and who is ahead."),
+    ("files", "Files", "Every file with its last commit; history, diffs, blame, editing and upload in the browser."),
+    (
+        "logs-build",
+        "Logs",
+        "Live, with colours, search and the first error on top; earlier builds and instances beside.",
+    ),
+    ("settings", "Settings", "The front matter as a form, secrets, hardware, sleep, members, domains, deploys."),
+    ("analytics", "Analytics", "Visits without remembering anybody, time to answer, CPU, memory and GPU."),
+    ("admin", "Admin", "What waits for you, what is not up and why, and how each part is."),
+)
 
 #: what a stage means and what to do
 MEANINGS: dict[Stage, tuple[str, str]] = {
@@ -60,7 +79,12 @@ def routes(console: Console) -> APIRouter:
             "app_example": parts.app_url(f"{owner.lower()}-my-demo"),
             "version": parts.version,
         }
-        more = {"front-matter": keys, "stages": stages, "self-hosting": settings}
+        more = {
+            "tour": lambda: {"pictures": PICTURES},
+            "front-matter": keys,
+            "stages": stages,
+            "self-hosting": settings,
+        }
         values |= more[chapter]() if chapter in more else {}
         return console.show(request, visit, f"docs/{chapter or 'start'}.html", **values)
 

@@ -10,7 +10,7 @@ from orchestrator.domain.space import Role, Visibility
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
 from orchestrator.services.gates import ACCEPTED, PENDING, REJECTED
 from orchestrator.services.repos import GATES
-from web import members
+from web import members, storage, webhooks
 from web.addresses import RepoPages
 from web.page import Console, go
 from web.repo import header
@@ -35,6 +35,8 @@ def routes(console: Console) -> RepoPages:
             "can_own": console.may_own(visit, repo),
             "asked": asked,
             **members.of_repo(console, visit, repo),
+            **webhooks.of_repo(console, visit, repo),
+            **storage.of_repo(console, repo, False),
             "error": error,
             "section": section,
         }

@@ -42,6 +42,7 @@ from web import (
     storage,
     tokens,
     use,
+    webhooks,
 )
 from web.errors import Renderer
 from web.page import Console
@@ -57,7 +58,7 @@ def create_router(parts: "Parts") -> APIRouter:
     router.include_router(console.assets.routes())
     of_admins = (storage, admin, audit, people)
     of_lists = (explore, catalog, new, new_repo)
-    of_all = (first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, hardware)
+    of_all = (first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, webhooks, hardware)
     of_repos = (files, blame, history, edit, community, likes)
     of_files = (card, repo_settings)
     of_spaces = (logs, live, use, shares, badge, analytics, settings, space)
