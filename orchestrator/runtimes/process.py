@@ -71,7 +71,7 @@ class ProcessRuntime:
         self._rates = load.Rates()
         self.fence = Fence(self._given, doors, (BUILD_USER,))
         self._adopt()
-        self.fence.renew()
+        self.fence.renew(self._given())
 
     # -- launch
 
@@ -86,7 +86,8 @@ class ProcessRuntime:
                 self._call_back(spec.instance_id)
                 return
             notes = [known.note for known in self._known.values() if known.note]
-            share, taken = machine.share_of(spec.hardware, (n.share for n in notes)), {n.port for n in notes}
+            share = machine.share_of(spec.hardware, (n.share for n in notes))
+            taken = {*self.fence.doors, *(n.port for n in notes)}
             try:
                 port = free_port(taken, self._ports)
                 instance.create(
