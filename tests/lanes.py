@@ -46,7 +46,7 @@ LANES = {
         for one in (
             "e2e/test_apps", "e2e/test_bad_input", "e2e/test_life", "browser/test_apps", "browser/test_admin",
             "browser/test_console", "e2e/test_gradio_clients", "e2e/test_starters", "e2e/test_clients",
-            "e2e/test_sign_in", "e2e/test_large", "e2e/test_kinds",
+            "e2e/test_generations", "e2e/test_sign_in", "e2e/test_large", "e2e/test_kinds",
         )
     ),
     "engine": (
@@ -61,7 +61,7 @@ LONG = tuple(
     Part(f"{one}.py")
     for one in (
         "e2e/test_faults", "contracts/test_git_crashes", "contracts/test_runtime", "browser/test_provider",
-        "contracts/test_gateway", "contracts/test_git_http", "e2e/test_generations", "e2e/test_signed_in_apps",
+        "contracts/test_gateway", "contracts/test_git_http", "e2e/test_signed_in_apps",
         "e2e/test_hardware", "e2e/test_apart", "unit/test_web_pages", "unit/test_web_oidc", "unit/test_accounts",
         "contracts/test_builds",
     )

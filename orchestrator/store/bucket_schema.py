@@ -1,7 +1,7 @@
 """The tables of buckets, and the names that Xet clients give to what they upload; the rest is `schema.py`, which counts these as
 its own."""
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, String, Table
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, ForeignKeyConstraint, Index, String, Table
 
 from orchestrator.store.schema import ID, metadata, plain
 
@@ -31,6 +31,8 @@ bucket_files = Table(
     Column("size", BigInteger, nullable=False),
     Column("changed_at", Float),
     Column("uploaded_at", Float, nullable=False),
+    # What a file holds is not collected, whatever collects: also the version before, which knows no buckets.
+    ForeignKeyConstraint(["bucket_id", "oid"], ["owned_objects.repo_id", "owned_objects.oid"]),
     Index("ix_bucket_files_oid", "bucket_id", "oid"),
 )
 

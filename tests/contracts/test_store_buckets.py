@@ -30,6 +30,13 @@ def put(store, *buckets: Bucket) -> None:
             tx.buckets.add(one)
 
 
+def own(store, bucket_id: str, *oids: str) -> None:
+    with store.write() as tx:
+        for oid in oids:
+            tx.objects.put(oid, 1, f"place-{oid[0]}", 1.0)
+            tx.objects.own(bucket_id, oid, 1.0)
+
+
 def test_a_bucket_comes_back_as_it_was_written_and_names_are_one_per_owner(store):
     ada, bob = owner(store, "Ada"), owner(store, "bob")
     made = bucket(1, ada, "B", visibility=Visibility.PRIVATE, creator_id=bob, size=2**40, files=3, created_at=5.0)
@@ -71,6 +78,8 @@ def test_former_names_lead_on_until_they_are_taken_or_it_is_gone(store):
 def test_files_are_put_over_others_and_listed_whole_or_by_folder(store):
     put(store, bucket(1, owner(store, "ada")), bucket(2, owner(store, "bob")))
     one, other = f"{1:024x}", f"{2:024x}"
+    own(store, one, "a" * 64, "b" * 64)
+    own(store, other, "a" * 64)
     paths = ("a", "a/x", "a/y/z", "a!", "a-b/c", "Z", "ä/ö", "0%_")
     with store.write() as tx:
         tx.buckets.put(one, [file(path, number, number) for number, path in enumerate(paths)])
@@ -95,6 +104,24 @@ def test_files_are_put_over_others_and_listed_whole_or_by_folder(store):
         assert tx.buckets.named(one, ["a" * 64, "b" * 64]) == {"b" * 64}
         tx.buckets.forget(one)
         assert tx.buckets.tree(one, "", "", 9) == [] and len(tx.buckets.tree(other, "", "", 9)) == 1
+
+
+def test_what_a_file_holds_stays_owned_whoever_collects(store):
+    put(store, bucket(1, owner(store, "ada")))
+    one = f"{1:024x}"
+    own(store, one, "a" * 64, "b" * 64)
+    with store.write() as tx:
+        tx.buckets.put(one, [file("x")])
+    for oids in (None, ["a" * 64]):
+        with pytest.raises(Conflict), store.write() as tx:
+            tx.objects.disown(one, oids)
+    with store.write() as tx:
+        tx.objects.disown(one, ["b" * 64])
+        assert set(tx.objects.owned(one, ["a" * 64, "b" * 64])) == {"a" * 64}
+        tx.buckets.forget(one)
+        tx.objects.disown(one)
+    with pytest.raises(Conflict), store.write() as tx:
+        tx.buckets.put(one, [file("x")])
 
 
 def test_changes_are_remembered_in_order_and_forgotten_by_time(store):

@@ -40,6 +40,9 @@ def upgrade() -> None:
         sa.Column("changed_at", sa.Float()),
         sa.Column("uploaded_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("bucket_id", "path", name="pk_bucket_files"),
+        sa.ForeignKeyConstraint(
+            ["bucket_id", "oid"], ["owned_objects.repo_id", "owned_objects.oid"], name="fk_bucket_files_bucket_id_oid"
+        ),
     )
     op.create_index("ix_bucket_files_oid", "bucket_files", ["bucket_id", "oid"])
     op.create_table(
