@@ -79,7 +79,7 @@ SOCIAL = re.compile(
 OWN = re.compile(r"/api/settings/webhooks|/uploads")
 #: Forms about oneself.
 OWN_PAGES = re.compile(
-    r"/settings/(profile|password|browsers.*|tokens.*|provider/.*)|/new(/model|/dataset)?|/login.*|/logout|/oauth/.*"
+    r"/settings/(profile|password|browsers.*|tokens.*|webhooks.*|provider/.*)|/new(/model|/dataset)?|/login.*|/logout|/oauth/.*"
 )
 
 
