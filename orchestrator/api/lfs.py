@@ -31,7 +31,8 @@ MEDIA = "application/vnd.git-lfs+json"
 BATCH = 1000  #: objects in one question
 _BODY = 1024**2
 LINK_SECONDS = 3600.0  #: an address is used within this time; a transfer that has begun goes on
-CHUNK = 64 * 1024**2  #: bytes of one part of the Hub's multipart transfer; smaller objects come in one piece
+#: Bytes of one part of the Hub's multipart transfer; smaller objects come in one piece. Clients' own tests see that 18 MB do not.
+CHUNK = 16 * 1024**2
 _PARTS = 1000  #: parts of one object at most; of larger ones the parts are larger
 
 
