@@ -120,8 +120,6 @@ class ProcessRuntime:
             user = self._users.of(spec.space_id) if self._users else None
             fenced = self.fence.give(user, instance.note.port) if user is not None else None
             order = self._orders.prepare(instance, spec, user)
-            if fenced:
-                fenced()
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", launch.__file__, "/dev/stdin"],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -129,7 +127,9 @@ class ProcessRuntime:
             )  # fmt: skip
             with self._lock:
                 self._children[instance.id] = child
-            with child.stdin as pipe:
+            with child.stdin as pipe:  # it starts nothing before it has its order
+                if fenced:
+                    fenced()
                 pipe.write(json.dumps(order).encode())
         except OSError as problem:
             if instance.directory.exists():
