@@ -7,13 +7,12 @@ fails is tried once more, and the summary names it (`rerun`), so that it is seen
 
 How the files are shared out between processes is in lanes.py."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests import lanes, servers
+from tests import lanes, migrated, servers
 from tests.podium import Podium
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes says what else the machine does
@@ -114,30 +113,17 @@ def database(request, tmp_path) -> str:
     if request.param == "postgres":
         server = request.getfixturevalue("postgres")
         return server.database(request.getfixturevalue("migrated_postgres"))
-    shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "podium.db")
-    return f"sqlite:///{tmp_path}/podium.db"
-
-
-@pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory):
-    path = tmp_path_factory.mktemp("migrated") / "podium.db"
-    _migrate(f"sqlite:///{path}")
-    return path
+    return migrated.sqlite(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres) -> str:
-    url = postgres.database()
-    _migrate(url)
-    return url
-
-
-def _migrate(url: str) -> None:
     from orchestrator.store.engine import Store
 
-    store = Store(url)
+    store = Store(postgres.database())
     store.migrate()
     store.close()
+    return store.url
 
 
 @pytest.fixture

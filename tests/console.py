@@ -66,6 +66,7 @@ from orchestrator.services.vault import Vault
 from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
+from tests import migrated
 from tests.memory import MemoryRuntime
 from tests.support import NO_TLS, bearer, eventually, free_port
 
@@ -100,8 +101,7 @@ class Console:
     def __init__(self, data: Path, flavors: dict[str, Hardware] | None = None, **changed: object) -> None:
         self.notices: list[dict] = []
         self.names = Names()
-        self.store = Store(f"sqlite:///{data}/podium.db")
-        self.store.migrate()
+        self.store = Store(migrated.sqlite(data))
         bell, signing = LocalBell(), Signing.at(data / "keys")
         repos = GitRepos(data / "repos", 200 * MB)
         accounts = Accounts(self.store)

@@ -104,6 +104,7 @@ def routes(console: Console) -> APIRouter:
         runs_it = role_in(visit.caller, org.id) >= Role.ADMIN
         values = {
             "owner": org,
+            "orgs": accounts.orgs_of(visit.caller.user),
             "members": accounts.members(org),
             "invited": console.parts.invitations.to(org) if runs_it else (),
             "may": MAY,

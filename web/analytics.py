@@ -1,11 +1,13 @@
 """What became of a Space, for its owners: visits, visitors, failures, how long answers took, how long it ran, what it took."""
 
 import time
+from statistics import median
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.load import Span
+from orchestrator.domain.records import Run
 from orchestrator.domain.space import Role
 from orchestrator.domain.visits import quantile
 from web.charts import columns, curves, lines
@@ -65,6 +67,7 @@ def routes(console: Console) -> APIRouter:
             "untold": UNTOLD,
             "whole": whole,
             "median": quantile(whole.counted.slow, 0.5),
+            "starting": _starting(console.parts.spaces.runs(space, 50), whole.at),
             "slowest": quantile(whole.counted.slow, 0.95),
             "days": days,
             "spans": SPANS,
@@ -72,6 +75,12 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "space/analytics.html", **values)
 
     return router
+
+
+def _starting(runs: list[Run], since: float) -> float | None:
+    """Seconds from being wanted to the first answer, of half of the starts since then; None without any."""
+    took = [run.ready_at - run.asked_at for run in runs if run.ready_at and run.started_at >= since]
+    return median(took) if took else None
 
 
 def taken(

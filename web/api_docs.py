@@ -59,7 +59,7 @@ def _call(document: dict[str, Any], path: str, method: str, operation: dict[str,
     fields = [
         Field(one["name"], one["in"], kind_of(document, one.get("schema", {})), one.get("required", False), _text(one))
         for one in operation.get("parameters", ())
-        if one["in"] in ("path", "query")
+        if one["in"] == "query" or one["in"] == "path" and _text(one)  # a path says its own fields
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     shape = resolved(document, body)

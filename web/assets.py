@@ -1,6 +1,7 @@
 """The stylesheet, scripts and marks of the console, under a path that names their content: `/static/<hash>/<file>`. One hash
 for the whole folder, so that the modules may import each other by relative paths and still be kept by browsers for ever.
-The files of `static/css` are one stylesheet, `podium.css`, in the order of their names."""
+The files of `static/css` are one stylesheet, `podium.css`, in the order of their names; `static/pictures` are
+those of the docs."""
 
 import gzip
 import hashlib
@@ -16,6 +17,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".png": "image/png",
+    ".webp": "image/webp",
 }
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -24,7 +26,8 @@ class Assets:
     """All static files, read once."""
 
     def __init__(self, folder: Path = _FOLDER) -> None:
-        self._files = {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.suffix in _TYPES}
+        found = sorted([*folder.iterdir(), *(folder / "pictures").glob("*")])
+        self._files = {p.name: p.read_bytes() for p in found if p.suffix in _TYPES}
         self._files["podium.css"] = b"\n".join(p.read_bytes() for p in sorted((folder / "css").glob("*.css")))
         self._zipped = {name: gzip.compress(data, 9, mtime=0) for name, data in self._files.items()}
         digest = hashlib.sha256()

@@ -14,9 +14,12 @@ Series = Sequence[tuple[str, Sequence[float | None]]]
 def columns(
     points: Sequence[tuple[str, float]], label: str, digits: int = 0, every: int = 1, bad: bool = False
 ) -> Markup:
-    """Columns from zero, one for each (name, value). `every`: name each so many-th below. "" without any."""
+    """Columns from zero, one for each (name, value). `every`: name each so many-th below. "" without any, a word where all
+    are zero."""
     if not points:
         return Markup("")
+    if not any(value for _, value in points):
+        return Markup('<p class="quiet">None in this time.</p>')
     top = nice(max(value for _, value in points))
     step = (_WIDTH - _LEFT) / len(points)
     wide = max(1.0, min(step * 0.72, 60.0))

@@ -20,6 +20,7 @@ from web.session import Visit
 GROUPS = {
     "Docs": {
         "": "Quick start",
+        "tour": "A tour",
         "spaces": "Your Spaces",
         "front-matter": "Front matter",
         "runtime": "What an app can rely on",
@@ -40,6 +41,24 @@ GROUPS = {
 }
 CHAPTERS = {chapter: title for chapters in GROUPS.values() for chapter, title in chapters.items()}
 GUIDE = Path(__file__).parent / "guide"
+
+#: pictures of pages, which tests/browser/test_every_page.py makes: file, what it shows, what to know of it
+PICTURES = (
+    ("explore", "Spaces", "Found by words, tags, hardware and what runs; sorted by what people like."),
+    ("new", "New Space", "From a template in one click, a git address, a zip, or by the commands that you have."),
+    ("stage-build", "A build", "Each phase with its seconds and what is usual; the app appears by itself."),
+    ("stage-broken", "A mistake", "The file, the line, what was found, what to do. An older version serves on."),
+    ("stage-queue", "Waiting for a GPU", "What it waits for, since when, and who is ahead."),
+    ("files", "Files", "Every file with its last commit; history, diffs, blame, editing and upload in the browser."),
+    (
+        "logs-build",
+        "Logs",
+        "Live, with colours, search and the first error on top; earlier builds and instances beside.",
+    ),
+    ("settings", "Settings", "The front matter as a form, secrets, hardware, sleep, members, domains, deploys."),
+    ("analytics", "Analytics", "Visits without remembering anybody, time to answer, CPU, memory and GPU."),
+    ("admin", "Admin", "What waits for you, what is not up and why, and how each part is."),
+)
 
 #: what a stage means and what to do
 MEANINGS: dict[Stage, tuple[str, str]] = {
@@ -86,7 +105,7 @@ def routes(console: Console) -> APIRouter:
         }
         if (GUIDE / f"{chapter}.md").is_file():
             return console.show(request, visit, "docs/guide.html", text=text(chapter), **values)
-        more = {"front-matter": keys, "stages": stages}
+        more = {"tour": lambda: {"pictures": PICTURES}, "front-matter": keys, "stages": stages}
         values |= more[chapter]() if chapter in more else {}
         return console.show(request, visit, f"docs/{chapter or 'start'}.html", **values)
 

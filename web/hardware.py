@@ -39,8 +39,10 @@ def routes(console: Console) -> APIRouter:
             "names": {i: space.full_name for i in ids if (space := console.parts.spaces.get(i))},
             "spans": SPANS,
             "error": error,
+            "owner": caller.user,
+            "orgs": console.parts.accounts.orgs_of(caller.user),
         }
-        return console.show(request, visit, "hardware.html", status=status, **values)
+        return console.show(request, visit, "account/hardware.html", status=status, **values)
 
     @router.get("/hardware")
     def hardware(request: Request, visit: Visit = Depends(console.member)) -> Response:
@@ -102,7 +104,10 @@ def of_space(console: Console, visit: Visit, space: Space) -> dict[str, object]:
     allotment = console.parts.allotment
     wanted = space.hardware_asked or space.wish.hardware
     flavors = [
-        (flavor, f"{flavor.pretty_name} · {price(flavor)}{_note(flavor, visit, space, allotment.default)}")
+        (
+            flavor,
+            f"{flavor.pretty_name} · {price(flavor)}{_free(console, flavor)}{_note(flavor, visit, space, allotment.default)}",
+        )
         for flavor in allotment.flavors.values()
         if flavor.access is not Access.ADMINS or visit.caller.is_admin or flavor.name == wanted
     ]
@@ -119,6 +124,20 @@ def of_space(console: Console, visit: Visit, space: Space) -> dict[str, object]:
         "hardware_request": allotment.requests.latest(space),
         "exclusive": any(flavor.count for flavor in allotment.flavors.values()),
     }
+
+
+def _free(console: Console, flavor: Hardware) -> str:
+    """How many of its accelerators nobody has now; nothing where they are not counted."""
+    if not flavor.count or flavor.elastic:
+        return ""
+    fits = [
+        node
+        for node in console.parts.allotment.capacity.nodes()
+        if node.ready and (not node.reserves or flavor.node_selector.items() <= node.labels.items())
+    ]
+    has = sum(node.resources.get(flavor.resource, 0) for node in fits)
+    used = sum(held.resources.get(flavor.resource, 0) for node in fits for held in node.held)
+    return f" · {max(0, has - used)} of {has} free now" if has else " · none here now"
 
 
 def _note(flavor: Hardware, visit: Visit, space: Space, default: Hardware) -> str:

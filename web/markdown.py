@@ -66,7 +66,10 @@ _ATTRIBUTES = {
 }
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n.*?^---[ \t]*$\r?\n?", re.S | re.M)
 _RENDERER = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
+_PLAIN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
 LIMIT = 100_000  #: characters of a README that are rendered
+_TAG = re.compile("</?[A-Za-z]")
+_TAGGED = 5000  #: HTML tags beyond which all are shown as text: inside each other, they take the square of their number
 _KEPT = 128  #: texts whose rendering is kept: some take seconds, and everybody may ask for the same one again and again
 
 
@@ -105,7 +108,7 @@ def comment(text: str) -> str:
 
 @lru_cache(_KEPT)
 def _rendered(text: str) -> str:
-    return _RENDERER.render(text)
+    return (_RENDERER if len(_TAG.findall(text)) <= _TAGGED else _PLAIN).render(text)
 
 
 def _clean(text: str, **more) -> str:

@@ -9,9 +9,7 @@ from orchestrator.domain.notification import KINDS
 from orchestrator.errors import Invalid
 from orchestrator.services.notifications import PAGE
 from web.page import Console, go
-from web.session import Visit
-
-Form = dict[str, str]
+from web.session import Form, Visit
 
 
 def routes(console: Console) -> APIRouter:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from orchestrator.api.identity import address_of
+from orchestrator.api.sse import ANEW
 from orchestrator.domain.caller import STRANGER, Caller, require_admin, role_on
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.space import Role
@@ -88,12 +89,12 @@ DONE = {
     "first": "Welcome. You run this Podium now.",
     "everywhere": "You are signed out everywhere else.",
     "signedout": "You are signed out.",
+    "webhook": "Webhook saved.",
+    "unhooked": "Deleted. That URL is told nothing more.",
+    "resent": "It is sent again now. Reload to see how it went.",
     "linked": "Linked. You may sign in that way now.",
     "unlinked": "Unlinked. It signs you in no more.",
 }
-
-
-ANEW = 15.0  #: seconds after which a stream asks again who is at its other end
 
 
 class Console:

@@ -13,7 +13,7 @@ from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
 from orchestrator.services.gates import ACCEPTED, PENDING, REJECTED
 from orchestrator.services.repos import GATES
 from orchestrator.services.spaces import Spaces
-from web import members
+from web import members, storage, webhooks
 from web.addresses import RepoPages
 from web.page import Console, go
 from web.repo import header
@@ -39,6 +39,8 @@ def routes(console: Console) -> RepoPages:
             "can_own": console.may_own(visit, repo),
             "asked": asked,
             **members.of_repo(console, visit, repo),
+            **webhooks.of_repo(console, visit, repo),
+            **storage.of_repo(console, repo, False),
             "error": error,
             "section": section,
         }

@@ -44,6 +44,7 @@ from web import (
     storage,
     tokens,
     use,
+    webhooks,
 )
 from web.errors import Renderer
 from web.page import Console
@@ -59,7 +60,9 @@ def create_router(parts: "Parts") -> APIRouter:
     router.include_router(console.assets.routes())
     of_admins = (storage, admin, audit, people)
     of_lists = (explore, catalog, buckets, new, new_repo)
-    of_all = (first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, hardware, notifications)
+    of_all = (
+        first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, webhooks, hardware, notifications,
+    )  # fmt: skip
     of_repos = (files, blame, history, edit, community, likes)
     of_files = (card, repo_settings)
     of_spaces = (logs, live, use, shares, badge, analytics, settings, space)

@@ -9,7 +9,7 @@ from orchestrator.domain.records import Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid
 from orchestrator.services.spaces import Spaces
-from web import front_matter, hardware, members, serving
+from web import front_matter, hardware, members, serving, storage, webhooks
 from web.page import Console
 from web.repo import header
 from web.repo_settings import Action, Change, delete, move, perform, simply, visibility
@@ -43,6 +43,8 @@ def routes(console: Console) -> APIRouter:
             "can_own": console.may_own(visit, space),
             **hardware.of_space(console, visit, space),
             **members.of_repo(console, visit, space),
+            **webhooks.of_repo(console, visit, space),
+            **storage.of_repo(console, space, "measure" in request.query_params),
             **serving.of_space(console, space, sites),
             "error": "",
             "section": "",

@@ -40,6 +40,42 @@ BUILD_STATES: dict[BuildState, tuple[str, str]] = {
     BuildState.SUPERSEDED: ("Superseded", "calm"),
 }
 
+#: what a row of the audit log says that somebody did to a Space
+DEEDS = {
+    "push": "pushed",
+    "space.create": "made the Space",
+    "space.move": "moved it",
+    "space.visibility": "changed who sees it",
+    "space.sleep": "set when it sleeps",
+    "space.pause": "paused it",
+    "space.restart": "restarted it",
+    "space.factory": "had it built anew",
+    "space.rollback": "rolled back",
+    "space.freeze": "froze deploys",
+    "space.thaw": "thawed deploys",
+    "space.replicas": "set its replicas",
+    "space.hardware": "moved it to other hardware",
+    "space.goes_first": "chose how it moves",
+    "space.embedding": "chose who may embed it",
+    "space.member": "changed a member",
+    "space.domain.add": "asked for a domain",
+    "space.domain": "a domain changed",
+    "space.domain.remove": "removed a domain",
+    "space.share": "made a link for outsiders",
+    "space.unshare": "ended a link for outsiders",
+    "space.take_down": "took it down",
+    "space.put_back": "put it back",
+    "secret.put": "set a secret",
+    "secret.delete": "removed a secret",
+    "variable.put": "set a variable",
+    "variable.delete": "removed a variable",
+    "hardware.ask": "asked for hardware",
+    "hardware.withdraw": "took the request back",
+    "hardware.approve": "gave hardware",
+    "hardware.refuse": "refused hardware",
+    "hardware.expired": "its hardware ended",
+}
+
 _ASTRAY = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BIDI = re.compile("[\u200b\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -79,6 +115,10 @@ def task(repo: AnyRepo) -> str:
     """What a model or a dataset is for, as its card says."""
     found = texts(repo.card.get("pipeline_tag")) + texts(repo.card.get("task_categories"))
     return plain(found[0], 40) if found else ""
+
+
+def deed(action: str) -> str:
+    return DEEDS.get(action, action)
 
 
 def stage_words(stage: Stage) -> str:
@@ -208,6 +248,7 @@ FILTERS: dict[str, Any] = {
     "gradient": gradient,
     "about": about,
     "task_of": task,
+    "deed": deed,
     "stage_words": stage_words,
     "stage_tone": stage_tone,
     "build_words": build_words,

@@ -5,9 +5,16 @@ from collections.abc import Callable
 from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.domain.caller import Caller
+from orchestrator.domain.records import AnyRepo
 from orchestrator.errors import CallerError
 from web.page import Console, go
 from web.session import Form, Visit
+
+
+def of_repo(console: Console, repo: AnyRepo, measure: bool) -> dict[str, object]:
+    """For the settings of a repo: what it takes, and what it may. `measure`: look into /data too."""
+    parts = console.parts
+    return {"takes": parts.storage.of(repo, measure), "measured": measure, "room": parts.large.limits.repo}
 
 
 def routes(console: Console) -> APIRouter:

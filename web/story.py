@@ -18,6 +18,7 @@ _NEXT = {
     Stage.PAUSED: "Restart it whenever you like; nothing was lost.",
 }
 _DENIED = "Choose other hardware in the settings, or ask an admin. It goes on by itself when it may."
+_QUEUED = "It starts by itself as soon as there is room. What is free now starts sooner."
 FIRST_COMMIT = "initial commit"  #: title of the commit that a new Space begins with
 _SAID = ("building", "the app is starting")  #: reasons that say no more than the stage does
 _FAILED = (Stage.BUILD_ERROR, Stage.CONFIG_ERROR, Stage.NO_APP_FILE)
@@ -39,6 +40,7 @@ class Story:
     serving: bool
     empty: bool  #: nothing was pushed yet, or nothing but what a new Space begins with
     denied: bool = False  #: it may not have its hardware
+    queued: bool = False  #: it waits for its hardware
     file: str = ""  #: where the fault is, in the repo
     line: int = 0
     back: int = 0  #: number of the good build before the wanted one, when that failed
@@ -51,14 +53,16 @@ def story(space: Space, builds: list[Build], now: float, runs: Sequence[Run] = (
     empty = build.title == FIRST_COMMIT if build else space.stage is Stage.NO_APP_FILE
     empty = empty and not any(b.state is BuildState.SUCCEEDED for b in builds)
     denied = space.stage is Stage.PAUSED and space.reason.startswith(DENIED)
+    queued = space.stage is Stage.APP_STARTING and space.queued_at is not None
     fault = build.fault if build and build.state is BuildState.FAILED else space.failures.fault
     return Story(
         words=stage_words(space.stage),
         tone=stage_tone(space.stage),
         reason="" if space.reason in _SAID else _sentence(space.reason),
         hint=fault.hint if fault and stage_tone(space.stage) == "bad" else "",
-        next="" if empty else _DENIED if denied else _NEXT.get(space.stage, ""),
+        next="" if empty else _DENIED if denied else _QUEUED if queued else _NEXT.get(space.stage, ""),
         denied=denied,
+        queued=queued,
         file=where(fault.where if fault and stage_tone(space.stage) == "bad" else "")[0],
         line=where(fault.where if fault else "")[1],
         back=good.number if good and space.stage in (Stage.BUILD_ERROR, Stage.RUNTIME_ERROR) else 0,

@@ -28,12 +28,14 @@ def routes(console: Console) -> APIRouter:
         user = visit.caller.user
         values = {
             "tokens": sorted(accounts.tokens(user), key=lambda t: -t.created_at),
+            "owner": user,
+            "orgs": accounts.orgs_of(user),
             "owners": [user, *(org for org, _ in accounts.orgs_of(user))],
             "boxes": BOXES,
             "spans": SPANS,
         }
         return console.show(
-            request, visit, "tokens.html", status=status, made=made, error=error, form=form or {}, **values
+            request, visit, "account/tokens.html", status=status, made=made, error=error, form=form or {}, **values
         )
 
     def grants(visit: Visit, form: dict[str, str]) -> Grants:
@@ -42,10 +44,6 @@ def routes(console: Console) -> APIRouter:
         }
         everywhere = [word for box, (_, words) in BOXES.items() if form.get(box) for word in words]
         return accounts.grants(visit.caller.user, owners, repos_of(form.get("repos", "")), everywhere)
-
-    @router.get("/settings")
-    def settings(visit: Visit = Depends(console.member)) -> Response:
-        return go("/settings/tokens")
 
     @router.get("/settings/tokens")
     def tokens(request: Request, visit: Visit = Depends(console.member)) -> Response:

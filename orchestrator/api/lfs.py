@@ -19,8 +19,11 @@ from orchestrator.api.parts import Parts
 from orchestrator.api.problems import moved_to, status_of
 from orchestrator.api.ranges import span
 from orchestrator.api.xet import TOKEN_SECONDS, given
+from orchestrator.domain.caller import role_on
 from orchestrator.domain.large import check_oid, check_size
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.repo import RepoKind
+from orchestrator.domain.space import Role
 from orchestrator.errors import CallerError, Invalid, Moved, NotFound, TooLarge, TooMany, Unauthorized
 from orchestrator.services.git_access import GitAccess
 
@@ -73,7 +76,7 @@ class _Lfs:
         if operation not in ("upload", "download"):
             raise Invalid("LFS_BATCH", '"operation" must be upload or download')
         objects = [(check_oid(one.get("oid")), check_size(one.get("size"))) for one in wanted]
-        repo = await self._repo(request, kind, owner, name, operation == "upload")
+        repo, guest = await self._repo(request, kind, owner, name, operation == "upload")
         have = await run_in_threadpool(self._large.owned, repo.id, [oid for oid, _ in objects])
         base = base_url(request)
         transfers = told.get("transfers") if isinstance(told.get("transfers"), list) else []
@@ -82,18 +85,18 @@ class _Lfs:
             return _answer({"transfer": "basic", "objects": answers, "hash_algo": "sha256"})
         transfer, action = "basic", self._whole
         if "xet" in transfers:
-            told = await run_in_threadpool(given, self._parts, base, repo.id, "xet-write")
+            told = await run_in_threadpool(given, self._parts, base, repo.id, "xet-write", guest)
             transfer, action = "xet", lambda base, repo, *_: _by_xet(base, repo, told)
         elif "multipart" in transfers and any(size > CHUNK for oid, size in objects if oid not in have):
             transfer, action = "multipart", self._in_parts
-        upload = lambda oid, size: self._upload(base, repo, have, oid, size, action)  # noqa: E731
+        upload = lambda oid, size: self._upload(base, repo, have, oid, size, action, guest)  # noqa: E731
         answers = [await run_in_threadpool(upload, oid, size) for oid, size in objects]
         return _answer({"transfer": transfer, "objects": answers, "hash_algo": "sha256"})
 
     async def verify(self, request: Request, kind: RepoKind, owner: str, name: str) -> Response:
         told = _object(await small(request, _BODY, "a question"))
         oid, size = check_oid(told.get("oid")), check_size(told.get("size"))
-        repo = await self._repo(request, kind, owner, name, True)
+        repo, _ = await self._repo(request, kind, owner, name, True)
         return await self._verified(repo.id, oid, size)
 
     async def verify_signed(self, request: Request, oid: str) -> Response:
@@ -107,14 +110,16 @@ class _Lfs:
             raise NotFound("LFS_OBJECT", f"there is no object {oid} with {size} bytes here; upload it")
         return _answer({})
 
-    async def _repo(self, request: Request, kind: RepoKind, owner: str, name: str, write: bool) -> Any:
+    async def _repo(self, request: Request, kind: RepoKind, owner: str, name: str, write: bool) -> tuple[AnyRepo, bool]:
+        """The repo, and whether the caller is one who may only propose changes to it."""
         address = request.client.host if request.client else ""
         caller = await run_in_threadpool(self._access.caller, request.headers.get("authorization"), address)
         if not write:
-            return await run_in_threadpool(self._access.fetch, caller, kind, owner, name)
+            return await run_in_threadpool(self._access.fetch, caller, kind, owner, name), False
         repo = await run_in_threadpool(self._access.upload, caller, kind, owner, name)
         # git-lfs uploads before git pushes, and the first push to a name of one's own makes the repo.
-        return repo or await run_in_threadpool(self._access.create, caller, owner, name)
+        repo = repo or await run_in_threadpool(self._access.create, caller, owner, name)
+        return repo, role_on(caller, repo, code=True) < Role.WRITE
 
     def _download(self, base: str, repo: Any, have: dict, oid: str, size: int) -> dict:
         found = have.get(oid)
@@ -124,7 +129,7 @@ class _Lfs:
         action = {"href": f"{base}/api/lfs/{oid}?sign={ticket}", "expires_in": int(LINK_SECONDS)}
         return {"oid": oid, "size": size, "authenticated": True, "actions": {"download": action}}
 
-    def _upload(self, base: str, repo: Any, have: dict, oid: str, size: int, action: Callable) -> dict:
+    def _upload(self, base: str, repo: Any, have: dict, oid: str, size: int, action: Callable, guest: bool) -> dict:
         answer: dict[str, Any] = {"oid": oid, "size": size}
         if oid in have:
             if have[oid].size == size:
@@ -133,7 +138,7 @@ class _Lfs:
                 "error": {"code": 422, "message": f"the object with this SHA-256 has {have[oid].size} bytes"}
             }
         try:
-            self._large.check_room(repo.id, size)
+            self._large.check_room(repo.id, size, guest)
         except TooLarge as error:
             return answer | {"error": {"code": 422, "message": f"{error.code}: {error.message}"}}
         href = self._href(base, repo, oid, size, "/verify")

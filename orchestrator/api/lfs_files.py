@@ -11,8 +11,9 @@ from orchestrator.api.files import REPO
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, OpenRepoDep, WritableRepoDep, cursor_of, next_link, read_cursor
 from orchestrator.api.repos import kind_named, parted
+from orchestrator.domain.caller import role_on
 from orchestrator.domain.large import check_oid
-from orchestrator.domain.space import MAIN
+from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import CallerError
 from orchestrator.ports import Change, TreeEntry
 from orchestrator.services.ref_access import require_voice
@@ -98,10 +99,10 @@ def duplicate_lfs_files(body: Copies, source: OpenRepoDep, caller: CallerDep, pa
     target = parts.hosted.find(caller, kind_named(body.target.type), *parted(body.target.name))
     parts.gates.check(caller, target)
     require_voice(caller, target)
-    failed = []
+    failed, guest = [], role_on(caller, target, code=True) < Role.WRITE
     for oid in dict.fromkeys(one.sha256 for one in body.files):
         try:
-            parts.large.give(source.id, target.id, check_oid(oid))
+            parts.large.give(source.id, target.id, check_oid(oid), guest)
         except CallerError as error:
             failed.append({"sha256": oid, "error": error.message})
     return {"success": not failed, "failed": failed}

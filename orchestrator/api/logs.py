@@ -6,16 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from orchestrator.api import views
-from orchestrator.api.identity import CallerDep, PartsDep
+from orchestrator.api.identity import PartsDep, caller_of
 from orchestrator.api.params import Name, Owner, SpaceDep
 from orchestrator.api.parts import Parts
 from orchestrator.api.spaces import SPACE
-from orchestrator.api.sse import event, kept_alive, stream
-from orchestrator.domain.caller import role_on
+from orchestrator.api.sse import event, stream, while_allowed
+from orchestrator.domain.caller import Caller, role_on
 from orchestrator.domain.load import Load
 from orchestrator.domain.records import Space
 from orchestrator.domain.space import Role
@@ -28,16 +28,25 @@ _POLL = 2.0
 
 @router.get(SPACE + "/logs/{which}", response_class=StreamingResponse)
 async def logs(
-    which: Literal["build", "run"], owner: Owner, name: Name, caller: CallerDep, parts: PartsDep, space: SpaceDep
+    request: Request, which: Literal["build", "run"], owner: Owner, name: Name, parts: PartsDep, space: SpaceDep
 ):
     """The log from its first line, then new lines as they come, until it ends. A reconnect starts at the first line again,
     which is what clients count on; `Last-Event-ID` is not looked at. For the people of the Space only: logs may hold what
     visitors typed. A read token of theirs is enough."""
-    reader = replace(caller, limit=Role.ADMIN) if caller.user else caller
-    await asyncio.to_thread(parts.spaces.find, reader, owner, name, Role.WRITE)
+
+    def allowed() -> Space:
+        return parts.spaces.find(_reader(request), owner, name, Role.WRITE)
+
+    await asyncio.to_thread(allowed)
     name_of_log = await asyncio.to_thread(stream_of, parts, space, which)
     lines = _follow(parts, name_of_log) if name_of_log else _nothing()
-    return stream(kept_alive(lines))
+    return stream(while_allowed(lines, allowed))
+
+
+def _reader(request: Request) -> Caller:
+    """The caller as of now, who may read here what they may change elsewhere. Raises Unauthorized."""
+    caller = caller_of(request)
+    return replace(caller, limit=Role.ADMIN) if caller.user else caller
 
 
 def stream_of(parts: Parts, space: Space, which: str) -> str:
@@ -65,19 +74,20 @@ def log_event(line: LogLine) -> bytes:
 
 
 @router.get(SPACE + "/events", response_class=StreamingResponse)
-async def events(space: SpaceDep, caller: CallerDep, parts: PartsDep):
+async def events(request: Request, space: SpaceDep, parts: PartsDep):
     """The runtime now and after each change, as events `status`, until the Space is gone."""
-    return stream(
-        kept_alive(_changes(parts, space, "status", lambda now: views.runtime(now, parts.app_url(now.label))))
-    )
+    told = _changes(parts, space, "status", lambda now: views.runtime(now, parts.app_url(now.label)))
+    return stream(while_allowed(told, lambda: parts.spaces.find(caller_of(request), space.owner, space.name)))
 
 
 @router.get(SPACE + "/metrics", response_class=StreamingResponse)
-async def metrics(space: SpaceDep, caller: CallerDep, parts: PartsDep):
+async def metrics(request: Request, space: SpaceDep, parts: PartsDep):
     """How it runs, since when, on what, and when it was last used, now and after each change, as events `metric`; for its people
     also what it takes of its hardware, every few seconds, by the names that the Hub gives it. What nobody can tell is null."""
-    inside = role_on(replace(caller, limit=Role.ADMIN), space) >= Role.WRITE if caller.user else False
-    return stream(kept_alive(_changes(parts, space, "metric", lambda now: _metric(parts, now, inside))))
+    inside = role_on(await asyncio.to_thread(_reader, request), space) >= Role.WRITE
+    needed = Role.WRITE if inside else Role.READ
+    told = _changes(parts, space, "metric", lambda now: _metric(parts, now, inside))
+    return stream(while_allowed(told, lambda: parts.spaces.find(_reader(request), space.owner, space.name, needed)))
 
 
 def _metric(parts: Parts, space: Space, inside: bool) -> dict:

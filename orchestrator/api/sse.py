@@ -3,13 +3,18 @@ them too."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from fastapi.responses import StreamingResponse
 
+from orchestrator.errors import CallerError
+
 PING = b": still here\n\n"
 PING_EVERY = 15.0  #: seconds; more than 5: a client that does not follow takes 5 s of silence for the end of a log
+ANEW = 15.0  #: seconds after which a stream asks again whether its reader may have it
 LIFE = 3600.0  #: seconds after which a browser is told to connect again: access is looked at afresh
 
 
@@ -45,3 +50,18 @@ async def kept_alive(events: AsyncIterator[bytes], every: float = PING_EVERY) ->
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
         await events.aclose()
+
+
+async def while_allowed(events: AsyncIterator[bytes], allowed: Callable[[], object]) -> AsyncIterator[bytes]:
+    """The events for as long as `allowed`, asked now and then in a thread, does not raise CallerError: who is signed out, whose
+    token was revoked, or who was put out of a repo hears no more of it. `events` are to have signs of life among them."""
+    looked = time.monotonic()
+    async with aclosing(kept_alive(events)) as kept:
+        async for frame in kept:
+            if time.monotonic() - looked >= ANEW:
+                try:
+                    await asyncio.to_thread(allowed)
+                except CallerError:
+                    return
+                looked = time.monotonic()
+            yield frame

@@ -16,6 +16,8 @@ from orchestrator.api.files import REPO
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenRepoDep, VoiceRepoDep
 from orchestrator.api.parts import Parts
+from orchestrator.domain.caller import role_on
+from orchestrator.domain.space import Role
 from orchestrator.domain.xet import SHARD_LIMIT, XORB_LIMIT
 from orchestrator.errors import Forbidden, NotFound, Unauthorized
 
@@ -26,9 +28,9 @@ Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
 @router.get(REPO + "/xet-write-token/{revision:path}")
-def write_token(space: VoiceRepoDep, parts: PartsDep, base: BaseDep):
+def write_token(space: VoiceRepoDep, caller: CallerDep, parts: PartsDep, base: BaseDep):
     """Where to send the chunks of large files, and with what token."""
-    return token(parts, base, space.id, "xet-write")
+    return token(parts, base, space.id, "xet-write", role_on(caller, space, code=True) < Role.WRITE)
 
 
 @router.get(REPO + "/xet-read-token/{revision:path}")
@@ -38,20 +40,21 @@ def read_token(space: OpenRepoDep, caller: CallerDep, parts: PartsDep, base: Bas
     return token(parts, base, space.id, "xet-read")
 
 
-def token(parts, base: str, repo_id: str, act: str) -> Response:
+def token(parts, base: str, repo_id: str, act: str, guest: bool = False) -> Response:
     """A token for what this act does with a repo or a bucket, and where to use it."""
-    headers = given(parts, base, repo_id, act)
+    headers = given(parts, base, repo_id, act, guest)
     url, secret, ends = headers.values()
     return JSONResponse(
         {"accessToken": secret, "exp": int(ends), "casUrl": url}, headers=headers | {"Cache-Control": "no-store"}
     )
 
 
-def given(parts: Parts, base: str, repo_id: str, act: str) -> dict[str, str]:
-    """The address, the token and its end (epoch seconds), under the names of their headers."""
+def given(parts: Parts, base: str, repo_id: str, act: str, guest: bool = False) -> dict[str, str]:
+    """The address, the token and its end (epoch seconds), under the names of their headers. `guest`: of who may only propose."""
+    more = {"guest": True} if guest else {}
     return {
         "X-Xet-Cas-Url": f"{base}/api/xet/{repo_id}/{parts.xet.epoch(repo_id)}",
-        "X-Xet-Access-Token": parts.links.sign(act, TOKEN_SECONDS, repo=repo_id),
+        "X-Xet-Access-Token": parts.links.sign(act, TOKEN_SECONDS, repo=repo_id, **more),
         "X-Xet-Token-Expiration": str(parts.links.ends(TOKEN_SECONDS)),
     }
 
@@ -59,14 +62,16 @@ def given(parts: Parts, base: str, repo_id: str, act: str) -> dict[str, str]:
 cas = APIRouter(include_in_schema=False)
 
 
-def may(parts, repo_id: str, authorization: str, *acts: str) -> None:
-    """Raises Unauthorized, so that clients ask for a new token, and Forbidden for one of another repo."""
+def may(parts, repo_id: str, authorization: str, *acts: str) -> bool:
+    """Whether as a guest (see `given`). Raises Unauthorized, so that clients ask for a new token, and Forbidden for one of
+    another repo."""
     try:
         told = parts.links.read(authorization.removeprefix("Bearer ").strip(), *acts)
     except Forbidden as error:
         raise Unauthorized(error.code, error.message) from None
     if told.get("repo") != repo_id:
         raise Forbidden("LINK_FORGED", "this token is for another repository; ask for one of this one")
+    return bool(told.get("guest"))
 
 
 @cas.get(CAS + "/v1/chunks/{prefix}/{name}")
@@ -93,8 +98,8 @@ async def xorb(
     parts: PartsDep,
     authorization: Annotated[str, Header()] = "",
 ):
-    may(parts, repo_id, authorization, "xet-write")
-    with parts.xet.arriving(repo_id, epoch, name) as coming:
+    guest = may(parts, repo_id, authorization, "xet-write")
+    with parts.xet.arriving(repo_id, epoch, name, guest) as coming:
         await pour(request, coming.write, XORB_LIMIT, "a xorb")
         return {"was_inserted": await run_in_threadpool(coming.done)}
 
@@ -105,7 +110,7 @@ async def shard(
     request: Request, repo_id: str, epoch: str, parts: PartsDep, authorization: Annotated[str, Header()] = ""
 ):
     """Returns when all files are rebuilt, checked and durable. A client that asks again meanwhile waits for the same."""
-    may(parts, repo_id, authorization, "xet-write")
+    guest = may(parts, repo_id, authorization, "xet-write")
     with tempfile.TemporaryFile(dir=parts.scratch) as body:
         digest = hashlib.sha256(f"{repo_id} {epoch} ".encode())
 
@@ -118,7 +123,7 @@ async def shard(
         running = request.app.state.__dict__.setdefault("shards", {})
         key = digest.digest()
         if key not in running:
-            running[key] = asyncio.ensure_future(run_in_threadpool(parts.xet.take_shard, repo_id, epoch, body))
+            running[key] = asyncio.ensure_future(run_in_threadpool(parts.xet.take_shard, repo_id, epoch, body, guest))
             running[key].add_done_callback(lambda _: running.pop(key, None))
         await asyncio.shield(running[key])
     return {"result": 1}

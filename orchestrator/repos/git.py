@@ -274,7 +274,10 @@ class GitRepos:
         """See `ports.Repos.tidy`."""
         top = self._path(repo_id)
         before = time.time() - _STALE
-        left = [_remove_old(path, before) for pattern in _LEFTOVERS for path in top.glob(pattern)]
+        try:
+            left = [_remove_old(path, before) for pattern in _LEFTOVERS for path in top.glob(pattern)]
+        except FileNotFoundError:  # a folder went while it was read: git's own, or all of the repo
+            return top.exists()
         if sum(1 for _ in top.glob("objects/pack/*.pack")) > _MANY_PACKS:
             self.git.run(self.git_dir(repo_id), "repack", "-d", "-q", "--geometric=2", timeout=WALL_CLOCK)
         return not all(left)

@@ -8,7 +8,8 @@ the place of an app that died.
 
 Who calls, the kernel tells with the call (SYN) alone, and who listens, with the answer (SYN-ACK) alone. So a stranger's
 call is noted (in `guests`, and with its user in `callers`), and where the users differ the answer becomes a refusal. A
-socket whose user the kernel does not tell (MPTCP before Linux 6.x, SMC) counts as somebody else's. Of UDP, only DNS passes.
+socket whose user the kernel does not tell (some MPTCP, SMC) counts as somebody else's. An answer without one is lost: it may be
+that of a queue which is full (a SYN cookie), and the call is tried again. Of UDP, only DNS passes.
 The data of connections passes one rule and no connection tracking.
 
 All Podiums of a machine share the table. What one of them leaves there in a crash ends by itself, but for the strangers.
@@ -84,7 +85,9 @@ table {TABLE} {{
     goto noted
   }}
   chain refuse {{
-    tcp flags set rst|ack accept
+    meta skuid @strangers tcp flags set rst|ack accept
+    meta skuid != @strangers tcp flags set rst|ack accept
+    drop
   }}
   chain owned {{
     tcp sport . meta skuid @owners return
@@ -127,7 +130,7 @@ class Fence:
     def __init__(
         self, given: Callable[[], Given], doors: Collection[int] = (), strangers: Collection[int] = ()
     ) -> None:
-        self._given, self._doors, self._strangers = given, tuple(doors), tuple(strangers)
+        self._given, self.doors, self._strangers = given, tuple(doors), tuple(strangers)
         self._lock = threading.Lock()  # what `given` told must be said before anything newer is
         self._told: set[tuple[int, int]] = set()
         self.trouble = _apply(RULES + self._all(())) if os.geteuid() == 0 else _NOT_ROOT
@@ -176,7 +179,7 @@ class Fence:
         threading.Thread(target=run, name="fence", daemon=True).start()
 
     def _all(self, given: Given) -> str:
-        doors = _lasting("doors", self._doors, "renew")
+        doors = _lasting("doors", self.doors, "renew")
         return _admitted([*self._strangers, *(uid for uid, _ in given)]) + doors + _owned(given, "renew")
 
 

@@ -71,7 +71,7 @@ class ProcessRuntime:
         self._rates = load.Rates()
         self.fence = Fence(self._given, doors, (BUILD_USER,))
         self._adopt()
-        self.fence.renew()
+        self.fence.renew(self._given())
 
     # -- launch
 
@@ -86,7 +86,8 @@ class ProcessRuntime:
                 self._call_back(spec.instance_id)
                 return
             notes = [known.note for known in self._known.values() if known.note]
-            share, taken = machine.share_of(spec.hardware, (n.share for n in notes)), {n.port for n in notes}
+            share = machine.share_of(spec.hardware, (n.share for n in notes))
+            taken = {*self.fence.doors, *(n.port for n in notes)}
             try:
                 port = free_port(taken, self._ports)
                 instance.create(
@@ -119,8 +120,6 @@ class ProcessRuntime:
             user = self._users.of(spec.space_id) if self._users else None
             fenced = self.fence.give(user, instance.note.port) if user is not None else None
             order = self._orders.prepare(instance, spec, user)
-            if fenced:
-                fenced()
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", launch.__file__, "/dev/stdin"],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -128,7 +127,9 @@ class ProcessRuntime:
             )  # fmt: skip
             with self._lock:
                 self._children[instance.id] = child
-            with child.stdin as pipe:
+            with child.stdin as pipe:  # it starts nothing before it has its order
+                if fenced:
+                    fenced()
                 pipe.write(json.dumps(order).encode())
         except OSError as problem:
             if instance.directory.exists():

@@ -106,9 +106,10 @@ class HardwareRequests:
 
     def _withdraw(self, tx, space: Space, caller: Caller, now: float) -> bool:
         asked = tx.hardware.latest(space.id)
-        if asked and asked.state is RequestState.PENDING:
+        taken_back = tx.hardware.withdraw(space.id, caller.name, now)
+        if asked and taken_back:
             tx.notifications.forget(of_request(space, asked).thread)
-        return tx.hardware.withdraw(space.id, caller.name, now)
+        return taken_back
 
     def _must_ask(self, caller: Caller, space: Space, hardware: Hardware) -> bool:
         """Raises Forbidden `HARDWARE_ACCESS` for who may not even ask."""

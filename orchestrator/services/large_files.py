@@ -27,6 +27,11 @@ class LargeLimits:
     file: int
     repo: int
 
+    def room(self, guest: bool) -> int:
+        """Bytes that a repo may have for an upload to be taken. `guest`: of somebody who may only propose changes; the second
+        half is for those who may write, whatever others send and never commit."""
+        return self.repo // 2 if guest else self.repo
+
 
 class LargeFiles:
     def __init__(
@@ -93,26 +98,27 @@ class LargeFiles:
             for found in tx.objects.of(source_id):
                 tx.objects.own(target_id, found.oid, now)
 
-    def give(self, source_id: str, target_id: str, oid: str) -> None:
+    def give(self, source_id: str, target_id: str, oid: str, guest: bool = False) -> None:
         """A repo into which one file of another is copied owns its object too. Raises NotFound `LFS_OBJECT`, TooLarge."""
         found = self.owned(source_id, [oid]).get(oid)
         if found is None:
             raise NotFound("LFS_OBJECT", f"the repository has no LFS object {printable(oid, 64)}")
         if self.owned(target_id, [oid]):
             return
-        self.check_room(target_id, found.size)
+        self.check_room(target_id, found.size, guest)
         with self._store.write() as tx:
             tx.objects.own(target_id, oid, self._clock())
 
     # ----------------------------------------------------------------------------------------------------- storing
 
-    def check_room(self, repo_id: str, size: int) -> None:
-        """Raises TooLarge `FILE_TOO_LARGE` or `REPO_TOO_LARGE` for what will not be taken."""
+    def check_room(self, repo_id: str, size: int, guest: bool = False) -> None:
+        """Raises TooLarge `FILE_TOO_LARGE` or `REPO_TOO_LARGE` for what will not be taken. `guest`: see `LargeLimits.room`."""
         if size > self.limits.file:
             message = f"the file has {amount(size)}, one large file may have {amount(self.limits.file)}"
             raise TooLarge("FILE_TOO_LARGE", message)
-        if (total := self.usage(repo_id) + size) > self.limits.repo:
-            message = f"the large files of the repository would have {amount(total)}, limit {amount(self.limits.repo)}"
+        if (total := self.usage(repo_id) + size) > (room := self.limits.room(guest)):
+            message = f"the large files of the repository would have {amount(total)}, limit {amount(room)}"
+            message += " for those who may not write to it" if guest else ""
             raise TooLarge("REPO_TOO_LARGE", message)
 
     def receive(self, name: str = "") -> Incoming:

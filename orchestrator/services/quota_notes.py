@@ -21,7 +21,9 @@ class QuotaNotes:
 
     def look(self, owner_ids: Iterable[str], now: float) -> None:
         """Raises Unavailable."""
-        for owner_id in sorted(set(owner_ids)):
+        with self._store.read() as tx:
+            held = tx.hardware.owners_with_quotas()
+        for owner_id in sorted(held.intersection(owner_ids)):
             with self._store.read() as tx:
                 found = [
                     (quota, used) for quota, used in self._quotas.used(tx, owner_id) if share(quota, used) >= NEARLY

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.domain.caller import Caller, require_admin
-from orchestrator.domain.records import AuditRow
+from orchestrator.domain.records import AnyRepo, AuditRow
 from orchestrator.errors import Conflict, PodiumError
 from orchestrator.ports import Repos, Store
 from orchestrator.services.large_care import LargeCare
@@ -94,6 +94,13 @@ class Storage:
         largest = tuple(Big(**one) for one in found["largest"])
         parts = tuple((words, size) for words, size in found["parts"])
         return Stored(at, parts, largest, found["loose"], measuring, told)
+
+    def of(self, repo: AnyRepo, volume: bool) -> Big:
+        """What one repo takes now. `volume`: read the size of its /data too, which takes a while where much is in it."""
+        git, kept = self._repos.size(repo.id), self._volume(repo.id) if volume and repo.kind.runs else None
+        with self._store.read() as tx:
+            large = tx.objects.usage(repo.id)
+        return Big(repo.full_name, repo.kind.value, git + large + (kept or 0), git, large, kept)
 
     # -------------------------------------------------------------------------------------------------------- doing
 

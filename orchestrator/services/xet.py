@@ -60,11 +60,11 @@ class Xet:
         return self._xorb(self._epoch(repo_id, epoch), name).exists()
 
     @contextmanager
-    def arriving(self, repo_id: str, epoch: str, name: str) -> Iterator["Arriving"]:
+    def arriving(self, repo_id: str, epoch: str, name: str, guest: bool = False) -> Iterator["Arriving"]:
         """A xorb is on its way. Raises NotFound `XET_EPOCH`, Invalid `XORB`, TooLarge as `LargeFiles.check_room`."""
         folder = self._epoch(repo_id, epoch)
         target = self._xorb(folder, name)
-        self._check_room(repo_id, folder)
+        self._check_room(repo_id, folder, guest)
         coming = target.with_name(f"{_COMING}{secrets.token_hex(8)}")
         try:
             with open(coming, "wb+") as file:
@@ -74,25 +74,25 @@ class Xet:
         finally:
             coming.unlink(missing_ok=True)
 
-    def _check_room(self, repo_id: str, folder: Path) -> None:
+    def _check_room(self, repo_id: str, folder: Path, guest: bool) -> None:
         """What gathers here without a shard is of nobody's repo yet, and must not fill the disk for all of them."""
-        room, held = self._large.limits.repo - self._large.usage(repo_id), 0
+        room, held = self._large.limits.room(guest) - self._large.usage(repo_id), 0
         with suppress(FileNotFoundError), os.scandir(folder) as entries:
             held = sum(entry.stat().st_size for entry in entries)
         if held > room:
             raise TooLarge(
                 "REPO_TOO_LARGE",
-                f"what was sent and not committed has {amount(held)}, there is room for {amount(room)}",
+                f"what was sent and not committed has {amount(held)}, there is room for {amount(max(0, room))}",
             )
 
-    def take_shard(self, repo_id: str, epoch: str, shard: BinaryIO) -> None:
+    def take_shard(self, repo_id: str, epoch: str, shard: BinaryIO, guest: bool = False) -> None:
         """Rebuild the files of a shard and have the repo own them. Raises NotFound `XET_EPOCH`, Invalid `SHARD`, `XORB`,
         `LFS_HASH`, TooLarge."""
         folder = self._epoch(repo_id, epoch)
         named: set[str] = set()
         try:
             for file in files_of(shard):
-                self._rebuild(repo_id, folder, file)
+                self._rebuild(repo_id, folder, file, guest)
                 named.update(term.xorb for term in file.terms)
         except Invalid:
             # What is here may be what is wrong, and the client would not send it again: it gets a new address next time.
@@ -102,12 +102,12 @@ class Xet:
             with suppress(FileNotFoundError):  # of a file that the repo had already
                 self._xorb(folder, name).chmod(_NAMED)
 
-    def _rebuild(self, repo_id: str, folder: Path, file: File) -> None:
+    def _rebuild(self, repo_id: str, folder: Path, file: File, guest: bool) -> None:
         if file.sha256:
             have = self._large.owned(repo_id, [file.sha256]).get(file.sha256)
             if have and have.size == file.size:
                 return
-        self._large.check_room(repo_id, file.size)
+        self._large.check_room(repo_id, file.size, guest)
         incoming = self._large.receive()
         try:
             for term in file.terms:

@@ -2,7 +2,7 @@
 and can be made of them again (`finding.py`); `repo_id` names a row of either.
 
 On SQLite there is `search_fts` beside them, an index of `search.text` by trigrams that triggers keep; on PostgreSQL
-`ix_search_trigrams`, where the extension pg_trgm can be had. Without them the text is read from end to end."""
+`ix_search_pieces`, of what the function `podium_pieces` makes of it (`trigrams.py`)."""
 
 from sqlalchemy import Column, Float, Index, Integer, Table, Text
 

@@ -81,12 +81,16 @@ class Notifications:
         self._db.execute(sa.delete(t).where(_C.thread == thread))
 
     def prune(self, before: float, most: int) -> None:
-        """Forget what is older, and of each user what is beyond so many."""
-        self._db.execute(sa.delete(t).where(_C.at < before))
+        """Forget what is older, and of each user what is beyond so many. What somebody writes at this moment is left to the next
+        time: whoever tells of something need not wait for us, nor we for them."""
+        self._remove(sa.select(_C.id).where(_C.at < before))
         many = sa.select(_C.user_id).group_by(_C.user_id).having(sa.func.count() > most)
         for user_id in self._db.execute(many).scalars().all():
-            kept = sa.select(_C.id).where(_C.user_id == user_id).order_by(_C.at.desc(), _C.id.desc()).limit(most)
-            self._db.execute(sa.delete(t).where(_C.user_id == user_id, _C.id.not_in(kept)))
+            mine = sa.select(_C.id).where(_C.user_id == user_id).order_by(_C.at.desc(), _C.id.desc())
+            self._remove(mine.offset(most))
+
+    def _remove(self, found: sa.Select) -> None:
+        self._db.execute(sa.delete(t).where(_C.id.in_(found.with_for_update(skip_locked=True))))
 
     # what people choose
 

@@ -1,42 +1,64 @@
-"""The index of what is searched by its trigrams, in the form that each database has of it, and the search in it. A migration
-makes it and fills what it is of; triggers keep it. Where there is none, the same questions are answered without."""
+"""The index of what is searched by its pieces of one to three characters, in the form that each database has of it, and the
+search in it. A migration makes it and fills what it is of; triggers keep SQLite's. Without FTS5 SQLite answers the same."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from orchestrator.domain.finding import text_of, uses_of
 from orchestrator.domain.repo import RepoKind
 from orchestrator.store.finding_schema import search, uses
 
-INDEX = "ix_search_trigrams"  #: of PostgreSQL
-TABLE = "search_fts"  #: of SQLite
-_LEAST = 3  #: characters
+TABLE, TERMS = "search_fts", "search_terms"  #: of SQLite
+_LONG = 3  #: characters of a piece
+_MOST = 1000  #: pieces that a shorter word may be the beginning of; what has more is everywhere
 _BATCH = 1000
+# The two ends of line let every character begin a piece of three, so that shorter words are found as beginnings.
+_PADDED = "{}text || char(10) || char(10)"
 _SQLITE = (
-    f"CREATE VIRTUAL TABLE {TABLE} USING fts5(text, content='search', content_rowid='n', tokenize='trigram')",
+    *(f"DROP TRIGGER IF EXISTS search_{word}" for word in ("added", "removed", "changed")),
+    *(f"DROP TABLE IF EXISTS {name}" for name in (TERMS, TABLE)),
+    "DROP VIEW IF EXISTS search_padded",
+    f"CREATE VIEW search_padded AS SELECT n, {_PADDED.format('')} AS text FROM search",
+    f"CREATE VIRTUAL TABLE {TABLE} USING fts5(text, content='search_padded', content_rowid='n', tokenize='trigram')",
     f"INSERT INTO {TABLE}({TABLE}) VALUES ('rebuild')",
+    f"CREATE VIRTUAL TABLE {TERMS} USING fts5vocab({TABLE}, row)",
     f"CREATE TRIGGER search_added AFTER INSERT ON search BEGIN "
-    f"INSERT INTO {TABLE}(rowid, text) VALUES (new.n, new.text); END",
+    f"INSERT INTO {TABLE}(rowid, text) VALUES (new.n, {_PADDED.format('new.')}); END",
     f"CREATE TRIGGER search_removed AFTER DELETE ON search BEGIN "
-    f"INSERT INTO {TABLE}({TABLE}, rowid, text) VALUES ('delete', old.n, old.text); END",
+    f"INSERT INTO {TABLE}({TABLE}, rowid, text) VALUES ('delete', old.n, {_PADDED.format('old.')}); END",
     f"CREATE TRIGGER search_changed AFTER UPDATE OF text ON search BEGIN "
-    f"INSERT INTO {TABLE}({TABLE}, rowid, text) VALUES ('delete', old.n, old.text); "
-    f"INSERT INTO {TABLE}(rowid, text) VALUES (new.n, new.text); END",
+    f"INSERT INTO {TABLE}({TABLE}, rowid, text) VALUES ('delete', old.n, {_PADDED.format('old.')}); "
+    f"INSERT INTO {TABLE}(rowid, text) VALUES (new.n, {_PADDED.format('new.')}); END",
 )
+# What PostgreSQL has without any extension: an index of arrays, here of what a function of ours makes of a text. The cost keeps
+# the planner from calling it for every row.
 _POSTGRES = (
-    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
-    f"CREATE INDEX {INDEX} ON search USING gin (text gin_trgm_ops)",
+    """
+    CREATE OR REPLACE FUNCTION podium_pieces(text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5000 AS $$
+      SELECT array(
+        SELECT substr($1, at, long) FROM generate_series(1, 3) AS long, generate_series(1, length($1) + 1 - long) AS at
+      )
+    $$
+    """,
+    "DROP INDEX IF EXISTS ix_search_trigrams",  # of a release before
+    "DROP INDEX IF EXISTS ix_search_pieces",
+    "CREATE INDEX ix_search_pieces ON search USING gin (podium_pieces(text)) WITH (gin_pending_list_limit = 1024)",
     "ANALYZE search",
 )
 
 
 def create(connection: sa.Connection) -> None:
-    """Make the index, where this database can."""
+    """Make the index anew."""
+    if connection.dialect.name != "sqlite":
+        for statement in _POSTGRES:
+            connection.exec_driver_sql(statement)
+        return
     try:
         with connection.begin_nested():
-            for statement in _SQLITE if connection.dialect.name == "sqlite" else _POSTGRES:
+            for statement in _SQLITE:
                 connection.exec_driver_sql(statement)
     except sa.exc.DBAPIError:
-        pass  # an SQLite without FTS5, a PostgreSQL without pg_trgm or whose administrator must make the extension
+        pass  # without FTS5
 
 
 def holding(connection: sa.Connection, kind: RepoKind | None, words: list[str], limit: int) -> list[str]:
@@ -44,20 +66,45 @@ def holding(connection: sa.Connection, kind: RepoKind | None, words: list[str], 
     query = sa.select(search.c.repo_id).limit(limit)
     if kind is not None:
         query = query.where(search.c.kind == kind.value)
-    long = [word for word in words if len(word) >= _LEAST]
-    if connection.dialect.name == "sqlite" and long and _there(connection):
-        asked = " ".join('"' + word.replace('"', '""') + '"' for word in long)
-        index = sa.table(TABLE, sa.column("rowid", sa.Integer))
-        query = query.join(index, index.c.rowid == search.c.n).where(sa.text(f"{TABLE} MATCH :asked"))
-        query = query.params(asked=asked)
-        words = [word for word in words if word not in long]
+    if connection.dialect.name != "sqlite":
+        pieces = sorted({piece for word in words for piece in _pieces(word)})
+        query = query.where(sa.func.podium_pieces(search.c.text).op("@>")(sa.cast(pieces, ARRAY(sa.Text))))
+        words = [word for word in words if len(word) > _LONG]
+    elif _there(connection):
+        asked = [_asked(connection, word) for word in words]
+        if "" in asked:
+            return []
+        if any(asked):
+            index = sa.table(TABLE, sa.column("rowid", sa.Integer))
+            query = query.join(index, index.c.rowid == search.c.n).where(sa.text(f"{TABLE} MATCH :asked"))
+            query = query.params(asked=" AND ".join(filter(None, asked)))
+            words = [word for word, there in zip(words, asked, strict=True) if there is None]
     query = query.where(*(search.c.text.contains(word, autoescape=True) for word in words))
     return list(connection.execute(query).scalars())
 
 
+def _pieces(word: str) -> list[str]:
+    return [word[at : at + _LONG] for at in range(max(1, len(word) - _LONG + 1))]
+
+
+def _asked(connection: sa.Connection, word: str) -> str | None:
+    """The word as FTS5 is asked for it; "": no text has it; None: the index does not help."""
+    if len(word) >= _LONG:
+        return _quoted(word)
+    if any(not c.isascii() and c.upper() != c.lower() for c in word):
+        return None  # FTS5 has letters of its own that it takes for the same
+    query = f"SELECT term FROM {TERMS} WHERE term >= ? AND term < ? LIMIT {_MOST + 1}"
+    terms = connection.exec_driver_sql(query, (word, word + chr(0x10FFFF))).scalars().all()
+    return None if len(terms) > _MOST else f"({' OR '.join(map(_quoted, terms))})" if terms else ""
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace('"', '""') + '"'
+
+
 def _there(connection: sa.Connection) -> bool:
     query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-    return connection.exec_driver_sql(query, (TABLE,)).first() is not None
+    return connection.exec_driver_sql(query, (TERMS,)).first() is not None
 
 
 def fill(connection: sa.Connection) -> None:

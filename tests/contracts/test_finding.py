@@ -43,6 +43,12 @@ def found(store):  # noqa: F811
         (["ada/sing"], ["singer"]),
         (["änger"], ["singer"]),
         (["title"], []),
+        (["ze", "oo"], ["zebra"]),  # shorter than the pieces of the index
+        (["än"], ["singer"]),
+        (["oo", "xy"], []),
+        (["io"], ["singer", "zebra"]),  # where a text ends, and within one
+        (["0%"], ["zebra"]),
+        (["z", "v"], ["zebra"]),
         ([], ["bare", "odd", "singer", "zebra"]),
     ],
 )

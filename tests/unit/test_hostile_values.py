@@ -16,6 +16,7 @@ from markupsafe import escape
 from builder.backends import guarded
 from builder.errors import Fault
 from builder.requirements import Reader, Requirements
+from orchestrator.api import sse
 from orchestrator.domain.internet import subject
 from orchestrator.errors import Invalid, TooLarge, TooMany, Unauthorized
 from orchestrator.services.attempts import ADDRESS, EACH, Attempts
@@ -101,6 +102,33 @@ def test_what_is_sent_in_pieces_and_never_committed_has_an_end(tmp_path):
             (tmp_path / REPO / epoch / f"kept{number}").write_bytes(b"x" * 40)
     with pytest.raises(TooLarge, match="80 bytes, there is room for 60 bytes"), xet.arriving(REPO, epoch, "a" * 64):
         pass
+
+
+def test_who_may_only_propose_fills_no_more_than_half_a_repo(console, client, monkeypatch):
+    monkeypatch.setattr(console.large, "limits", LargeLimits(200, 300))
+    ask = {"operation": "upload", "objects": [{"oid": "c" * 64, "size": 160}]}
+    told = [
+        client.post("/spaces/ada/demo.git/info/lfs/objects/batch", json=ask, headers=bearer(token)).json()["objects"][0]
+        for token in (console.token, console.bobs)
+    ]
+    assert "upload" in told[0]["actions"] and "actions" not in told[1]
+    assert "limit 150 bytes for those who may not write to it" in told[1]["error"]["message"]
+    at = client.get("/api/spaces/ada/demo/xet-write-token/main", headers=bearer(console.bobs)).json()
+    url = at["casUrl"].replace("http://localhost:8000", "")
+    monkeypatch.setattr(console.large, "limits", LargeLimits(200, -2))  # not even nothing fits
+    sent = client.post(f"{url}/v1/xorbs/default/{'d' * 64}", content=b"x", headers=bearer(at["accessToken"]))
+    assert sent.json()["code"] == "REPO_TOO_LARGE"
+
+
+def test_a_stream_of_the_api_ends_with_the_token(console, client, monkeypatch):
+    monkeypatch.setattr(sse, "ANEW", 0.0)
+    token = console.parts.accounts.add_token(console.ada, "read", "for a stream")
+    with console.client(token) as reader, reader.stream("GET", "/api/spaces/ada/demo/events") as answer:
+        told = (line for line in answer.iter_lines() if line.startswith("data: {"))
+        assert next(told)
+        console.parts.accounts.revoke_token(console.ada, "for a stream")
+        client.post("/api/spaces/ada/demo/sleeptime", json={"seconds": 800})
+        assert next(told, None) is None
 
 
 def test_a_stream_ends_with_the_session(console, monkeypatch):

@@ -212,6 +212,8 @@ def test_admins_are_asked_for_hardware_until_one_of_them_decides(console, as_, m
 
 def test_a_quota_that_runs_out_is_told_twice_and_no_more(console, monkeypatch):
     quotas, used, now = console.parts.allotment.quotas, [Spent(seconds=3600 * 7.9)], time.time()
+    with console.store.write() as tx:
+        tx.hardware.put_quota(Quota(console.ada.id, ALL, hours=10))
     monkeypatch.setattr(quotas, "used", lambda tx, owner: [(Quota(owner, ALL, hours=10), used[0])])
     for fresh in (False, True):  # another control plane, or the same after a restart
         notes = QuotaNotes(console.store, quotas)

@@ -12,7 +12,7 @@ from orchestrator.store import engine  # imports every table
 from orchestrator.store.schema import metadata
 
 #: What a database has of its own kind for search: store/trigrams.py.
-TRIGRAMS = ("search_fts", "ix_search_trigrams")
+TRIGRAMS = ("search_fts", "search_terms", "ix_search_pieces")
 VERSIONS = Path(engine.__file__).parent / "migrations" / "versions"
 
 

@@ -1,7 +1,10 @@
-"""The page of the API."""
+"""The page of the API, and the stylesheets."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
+import web
 from tests.console import Console
 from web.api_docs import grouped, kind_of
 from web.routes import create_router
@@ -30,3 +33,19 @@ def test_types_in_words():
     (call,) = grouped(document)["t"]
     assert [(field.name, field.kind, field.required) for field in call.fields] == [("p", "list of a | b", False)]
     assert kind_of(document, {}) == "any"
+
+
+#: Beginnings of classes that pages and scripts put together.
+MADE = re.compile(r"(from|to)-[a-z]+|lang-\w+|line\d|[bfps]\d|h[a-z]")
+
+
+def test_every_class_of_the_stylesheets_is_used():
+    folder = Path(web.__file__).parent
+    told = "".join(path.read_text() for kind in ("**/*.html", "**/*.js", "*.py") for path in folder.glob(kind))
+    known = set(re.findall(r"[A-Za-z][\w-]*", told))
+    for path in sorted((folder / "static").rglob("*.css")):
+        rules = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.S)
+        classes = {
+            one for selector in re.findall(r"([^{}]+)\{", rules) for one in re.findall(r"\.([A-Za-z][\w-]*)", selector)
+        }
+        assert {one for one in classes - known if not MADE.fullmatch(one)} == set(), path.name

@@ -53,7 +53,7 @@ def request_id(console) -> str:
 
 def test_a_member_asks_on_the_settings_page_and_takes_it_back(console, ada):
     page = ada.get(SETTINGS).text
-    assert "Nvidia T4 - small · 0.40 USD an hour · an admin decides" in page
+    assert "Nvidia T4 - small · 0.40 USD an hour · 4 of 4 free now · an admin decides" in page
     assert "a10g-largex4" not in page  # for admins only
     done = ada.post(f"{SETTINGS}/hardware", SETTINGS, flavor="t4-small", note=EVIL, goes_first="1")
     assert done.headers["location"].endswith("?done=asked#hardware")

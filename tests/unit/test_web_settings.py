@@ -93,7 +93,7 @@ def test_a_stranger_checks_and_saves_nothing(console, space):
 def test_the_settings_tell_what_was_done(console, ada, space):
     console.parts.environment.put(console.caller, space, "API_KEY", "never-shown", True)
     page = ada.get(SETTINGS).text
-    assert "secret.put" in page and "space.create" in page and "never-shown" not in page
+    assert "set a secret" in page and "made the Space" in page and "never-shown" not in page
 
 
 def test_the_badge_is_a_picture_that_runs_nothing(console, ada, space):

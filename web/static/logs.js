@@ -126,7 +126,8 @@ jump.addEventListener("click", () => {
 let timer = 0;
 
 function tally() {
-  const all = `${view.length.toLocaleString("en")} line${view.length === 1 ? "" : "s"}`;
+  const lines = (view.own ?? view.texts).length;
+  const all = `${lines.toLocaleString("en")} line${lines === 1 ? "" : "s"}`;
   const found = view.matches.length.toLocaleString("en");
   count.textContent = !query.value ? all : at >= 0 ? `${(at + 1).toLocaleString("en")} of ${found} found` : `${found} found in ${all}`;
   before.disabled = next.disabled = !view.matches.length;

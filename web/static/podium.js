@@ -44,6 +44,12 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// Lists of pages scroll sideways where it is narrow: the present one is to be seen.
+for (const list of document.querySelectorAll(".tabs, .desk-nav")) {
+  const here = list.querySelector("[aria-current]");
+  if (here && list.scrollWidth > list.clientWidth) list.scrollLeft = here.offsetLeft - (list.clientWidth - here.offsetWidth) / 2;
+}
+
 /** Seconds as people read them, like the server's own filter. */
 export function seconds(value, fine) {
   value = Math.max(0, value);

@@ -43,3 +43,21 @@ if (form) {
   });
   look();
 }
+
+// Which section one is at, in the list beside them.
+const links = [...document.querySelectorAll(".here a")];
+const sections = links.map((link) => document.querySelector(link.hash)).filter(Boolean);
+if (sections.length) {
+  let waits = false;
+  const mark = () => {
+    waits = false;
+    const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+    const above = sections.filter((one) => one.getBoundingClientRect().top < 120);
+    const at = end && scrollY > 0 && sections.some((one) => `#${one.id}` === location.hash) ? document.querySelector(location.hash) : above.at(-1) ?? sections[0];
+    for (const link of links) link.hash === `#${at.id}` ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+  };
+  const soon = () => waits || ((waits = true), requestAnimationFrame(mark));
+  addEventListener("scroll", soon, { passive: true });
+  addEventListener("hashchange", soon);
+  mark();
+}
