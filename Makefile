@@ -13,7 +13,7 @@ BASE ?=
 OPTIONS ?=
 UP_OPTIONS := $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA))
 
-.PHONY: help install demo up image cluster-demo test bench lint format constraints clean
+.PHONY: help install demo up image cluster-demo test bench pictures lint format constraints clean
 
 help:  ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -37,6 +37,9 @@ test: $(BIN)/.test-installed  ## run all tests this machine can; TESTS=tests/uni
 
 bench: $(BIN)/.test-installed  ## measure speed and memory, beside what they are compared with
 	$(BIN)/python -m tests.bench
+
+pictures: $(BIN)/.test-installed  ## make the pictures of the docs anew, as the tests see the pages
+	PODIUM_TEST_PICTURES=$(CURDIR)/web/static/pictures $(BIN)/python -m pytest tests/browser/test_every_page.py tests/browser/test_stories.py
 
 lint: $(BIN)/.test-installed  ## check style and the arrows between packages
 	$(BIN)/ruff check .

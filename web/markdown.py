@@ -68,8 +68,10 @@ _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n.*?^---[ \t]*$\r?\n?", re.S 
 _RENDERER = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
 _PLAIN = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable(["table", "strikethrough"])
 LIMIT = 100_000  #: characters of a README that are rendered
-_TAG = re.compile("</?[A-Za-z]")
-_TAGGED = 5000  #: HTML tags beyond which all are shown as text: inside each other, they take the square of their number
+_TAG = re.compile("<(/?)([A-Za-z][A-Za-z0-9]*)[^>]*>?")
+_TAGGED = 5000  #: HTML tags beyond which all are shown as text
+_DEEP = 50  #: tags inside each other; deeper ones are left out, because the parser's work grows with the square of the depth
+_VOID = {"br", "hr", "img", "input", "link", "meta", "col", "wbr", "area", "base", "embed", "source", "track", "param"}
 _KEPT = 128  #: texts whose rendering is kept: some take seconds, and everybody may ask for the same one again and again
 
 
@@ -108,7 +110,32 @@ def comment(text: str) -> str:
 
 @lru_cache(_KEPT)
 def _rendered(text: str) -> str:
-    return (_RENDERER if len(_TAG.findall(text)) <= _TAGGED else _PLAIN).render(text)
+    few = sum(1 for _ in _TAG.finditer(text)) <= _TAGGED
+    return _shallow((_RENDERER if few else _PLAIN).render(text))
+
+
+def _shallow(html: str) -> str:
+    """The same with its tags closed in the order in which they were opened, and none deeper than _DEEP. What is let through is
+    decided afterwards."""
+    open_tags: list[str] = []
+
+    def told(found: re.Match[str]) -> str:
+        name = found[2].lower()
+        if name in _VOID:
+            return found[0]
+        if not found[1]:
+            if len(open_tags) >= _DEEP:
+                return ""
+            open_tags.append(name)
+            return found[0]
+        if name not in open_tags:
+            return ""
+        closed = []
+        while not closed or closed[-1] != name:
+            closed.append(open_tags.pop())
+        return "".join(f"</{one}>" for one in closed)
+
+    return _TAG.sub(told, html) + "".join(f"</{one}>" for one in reversed(open_tags))
 
 
 def _clean(text: str, **more) -> str:

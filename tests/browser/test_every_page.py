@@ -47,7 +47,7 @@ def browsers(chromium, gallery):
     """A signed-in page of each, by name; "" for a stranger."""
     pages = {}
     for who in ("", "ada", "bob", "root"):
-        context = chromium.new_context(viewport=SIZE, color_scheme="light")
+        context = chromium.new_context(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
         if who:
             session = gallery.parts.accounts.new_session(getattr(gallery, who))
             context.add_cookies([{"name": gallery.parts.session_cookie, "value": session, "url": gallery.url}])
@@ -97,5 +97,5 @@ def test_every_page_is_light_quick_and_for_everybody(gallery, browsers):
 def picture(page, name: str) -> None:
     folder = os.environ.get("PODIUM_TEST_PICTURES")
     if folder and name in [one for one, _, _ in PICTURES]:
-        seen = Image.open(BytesIO(page.screenshot())).resize((1000, 625), Image.Resampling.LANCZOS)
-        seen.save(Path(folder) / f"{name}.webp", quality=65, method=6)
+        seen = Image.open(BytesIO(page.screenshot())).resize((800, 500), Image.Resampling.LANCZOS)
+        seen.save(Path(folder) / f"{name}.webp", quality=60, method=6)

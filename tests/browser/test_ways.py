@@ -1,6 +1,9 @@
 """Ways in which people go about: several tabs, back, reload, a lost connection, the keyboard alone, a phone in the dark."""
 
 import re
+import socket
+import threading
+from contextlib import suppress
 
 import pytest
 
@@ -12,6 +15,52 @@ pytestmark = pytest.mark.timeout(600)
 SEEN = """node => [node, node.closest('label'), node.nextElementSibling].some(
   (one) => one && getComputedStyle(one).outlineStyle !== 'none')"""
 PLANES = "3 planes: dart, glider, swallow"
+
+
+class Wire:
+    """A way to a port of this machine that can be cut and mended."""
+
+    def __init__(self, target: int) -> None:
+        self.target, self.whole, self.ends = target, True, []
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+
+    def __enter__(self) -> "Wire":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        self.server.close()
+
+    def cut(self) -> None:
+        self.whole = False
+        for end in self.ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self.ends.clear()
+
+    def mend(self) -> None:
+        self.whole = True
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.server.accept()
+                if not self.whole:
+                    near.close()
+                    continue
+                far = socket.create_connection(("127.0.0.1", self.target))
+                self.ends += [near, far]
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    def _pump(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
 
 
 def planes(page):
@@ -49,14 +98,15 @@ def test_tabs_back_reload_and_a_lost_connection(page, podium, space, running):
     page.locator("#badge").get_by_text("Running", exact=True).wait_for(timeout=120_000)
     planes(page).wait_for(timeout=60_000)
 
-    page.context.set_offline(True)
-    podium.request("POST", f"/api/spaces/{space.id}/pause", token=podium.token)
-    space.wait("PAUSED")
-    assert page.locator("#badge").inner_text().strip() == "Running"
-    page.context.set_offline(False)
-    page.locator("#panel .stage-words", has_text="Paused").wait_for(timeout=60_000)
-    podium.request("POST", f"/api/spaces/{space.id}/restart", token=podium.token)
-    planes(page).wait_for(timeout=60_000)
+    with Wire(podium.port) as wire:
+        page.goto(running.replace(str(podium.port), str(wire.port)))
+        planes(page).wait_for(timeout=60_000)
+        wire.cut()
+        podium.request("POST", f"/api/spaces/{space.id}/pause", token=podium.token)
+        space.wait("PAUSED")
+        assert page.locator("#badge").inner_text().strip() == "Running"
+        wire.mend()
+        page.locator("#panel .stage-words", has_text="Paused").wait_for(timeout=60_000)
 
 
 class Keys:

@@ -84,7 +84,8 @@ SOCIAL = re.compile(
 OWN = re.compile(r"/api/settings/(webhooks|notifications)|/api/notifications.*|/uploads")
 #: Forms about oneself.
 OWN_PAGES = re.compile(
-    r"/settings/(profile|password|browsers.*|tokens.*|provider/.*)|/notifications/.*|/new(/model|/dataset)?|/login.*|/logout|/oauth/.*"
+    r"/settings/(profile|password|browsers.*|tokens.*|webhooks.*|provider/.*)|/notifications/.*|/new(/model|/dataset)?"
+    r"|/login.*|/logout|/oauth/.*"
 )
 
 

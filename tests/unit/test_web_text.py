@@ -10,7 +10,7 @@ from orchestrator.domain.records import Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Visibility, Wish
 from orchestrator.domain.stage import Stage
-from web import shapes
+from web import markdown, shapes
 from web.files import place
 from web.markdown import paragraph, readme, without_front_matter
 from web.session import proof, safe_next
@@ -203,3 +203,34 @@ def test_paths_that_no_repo_has(raw):
 
     with pytest.raises(NotFound):
         place(asked(raw))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("<b>x</b>", "<b>x</b>"),
+        ("<b><i>x</b>y</i>", "<b><i>x</i></b>y"),
+        ("</i>x<b>", "x<b></b>"),
+        ('<img alt="a>b"><br>', '<img alt="a>b"><br>'),
+        ("<B>x</b", "<B>x</b>"),
+        ("1 < 2 </> <3", "1 < 2 </> <3"),
+    ],
+)
+def test_tags_are_closed_in_order(given, told):
+    assert markdown._shallow(given) == told
+
+
+def test_no_text_is_nested_deeply():
+    """Thousands of open tags with attributes of their own took seconds."""
+    for text in (
+        "".join(f"<font a={n}><p>" for n in range(2400)),
+        "<div>" * 2000,
+        "<b>" * 30_000,
+        "</b><b x=1>" * 2000,
+    ):
+        html = markdown.comment(text)
+        depth = deepest = 0
+        for slash in re.findall(r"<(/?)(?:b|p|div)\b", html):
+            depth += -1 if slash else 1
+            deepest = max(deepest, depth)
+        assert deepest <= 50
