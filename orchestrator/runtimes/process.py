@@ -65,6 +65,7 @@ class ProcessRuntime:
         self._children: dict[str, subprocess.Popen] = {}
         self._preparing: set[str] = set()
         self._stopping: set[str] = set()
+        self._leaving: set[str] = set()  #: whose ports are nobody's any more
         self._draining: dict[str, threading.Event] = {}
         self._closed = threading.Event()
         self._bell: Bell | None = None
@@ -200,7 +201,8 @@ class ProcessRuntime:
         """Whose ports these are (uid, port); those of all instances when none is named."""
         users = self._users.all() if self._users else {}
         with self._lock:
-            asked = [(one.note, one.status().get("port")) for one in instances or self._known.values() if one.note]
+            there = [one for one in self._known.values() if one.id not in self._leaving]
+            asked = [(one.note, one.status().get("port")) for one in instances or there if one.note]
         both = ((note.space_id, port) for note, seen in asked for port in {note.port, seen or note.port})
         return [(users[space_id], port) for space_id, port in both if space_id in users]
 
@@ -252,13 +254,16 @@ class ProcessRuntime:
         if instance.status().get("state") != "exited":
             self._clear_up(instance)
         ports = self._given(instance)
+        with self._lock:
+            self._leaving.add(instance.id)
+        self.fence.take(ports)  # as long as it is known nobody else gets its port, which would be taken from them
         instance.remove()
         instance.close()
         with self._lock:
             self._known.pop(instance.id, None)
             self._stopping.discard(instance.id)
+            self._leaving.discard(instance.id)
             child = self._children.pop(instance.id, None)
-        self.fence.take(ports)
         if child is not None:
             child.wait()
         self._changed(instance.note.space_id if instance.note else "")

@@ -102,7 +102,9 @@ class World:
         hardware = image.pop("hardware", HARDWARE)
         argv = image.pop("argv", (SYSTEM_PYTHON, "app.py"))
         made = self.image(source, argv, **image)
-        return LaunchSpec(instance or f"s-{space}-{self.count}", space, "key", made, hardware, env or {})
+        # Of its own on this machine: control groups are named after it.
+        name = instance or f"s-{space}-{self.root.name[-8:].encode().hex()}-{self.count}"
+        return LaunchSpec(name, space, "key", made, hardware, env or {})
 
     def launch(self, code: str, **given) -> str:
         spec = self.spec(code, **given)
