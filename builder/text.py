@@ -1,6 +1,6 @@
 """Text that strangers wrote, made fit to be shown: names in messages, lines in logs. Pure; knows no file format.
 
-`runtime_images/launcher.py` cleans an app's lines itself: it is copied into images alone, so it can import nothing of ours."""
+`runtime_images/launcher` cleans an app's lines itself: it is copied into images alone, so it can import nothing of ours."""
 
 import re
 

@@ -1,6 +1,7 @@
 """Settings -> adapters: which implementation stands behind each port, and the directory where they keep their data. What is made
 of them is in wiring.py."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,9 +61,10 @@ def runtime(settings: Settings) -> "Runtime":
         return open_runtime(
             settings.kube, data, image_settings.words(data)[0], settings.stop_grace, settings.run_log_limit
         )
+    from orchestrator.door_settings import doors
     from orchestrator.runtimes.process import ProcessRuntime
 
-    return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit)
+    return ProcessRuntime(data, settings.sandbox, settings.stop_grace, settings.run_log_limit, doors=doors(settings))
 
 
 def compiler(settings: Settings) -> "Builds":
@@ -82,7 +84,9 @@ def compiler(settings: Settings) -> "Builds":
         "source": settings.app_size_limit,
     }
     if settings.runtime == "process":
-        return LocalBuilds(data, **same)
+        from orchestrator.runtimes.users import BUILD_USER
+
+        return LocalBuilds(data, **same, uid=None if os.geteuid() else BUILD_USER)
     if settings.registry:
         from orchestrator.builds.pushed import PushedBuilds as Kind
     else:
@@ -100,6 +104,13 @@ def docker_trouble() -> str:
 def sandbox_trouble() -> str:
     """Empty when apps can be put into bubblewrap on this machine, else why not, in a few words."""
     from orchestrator.runtimes.sandbox import probe
+
+    return probe()
+
+
+def fence_trouble() -> str:
+    """Empty when apps can be kept out of each other's ports on this machine, else why not, in a few words."""
+    from orchestrator.runtimes.fence import probe
 
     return probe()
 

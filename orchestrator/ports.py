@@ -253,12 +253,13 @@ class Repos(Protocol):
         message: str,
         author: tuple[str, str],
         parent: str | None = None,
-        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+        before_update: Callable[[str | None, str, str], None] = lambda old, new, quarantine: None,
     ) -> str:
-        """One commit on top of `ref`, durable on return; returns its id. `before_update(old, new)` runs after the objects are
-        durable and before the ref moves (it writes the push intent). Without `parent` a ref that moved meanwhile is taken as it
-        is then, and `before_update` asked again. Raises Stale when `parent` is not the ref's value or a first commit was not the
-        first, NotFound `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
+        """One commit on top of `ref`, durable on return; returns its id. `before_update(old, new, quarantine)` runs when the
+        objects are written and before they come in and the ref moves: it judges, and writes the push intent; nothing stays
+        of what it refuses. Without `parent` a ref that moved meanwhile is taken as it is then, and `before_update` asked
+        again. Raises Stale when `parent` is not the ref's value or a first commit was not the first, NotFound
+        `EntryNotFound` for a delete of nothing, Invalid for a bad path."""
 
     def duplicate(
         self,
@@ -267,7 +268,7 @@ class Repos(Protocol):
         repo_id: str,
         message: str,
         author: tuple[str, str],
-        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+        before_update: Callable[[str | None, str, str], None] = lambda old, new, quarantine: None,
     ) -> str:
         """The files of a commit of `source_id` as the first commit on main of `repo_id`, which has none; returns its id.
         `before_update` as of `commit`."""

@@ -1,5 +1,5 @@
 """Every setting of Podium, in one frozen object. The only reader of os.environ. Each field is `PODIUM_<FIELD>` in the
-environment; its comment is its documentation, and a test holds the README's table against this list."""
+environment; its comment is its documentation, and a test holds the table in web/guide/settings.md against this list."""
 
 import os
 import re
@@ -50,9 +50,7 @@ class Settings:
         "local", "local: the control plane builds; celery: `podium builder` processes do, called through Redis"
     )
     builders: int = _setting(2, "builds at the same time, in the control plane or in each `podium builder`")
-    build_lease: float = _setting(
-        45.0, "seconds without a sign of life after which a build is given to another builder"
-    )
+    build_lease: float = _setting(45.0, "seconds without a sign of life after which another builder gets a build")
     build_timeout: float = _setting(1800.0, "seconds after which a build is given up")
     build_memory: int = _setting(8 * GB, "bytes of memory that a build may use")
     build_log_limit: int = _setting(10 * MB, "bytes of log kept of one build")
@@ -126,6 +124,9 @@ class Settings:
     )
     replicas: int = _setting(10, "most replicas of one Space, where the runtime can have several")
     sandbox: str = _setting("auto", "auto: bubblewrap where it works; bubblewrap: refuse to run without; none: never")
+    local_ports: str = _setting(
+        "", "ports of this machine that apps may call besides Podium's, by spaces, such as 11434; where Podium is root"
+    )
     sleep_after: float = _setting(172800.0, "seconds without use until a new Space sleeps; -1: never")
     stop_grace: float = _setting(10.0, "seconds between asking an app to stop and ending it")
     push_limit: int = _setting(1 * GB, "bytes of one git push")
@@ -331,7 +332,10 @@ def load(**overrides: object) -> Settings:
             continue
         name = variable.removeprefix("PODIUM_").lower()
         if name not in known:
-            raise Invalid("SETTING", f"unknown setting {variable}; the README lists all of them")
+            raise Invalid(
+                "SETTING",
+                f"unknown setting {variable}; the docs list all of them: web/guide/settings.md, or /docs/settings of a Podium",
+            )
         values[name] = _parse(variable, text, known[name].type)
     values.update({name: value for name, value in overrides.items() if value is not None})
     return Settings(**values)

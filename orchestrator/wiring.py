@@ -87,7 +87,7 @@ def builder(settings: Settings) -> Callable[[], None]:
     store, (belfry, rings) = open_store(settings), bell(settings)
     repos = GitRepos(settings.data / "repos", settings.push_limit)
     builds = compiler(settings)
-    keeper, environment = logs(settings, belfry), _environment(settings, store, belfry)
+    keeper, environment = logs(settings, belfry), _environment(settings, store, _vault(settings), belfry)
     changed = lambda _: belfry.ring("spaces")  # noqa: E731
     large = large_files(settings, store, repos)
     crew = workers(settings, store, repos, builds, keeper, belfry, changed, environment, large, _PATIENCE)
@@ -123,6 +123,9 @@ def control(settings: Settings) -> Control:
     from orchestrator.repos.refs import GitRefs
     from orchestrator.repos.smart import Smart
     from orchestrator.services.allotment import Allotment
+    from orchestrator.services.bucket_feed import BucketFeed
+    from orchestrator.services.bucket_files import BucketFiles
+    from orchestrator.services.buckets import Buckets
     from orchestrator.services.builds import BuildQueue
     from orchestrator.services.collaborators import Collaborators
     from orchestrator.services.collections import Collections
@@ -137,11 +140,13 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.health import Health
     from orchestrator.services.identities import Identities
     from orchestrator.services.imports import Imports
+    from orchestrator.services.invitations import Invitations
     from orchestrator.services.janitor import Janitor
     from orchestrator.services.likes import Likes
     from orchestrator.services.links import SignedLinks
     from orchestrator.services.loads import Loads
     from orchestrator.services.moves import Moves
+    from orchestrator.services.notifications import Notifications
     from orchestrator.services.oauth import OAuth
     from orchestrator.services.oversight import Oversight
     from orchestrator.services.people import People
@@ -152,7 +157,6 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.shares import Shares
     from orchestrator.services.spaces import Spaces
     from orchestrator.services.storage import Storage
-    from orchestrator.services.vault import Vault
     from orchestrator.services.visits import Visits
     from web.markdown import comment
     from web.routes import create_renderer, create_router
@@ -167,7 +171,8 @@ def control(settings: Settings) -> Control:
     keeper, running = logs(settings, belfry if rings else None), runtime(settings)
     builds = compiler(settings)
     oauth = OAuth.at(settings.key_directory, store, settings.public_url, settings.app_url, settings.app_endpoint)
-    environment = _environment(settings, store, belfry, oauth.environment)
+    vault = _vault(settings)
+    environment = _environment(settings, store, vault, belfry, oauth.environment)
     tell, hooks = webhook(settings)
     allotment = Allotment.of(store, belfry, running, flavours, settings.sleep_after, tell, replicas=settings.replicas)
     spaces = Spaces(
@@ -187,7 +192,7 @@ def control(settings: Settings) -> Control:
         store, repos, belfry, limits, large=large.files, lines_of=lambda space: _after_push(settings, space)
     )
     community = Community.of(
-        store, repos, GitRefs(repos), pushes, Vault.at(settings.key_directory / "secrets.key"), belfry,
+        store, repos, GitRefs(repos), pushes, vault, belfry,
         uploads=data / "uploads", public_url=settings.public_url, post=Poster(settings.webhook_private == 1), markdown=comment,
     )  # fmt: skip
     smart = Smart(repos, settings.control_socket, settings.push_limit)
@@ -199,14 +204,16 @@ def control(settings: Settings) -> Control:
         from orchestrator.builds.celery import CeleryDoorbell
         from orchestrator.services.calls import BuildCalls
 
-        crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry)
+        crew = BuildCalls(store, CeleryDoorbell(settings.redis_url), belfry).loop
     else:
         crew = workers(settings, store, repos, builds, keeper, belfry, reconciler.poke, environment, large.files)
+    gates, buckets = Gates(store), Buckets(store, people)
     domains = Domains(
         store, belfry, names(settings), ours=_hosts(settings), home=lambda label: f"{label}.{settings.apps_domain}"
     )
     feed = RouteFeed(store, belfry, signing.public())
-    others = (hosted.collect, lambda: catch_up(store))
+    notifications = Notifications(store)
+    others = (hosted.collect, lambda: catch_up(store), notifications.collect)
     janitor = Janitor(store, builds, keeper, settings.keep_builds, others)
     watched = upkeep_settings.checks(settings, data, running, builds, large.files.objects, belfry)
     sizes = upkeep_settings.measures(settings, data, builds), upkeep_settings.volume(settings, data)
@@ -224,11 +231,14 @@ def control(settings: Settings) -> Control:
         allotment=allotment,
         **large.parts,
         hosted=hosted,
-        gates=Gates(store),
+        gates=gates,
         likes=Likes(store),
         moves=Moves(store, people, belfry, allotment.requests),
         duplicates=Duplicates(store, spaces, hosted, pushes, large.files.share),
         collections=Collections(store, people),
+        buckets=buckets,
+        bucket_files=BucketFiles(store, buckets, hosted, gates, large.files, belfry),
+        bucket_feed=BucketFeed(store),
         public_url=settings.public_url,
         app_url=settings.app_url,
         version=__version__,
@@ -251,6 +261,8 @@ def control(settings: Settings) -> Control:
         shares=Shares(store, belfry),
         domains=domains,
         collaborators=Collaborators(store, belfry),
+        notifications=notifications,
+        invitations=Invitations(store),
         identities=Identities(
             store, people, SignedLinks(signing.derived("provider")), provider(settings), oidc_settings.rules(settings)
         ),
@@ -263,29 +275,35 @@ def control(settings: Settings) -> Control:
     )
     extra = (*git_routes, create_router(parts))
     app = create_app(parts, extra, create_renderer(parts))
-    counting = (parts.downloads, parts.loads, parts.health, parts.storage)
     loops = (
         *rings,
         *hooks,
-        pushes,
+        pushes.loop,
         reconciler,
         crew,
         allotment.meter,
         community.telling,
-        janitor,
-        domains,
-        large.care,
-        *counting,
+        janitor.loop,
+        domains.loop,
+        large.care.loop,
+        parts.downloads.loop,
+        parts.loads.loop,
+        parts.health,
+        parts.storage.loop,
     )
     return Control(app, loops, (builds.close, running.close, store.close))
 
 
-def _environment(
-    settings: Settings, store: "Store", belfry: "Bell", signs_in: Callable[[Space], Mapping[str, str]] = lambda _: {}
-) -> Environment:
+def _vault(settings: Settings) -> Vault:
     data_directory(settings)
+    return Vault.at(settings.key_directory / "secrets.key")
+
+
+def _environment(
+    settings: Settings, store: "Store", vault: Vault, belfry: "Bell",
+    signs_in: Callable[[Space], Mapping[str, str]] = lambda _: {},
+) -> Environment:  # fmt: skip
     hub = {"HF_ENDPOINT": settings.app_endpoint or settings.public_url} if settings.app_hub else {}
-    vault = Vault.at(settings.key_directory / "secrets.key")
     return Environment(store, vault, belfry, defaults=hub, signs_in=signs_in)
 
 

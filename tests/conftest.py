@@ -5,17 +5,14 @@ environments are made once; `own_podium` is one per module for tests that kill p
 Tests in `DRIVEN` drive a dozen processes, engines and clusters on a machine that others may keep busy: one that
 fails is tried once more, and the summary names it (`rerun`), so that it is seen.
 
-With `-n 2 --no-loadscope-reorder` the files are shared out between two processes; those that use the one engine or cluster of
-this machine stay together, one after the other."""
+How the files are shared out between processes is in lanes.py."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler import LoadScopeScheduling
 
-from tests import servers
+from tests import lanes, migrated, servers
 from tests.podium import Podium
 
 settings.register_profile("untimed", deadline=None)  # how long an example takes says what else the machine does
@@ -24,27 +21,24 @@ settings.load_profile("untimed")
 _HERE = Path(__file__).parent
 _ENGINES = ("cluster_input", "image_builds", "kubernetes", "own_images", "registry", "runtime")
 DRIVEN = {_HERE / name for name in ("chart", "e2e", *(f"contracts/test_{one}.py" for one in _ENGINES))}
-_SHARED = {_HERE / name for name in ("chart", *(f"{kind}/test_{one}.py" for kind in ("contracts", "e2e") for one in
-           (*_ENGINES, "docker", "cluster_faults")))}  # fmt: skip
+_TURNS = lanes.Turns()
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if not DRIVEN.isdisjoint((item.path, *item.path.parents)):
             item.add_marker(pytest.mark.flaky(reruns=1))
+    items.sort(key=lambda item: lanes.rank(item.nodeid))
 
 
-class _ByFile(LoadScopeScheduling):
-    """One file, one process; and one process for all files of `_SHARED`."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = Path(nodeid.partition("::")[0])
-        shared = {path.relative_to(_HERE.parent) for path in _SHARED}
-        return "engines" if not shared.isdisjoint((file, *file.parents)) else str(file)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    _TURNS.take(item.nodeid)
+    return (yield)
 
 
 def pytest_xdist_make_scheduler(config, log):
-    return _ByFile(config, log)
+    return lanes.ByLane(config, log)
 
 
 class _AtOnce:
@@ -119,30 +113,17 @@ def database(request, tmp_path) -> str:
     if request.param == "postgres":
         server = request.getfixturevalue("postgres")
         return server.database(request.getfixturevalue("migrated_postgres"))
-    shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "podium.db")
-    return f"sqlite:///{tmp_path}/podium.db"
-
-
-@pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory):
-    path = tmp_path_factory.mktemp("migrated") / "podium.db"
-    _migrate(f"sqlite:///{path}")
-    return path
+    return migrated.sqlite(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres) -> str:
-    url = postgres.database()
-    _migrate(url)
-    return url
-
-
-def _migrate(url: str) -> None:
     from orchestrator.store.engine import Store
 
-    store = Store(url)
+    store = Store(postgres.database())
     store.migrate()
     store.close()
+    return store.url
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The API on a real socket with a real database and real git repos, but nothing that builds or runs: what was pushed stays a
 wish. For tests of the API alone; the whole of Podium is podium.py."""
 
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,11 @@ import uvicorn
 from orchestrator.api import lfs
 from orchestrator.api.app import create_app
 from orchestrator.api.parts import Parts
+from orchestrator.domain.caller import Caller
 from orchestrator.domain.hardware import Hardware, catalogue
+from orchestrator.domain.invitation import Invitation
 from orchestrator.domain.push import PushLimits
+from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import Role
 from orchestrator.errors import Unavailable
 from orchestrator.logs.files import FileLogs
@@ -25,6 +27,9 @@ from orchestrator.repos.refs import GitRefs
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
 from orchestrator.services.bell import LocalBell
+from orchestrator.services.bucket_feed import BucketFeed
+from orchestrator.services.bucket_files import BucketFiles
+from orchestrator.services.buckets import Buckets
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
@@ -39,12 +44,14 @@ from orchestrator.services.git_access import GitAccess
 from orchestrator.services.health import Health
 from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
+from orchestrator.services.invitations import Invitations
 from orchestrator.services.large_care import LargeCare
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.likes import Likes
 from orchestrator.services.links import SignedLinks
 from orchestrator.services.loads import Loads
 from orchestrator.services.moves import Moves
+from orchestrator.services.notifications import Notifications
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
@@ -59,13 +66,11 @@ from orchestrator.services.vault import Vault
 from orchestrator.services.visits import Visits
 from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
+from tests import migrated
 from tests.memory import MemoryRuntime
-from tests.support import bearer, eventually, free_port
+from tests.support import NO_TLS, bearer, eventually, free_port
 
 MB = 1024**2
-_NO_TLS = ssl.SSLContext(
-    ssl.PROTOCOL_TLS_CLIENT
-)  # reading all CA certificates for each client takes longer than a test
 
 
 class Names:
@@ -96,8 +101,7 @@ class Console:
     def __init__(self, data: Path, flavors: dict[str, Hardware] | None = None, **changed: object) -> None:
         self.notices: list[dict] = []
         self.names = Names()
-        self.store = Store(f"sqlite:///{data}/podium.db")
-        self.store.migrate()
+        self.store = Store(migrated.sqlite(data))
         bell, signing = LocalBell(), Signing.at(data / "keys")
         repos = GitRepos(data / "repos", 200 * MB)
         accounts = Accounts(self.store)
@@ -118,6 +122,7 @@ class Console:
         spaces = Spaces(self.store, repos, accounts, environment, bell, allotment.requests)
         hosted = Repositories(self.store, repos, accounts, spaces)
         feed, xet = RouteFeed(self.store, bell, signing.public()), Xet(data / "xet", self.large)
+        gates, buckets = Gates(self.store), Buckets(self.store, accounts)
         self.freed = [2048, 1024]  #: what a dry and a real collection say
         storage = Storage(
             self.store, repos, lambda: {"Logs": 5000, "Images": None}, lambda space_id: 10, lambda dry: self.freed[not dry],
@@ -140,11 +145,14 @@ class Console:
                 links=SignedLinks(signing.derived("grants")),
                 xet=xet,
                 hosted=hosted,
-                gates=Gates(self.store),
+                gates=gates,
                 likes=Likes(self.store),
                 moves=Moves(self.store, accounts, bell, allotment.requests),
                 duplicates=Duplicates(self.store, spaces, hosted, pushes, self.large.share),
                 collections=Collections(self.store, accounts),
+                buckets=buckets,
+                bucket_files=BucketFiles(self.store, buckets, hosted, gates, self.large, bell),
+                bucket_feed=BucketFeed(self.store),
                 public_url=self.url,
                 app_url=app_url,
                 version="9.9",
@@ -166,6 +174,8 @@ class Console:
                     self.store, bell, self.names, ours=("localhost",), home=lambda label: f"{label}.localhost"
                 ),
                 collaborators=Collaborators(self.store, bell),
+                notifications=Notifications(self.store),
+                invitations=Invitations(self.store),
                 identities=Identities(self.store, accounts, SignedLinks(signing.derived("provider"))),
                 oversight=Oversight(self.store),
                 people=People(self.store, accounts, signing.setup_code),
@@ -210,7 +220,13 @@ class Console:
         """As Ada unless told otherwise; None: as a stranger."""
         token = self.token if token == "" else token
         headers = bearer(token) if token else {}
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30, verify=_NO_TLS)
+        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=30, verify=NO_TLS)
+
+    def let_in(self, inviter: Caller, repo: AnyRepo, name: str, role: Role) -> None:
+        """Invite a user, who accepts."""
+        invited, user = self.parts.collaborators.put(inviter, repo, name, role)
+        if isinstance(invited, Invitation):
+            self.parts.invitations.answer(Caller(user, Role.ADMIN), invited.id, True)
 
     def space(self, name: str = "demo", token: str = "", **fields: object) -> str:
         """Make a Space over the API; returns its full name."""

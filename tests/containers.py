@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from builder.backends.buildkit import CONTEXT, DOCKERFILE
 from tests.podium import Podium
 
 RUNTIME = Path(__file__).parents[1] / "runtime_images"
@@ -48,10 +49,7 @@ def base() -> str:
 @functools.cache
 def runtime_image() -> str:
     """Name of the image with the launcher, of its own for each state of the files: other checkouts use this engine too."""
-    files = [
-        RUNTIME / name
-        for name in ("launcher.py", "static_server.py", "site/sitecustomize.py", "prepare.sh", "python/Dockerfile")
-    ]
+    files = [RUNTIME / name for name in (*CONTEXT, DOCKERFILE)]
     name = f"podium-test-runtime:{hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()[:12]}"
     given = ["--build-arg", f"BASE={base()}", "--label", "podium.test=1", "-t", name]
     docker("build", "-q", *given, "-f", str(RUNTIME / "python" / "Dockerfile"), str(RUNTIME))

@@ -122,7 +122,9 @@ class Author:
     def _run(self) -> None:
         while not self._stop.is_set():
             took = self.push().took
-            self._stop.wait(self._pause + 2 * took)  # a newer push ends the build of the one before: let some be built
+            # A newer push ends the build of the one before: let some be built. One that waited for a control plane says
+            # nothing of how long a build takes.
+            self._stop.wait(self._pause + min(3.0, 2 * took))
 
     def push(self) -> Push:
         version = (self.pushes[-1].version if self.pushes else 0) + 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tests import migrated
 from tests.support import eventually, free_port
 
 ROOT = Path(__file__).parent.parent
@@ -45,8 +46,7 @@ def make(data: Path, port: int, limits: dict[str, int]):
     from tests.memory import MemoryRuntime
 
     data.mkdir(parents=True, exist_ok=True)
-    store, bell = Store(f"sqlite:///{data}/podium.db"), LocalBell()
-    store.migrate()
+    store, bell = Store(migrated.sqlite(data)), LocalBell()
     accounts = Accounts(store)
     repos = GitRepos(data / "repos", limits["push"])
     requests = Allotment.of(store, bell, MemoryRuntime(), catalogue(2, 1024**3, 1024**3)).requests

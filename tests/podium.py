@@ -18,9 +18,14 @@ from tests.support import GiveUp, Loopback, bearer, eventually, free_port
 ROOT = Path(__file__).parent.parent
 
 
+def _run_of(home: Path) -> Path:
+    """The directory of the whole run, of whose processes (`popen-gw0`, …) each has one of its own in there."""
+    return home.parent.parent if home.parent.name.startswith("popen-") else home.parent
+
+
 class Podium:
     """A real `podium up` of its own: its data directory, its port, its users. `owner` is a user whose name no other
-    Podium on this machine has. Downloaded and compiled packages are shared with the neighbours in the same directory."""
+    Podium on this machine has. Downloaded and compiled packages are shared by those of one run."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home, self.data, self.port = home, home / "data", free_port()
@@ -44,7 +49,7 @@ class Podium:
 
     def start(self, timeout: float = 60) -> "Podium":
         """Start it (again) and wait until it is ready; the first time make the owner."""
-        cache = self.home.parent / "shared-cache"
+        cache = _run_of(self.home) / "shared-cache"
         cache.mkdir(parents=True, exist_ok=True)
         if not self.data.exists():
             self.data.mkdir(parents=True, mode=0o700)

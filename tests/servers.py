@@ -148,8 +148,8 @@ class Redis(Server):
 
 
 def _program(name: str) -> str:
-    """A program of PostgreSQL, from PATH or from where Debian keeps them."""
-    places = [shutil.which(name), *sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)]
+    """A program of PostgreSQL, from where Debian keeps them (on PATH it has scripts before them), or from PATH."""
+    places = [*sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True), shutil.which(name)]
     found = next((str(place) for place in places if place), None)
     if found is None:
         pytest.skip("PostgreSQL is not installed")

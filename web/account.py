@@ -4,15 +4,14 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.api.identity import address_of
 from orchestrator.domain.caller import role_in
+from orchestrator.domain.invitation import MAY
 from orchestrator.domain.records import Owner
 from orchestrator.domain.space import Role
 from orchestrator.errors import CallerError, NotFound, Unauthorized
 from web.charts import columns
 from web.page import Console, go
 from web.people import role_of
-from web.session import Visit
-
-Form = dict[str, str]
+from web.session import Form, Visit
 
 
 def routes(console: Console) -> APIRouter:
@@ -102,11 +101,14 @@ def routes(console: Console) -> APIRouter:
         return org
 
     def org_page(request: Request, visit: Visit, org: Owner, status: int = 200, error: str = "") -> Response:
+        runs_it = role_in(visit.caller, org.id) >= Role.ADMIN
         values = {
             "owner": org,
             "orgs": accounts.orgs_of(visit.caller.user),
             "members": accounts.members(org),
-            "runs_it": role_in(visit.caller, org.id) >= Role.ADMIN,
+            "invited": console.parts.invitations.to(org) if runs_it else (),
+            "may": MAY,
+            "runs_it": runs_it,
             "error": error,
         }
         return console.show(request, visit, "account/org.html", status=status, **values, **spending(visit, org))
@@ -123,14 +125,15 @@ def routes(console: Console) -> APIRouter:
         form: Form = Depends(console.form),
         visit: Visit = Depends(console.member),
     ) -> Response:
-        org = org_of(visit, name)
+        org, done = org_of(visit, name), action
         try:
             if action == "profile":
                 private = form.get("private") == "1"
                 people.set_profile(visit.caller, org, form.get("fullname", ""), form.get("email", ""), private)
             elif action == "member":
                 role = role_of(form.get("role", ""))
-                people.set_member(visit.caller, org, form.get("user", "").strip(), role)
+                invited = people.set_member(visit.caller, org, form.get("user", "").strip(), role)
+                done = "invited" if invited else done
             else:
                 raise NotFound("ACTION", "There is no such action.")
         except CallerError as error:
@@ -139,6 +142,6 @@ def routes(console: Console) -> APIRouter:
             return org_page(request, visit, org, 422, error.message)
         if action == "member" and form.get("user", "").lower() == visit.caller.name.lower() and role is Role.NONE:
             return go("/settings?done=member")
-        return go(f"/settings/organisations/{org.name}?done={action}")
+        return go(f"/settings/organisations/{org.name}?done={done}")
 
     return router

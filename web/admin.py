@@ -7,16 +7,17 @@ import time
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.domain.caller import require_admin
 from orchestrator.domain.records import RequestState, Space
 from orchestrator.domain.seen import BuildState
 from orchestrator.domain.space import Role
 from orchestrator.domain.stage import INTERMEDIATE, Stage
 from orchestrator.errors import CallerError, NotFound
 from orchestrator.services.oversight import TROUBLED
+from orchestrator.services.spaces import Spaces
 from orchestrator.services.usage import as_csv
 from web.page import Console, go
-from web.session import Visit
+from web.repo_settings import Change, simply
+from web.session import Form, Visit
 
 PAGE = 50
 #: word in `?show=` -> (words, stages)
@@ -28,18 +29,12 @@ GROUPS: dict[str, tuple[str, tuple[Stage, ...]]] = {
     "sleeping": ("Sleeping", (Stage.SLEEPING,)),
     "paused": ("Paused", (Stage.PAUSED,)),
 }
-Form = dict[str, str]
 
 
 def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False, prefix="/admin")
     parts = console.parts
     oversight, allotment = parts.oversight, parts.allotment
-
-    def admin(request: Request) -> Visit:
-        visit = console.member(request)
-        require_admin(visit.caller)
-        return visit
 
     def overview(request: Request, visit: Visit, status: int = 200, error: str = "") -> Response:
         stages = parts.spaces.by_stage()
@@ -64,11 +59,11 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "admin/overview.html", status=status, **values)
 
     @router.get("")
-    def start(request: Request, visit: Visit = Depends(admin)) -> Response:
+    def start(request: Request, visit: Visit = Depends(console.admin)) -> Response:
         return overview(request, visit)
 
     @router.post("/notice")
-    def notice(request: Request, form: Form = Depends(console.form), visit: Visit = Depends(admin)) -> Response:
+    def notice(request: Request, form: Form = Depends(console.form), visit: Visit = Depends(console.admin)) -> Response:
         text = "" if form.get("away") else form.get("text", "")
         try:
             oversight.set_banner(visit.caller, text, form.get("tone", "calm"))
@@ -95,13 +90,13 @@ def routes(console: Console) -> APIRouter:
 
     @router.get("/spaces")
     def spaces(
-        request: Request, show: str = "", q: str = "", after: str = "", visit: Visit = Depends(admin)
+        request: Request, show: str = "", q: str = "", after: str = "", visit: Visit = Depends(console.admin)
     ) -> Response:
         return spaces_page(request, visit, show, q, after)
 
     @router.post("/spaces/{action}")
     def act(
-        request: Request, action: str, form: Form = Depends(console.form), visit: Visit = Depends(admin)
+        request: Request, action: str, form: Form = Depends(console.form), visit: Visit = Depends(console.admin)
     ) -> Response:
         owner, _, name = form.get("space", "").partition("/")
         space = console.space(visit, owner, name, Role.ADMIN)
@@ -114,13 +109,13 @@ def routes(console: Console) -> APIRouter:
         return go(f"/admin/spaces?done={done}&q={space.full_name}")
 
     @router.get("/builds")
-    def builds(request: Request, visit: Visit = Depends(admin)) -> Response:
+    def builds(request: Request, visit: Visit = Depends(console.admin)) -> Response:
         found = oversight.builds(visit.caller)
         active = [one for one in found if one[0].state in (BuildState.RUNNING, BuildState.QUEUED)]
         return console.show(request, visit, "admin/builds.html", active=active, ended=found[len(active) :])
 
     @router.get("/usage")
-    def usage(request: Request, month: str = "", visit: Visit = Depends(admin)) -> Response:
+    def usage(request: Request, month: str = "", visit: Visit = Depends(console.admin)) -> Response:
         since, before = span(month)
         sums, since, before = allotment.usage.sums(visit.caller, since, before)
         owners: dict[str, list[float]] = {}
@@ -138,7 +133,7 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "admin/usage.html", **values)
 
     @router.get("/usage.csv")
-    def usage_csv(month: str = "", visit: Visit = Depends(admin)) -> Response:
+    def usage_csv(month: str = "", visit: Visit = Depends(console.admin)) -> Response:
         sums, since, _ = allotment.usage.sums(visit.caller, *span(month))
         name = time.strftime("usage-%Y-%m.csv", time.gmtime(since))
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
@@ -190,19 +185,9 @@ def _take_down(console: Console, visit: Visit, space: Space, form: Form) -> str:
     return "takendown"
 
 
-def _put_back(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.put_back(visit.caller, space)
-    return "putback"
-
-
-def _pause(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.pause(visit.caller, space)
-    return "adminpaused"
-
-
-def _restart(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.restart(visit.caller, space)
-    return "restarted"
-
-
-COMMANDS = {"take-down": _take_down, "put-back": _put_back, "pause": _pause, "restart": _restart}
+COMMANDS: dict[str, Change] = {
+    "take-down": _take_down,
+    "put-back": simply(Spaces.put_back, "putback"),
+    "pause": simply(Spaces.pause, "adminpaused"),
+    "restart": simply(Spaces.restart, "restarted"),
+}

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from web.docs import CHAPTERS
+from web.docs import place
 from web.page import Console
 from web.session import Visit
 
@@ -37,8 +37,8 @@ def routes(console: Console) -> APIRouter:
     def page(request: Request, visit: Visit = Depends(console.visit)) -> Response:
         document = request.app.openapi()
         groups = sorted(grouped(document).items())
-        values = {"version": document["info"]["version"], "chapters": CHAPTERS, "chapter": "api"}
-        return console.show(request, visit, "docs.html", groups=groups, **values)
+        version = document["info"]["version"]
+        return console.show(request, visit, "docs.html", groups=groups, version=version, **place("api"))
 
     return router
 
@@ -59,7 +59,7 @@ def _call(document: dict[str, Any], path: str, method: str, operation: dict[str,
     fields = [
         Field(one["name"], one["in"], kind_of(document, one.get("schema", {})), one.get("required", False), _text(one))
         for one in operation.get("parameters", ())
-        if one["in"] == "query" or (one["in"] == "path" and _text(one))  # the path itself tells the others
+        if one["in"] == "query" or one["in"] == "path" and _text(one)  # a path says its own fields
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     shape = resolved(document, body)

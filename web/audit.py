@@ -6,14 +6,25 @@ import time
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from orchestrator.domain.caller import require_admin
 from orchestrator.services.oversight import Sought
 from web.page import Console
 from web.session import Visit
 
 PAGE = 100
 #: beginnings of actions that are worth a click
-KINDS = ("space.", "push", "hardware.", "quota.", "secret.", "variable.", "token.", "user.", "org.", "notice.")
+KINDS = (
+    "space.",
+    "bucket.",
+    "push",
+    "hardware.",
+    "quota.",
+    "secret.",
+    "variable.",
+    "token.",
+    "user.",
+    "org.",
+    "notice.",
+)
 FORMS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 _DAY = 86400.0
 
@@ -38,9 +49,8 @@ def routes(console: Console) -> APIRouter:
         request: Request,
         below: int | None = Query(None, ge=0, le=2**62),
         wanted: Sought = Depends(sought),
-        visit: Visit = Depends(console.member),
+        visit: Visit = Depends(console.admin),
     ) -> Response:
-        require_admin(visit.caller)
         rows = oversight.log(visit.caller, wanted, below, PAGE + 1)
         kept = {
             name: request.query_params.get(name, "")[:200] for name in ("actor", "action", "target", "since", "before")
@@ -55,8 +65,7 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "admin/audit.html", **values)
 
     @router.get("/admin/audit.{form}")
-    def export(form: str, wanted: Sought = Depends(sought), visit: Visit = Depends(console.member)) -> Response:
-        require_admin(visit.caller)
+    def export(form: str, wanted: Sought = Depends(sought), visit: Visit = Depends(console.admin)) -> Response:
         form = form if form in FORMS else "csv"
         name = time.strftime(f"audit-%Y-%m-%d.{form}", time.gmtime())
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}

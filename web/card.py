@@ -15,10 +15,9 @@ from web.addresses import RepoPages
 from web.files import readme_of
 from web.page import Console, go
 from web.repo import header
-from web.session import Visit
+from web.session import Form, Visit
 from web.shapes import plain
 
-Form = dict[str, str]
 _TAGS = 40
 _USERS = 12
 _WORD = re.compile(r"[a-z0-9-]{1,60}")

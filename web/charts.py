@@ -1,12 +1,14 @@
 """Small charts as SVG, drawn here: no script, no style of its own, readable without colours and by screen readers. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 600, 120
 _LEFT, _BOTTOM, _TOP = 40, 18, 8
+#: (name, values): None is a gap.
+Series = Sequence[tuple[str, Sequence[float | None]]]
 
 
 def columns(
@@ -36,44 +38,35 @@ def columns(
     return _svg(label, pieces)
 
 
-def lines(
-    series: Sequence[tuple[str, Sequence[float | None]]], names: Sequence[str], label: str, every: int = 1
-) -> Markup:
-    """One line for each (name, values); None is a gap. `names` stand below the values."""
-    values = [value for _, line in series for value in line if value is not None]
-    if not values:
-        return Markup("")
-    top = nice(max(values))
-    step = (_WIDTH - _LEFT) / max(1, len(names))
-    pieces = [_axis(top, 0 if top >= 10 else 1)]
+def lines(series: Series, names: Sequence[str], label: str, every: int = 1) -> Markup:
+    """One line for each (name, values); None is a gap. `names` stand below the values. "" when nothing is known."""
+    return _over(series, names, label, every, _dots)
+
+
+def _dots(series: Series, names: Sequence[str], step: float, top: float) -> list[str]:
+    pieces = []
     for number, (name, line) in enumerate(series):
         path, pen = [], "M"
         for index, value in enumerate(line):
             if value is None:
                 pen = "M"
                 continue
-            x, y = _LEFT + (index + 0.5) * step, _HEIGHT - _BOTTOM - _scale(value, top)
+            x, y = _at(index, value, step, top)
             path.append(f"{pen}{x:.1f} {y:.1f}")
             pen = "L"
             title = f"<title>{escape(names[index])}, {escape(name)}: {value:,.0f}</title>"
             pieces.append(f'<circle class="line{number}" cx="{x:.1f}" cy="{y:.1f}" r="2.2">{title}</circle>')
         pieces.append(f'<path class="line{number}" d="{" ".join(path)}"/>')
-    for index in range(0, len(names), every):
-        x = min(max(_LEFT + (index + 0.5) * step, _LEFT + 14), _WIDTH - 18)
-        pieces.append(f'<text x="{x:.1f}" y="{_HEIGHT - 4}" text-anchor="middle">{escape(names[index])}</text>')
-    return _svg(label, pieces)
+    return pieces
 
 
-def curves(
-    series: Sequence[tuple[str, Sequence[float | None]]], names: Sequence[str], label: str, every: int = 1
-) -> Markup:
-    """As `lines`, of many points: no dots, and one title for each point tells all series. "" when nothing is known."""
-    values = [value for _, line in series for value in line if value is not None]
-    if not values:
-        return Markup("")
-    top = nice(max(values))
-    step, digits = (_WIDTH - _LEFT) / max(1, len(names)), 0 if top >= 10 else 2
-    pieces = [_axis(top, 0 if top >= 10 else 1)]
+def curves(series: Series, names: Sequence[str], label: str, every: int = 1) -> Markup:
+    """As `lines`, of many points: no dots, and one title for each point tells all series."""
+    return _over(series, names, label, every, _traces)
+
+
+def _traces(series: Series, names: Sequence[str], step: float, top: float) -> list[str]:
+    pieces, digits = [], 0 if top >= 10 else 2
     for number, (_, line) in enumerate(series):
         points = [None if value is None else _at(index, value, step, top) for index, value in enumerate(line)]
         pieces.append(f'<path class="line{number}" d="{_path(points, step)}"/>')
@@ -83,6 +76,19 @@ def curves(
             x, title = _LEFT + index * step, f"<title>{escape(name)}: {', '.join(told)}</title>"
             box = f'x="{x:.1f}" y="{_TOP}" width="{step:.1f}" height="{_HEIGHT - _BOTTOM - _TOP}"'
             pieces.append(f'<rect class="spot" {box}>{title}</rect>')
+    return pieces
+
+
+def _over(
+    series: Series, names: Sequence[str], label: str, every: int,
+    draw: Callable[[Series, Sequence[str], float, float], list[str]],
+) -> Markup:  # fmt: skip
+    """What `draw(series, names, step, top)` draws, with an axis beside and each of `every` names below."""
+    values = [value for _, line in series for value in line if value is not None]
+    if not values:
+        return Markup("")
+    top, step = nice(max(values)), (_WIDTH - _LEFT) / max(1, len(names))
+    pieces = [_axis(top, 0 if top >= 10 else 1), *draw(series, names, step, top)]
     for index in range(0, len(names), every):
         x = min(max(_LEFT + (index + 0.5) * step, _LEFT + 14), _WIDTH - 18)
         pieces.append(f'<text x="{x:.1f}" y="{_HEIGHT - 4}" text-anchor="middle">{escape(names[index])}</text>')

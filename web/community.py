@@ -9,9 +9,8 @@ from web import diff
 from web.addresses import RepoPages
 from web.page import Console, go
 from web.repo import header
-from web.session import Visit
+from web.session import Form, Visit
 
-Form = dict[str, str]
 _PAGES = 1000
 _PR_DIFF = 1_000_000  #: characters that are shown
 

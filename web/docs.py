@@ -1,27 +1,46 @@
-"""The documentation inside the console, in this Podium's own words: its endpoint, the reader's name, the keys, stages and
-settings that this release knows. Tables are made of what the code itself says. The API's chapter is api_docs.py's."""
+"""The documentation inside the console. What depends on this Podium or its reader, and tables of what the code itself says, are
+templates; all else is Markdown in the folder guide/, to be read in the sources too. The API's chapter is api_docs.py's."""
 
-from dataclasses import fields
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 from fastapi import APIRouter, Depends, Request, Response
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from builder import config
 from builder.keys import KEYS
 from orchestrator.domain.stage import Stage
 from orchestrator.errors import NotFound
-from orchestrator.settings import Settings
 from web.page import Console
 from web.session import Visit
 
-CHAPTERS = {
-    "": "Quick start",
-    "tour": "A tour",
-    "front-matter": "Front matter",
-    "runtime": "What an app can rely on",
-    "stages": "Stages",
-    "api": "API",
-    "self-hosting": "Self-hosting",
+GROUPS = {
+    "Docs": {
+        "": "Quick start",
+        "tour": "A tour",
+        "spaces": "Your Spaces",
+        "front-matter": "Front matter",
+        "runtime": "What an app can rely on",
+        "stages": "Stages",
+        "models": "Models and datasets",
+        "signing-in": "Signing in",
+        "commands": "Commands",
+        "api": "API",
+    },
+    "For operators": {
+        "self-hosting": "Self-hosting",
+        "settings": "Settings",
+        "docker": "Docker and registries",
+        "hardware": "Hardware",
+        "security": "Security",
+        "troubleshooting": "Troubleshooting",
+    },
 }
+CHAPTERS = {chapter: title for chapters in GROUPS.values() for chapter, title in chapters.items()}
+GUIDE = Path(__file__).parent / "guide"
 
 #: pictures of pages, which tests/browser/test_every_page.py makes: file, what it shows, what to know of it
 PICTURES = (
@@ -65,6 +84,12 @@ def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     parts = console.parts
 
+    @cache
+    def text(chapter: str) -> Markup:
+        return rendered(
+            (GUIDE / f"{chapter}.md").read_text(), console.templates.get_template("_icons.html").module.command
+        )
+
     @router.get("/docs")
     @router.get("/docs/{chapter}")
     def docs(request: Request, chapter: str = "", visit: Visit = Depends(console.visit)) -> Response:
@@ -72,23 +97,49 @@ def routes(console: Console) -> APIRouter:
             raise NotFound("CHAPTER", "There is no such chapter.")
         owner = visit.caller.name or "ada"
         values = {
-            "chapters": CHAPTERS,
-            "chapter": chapter,
+            **place(chapter),
             "owner": owner,
             "endpoint": parts.public_url,
             "app_example": parts.app_url(f"{owner.lower()}-my-demo"),
             "version": parts.version,
         }
-        more = {
-            "tour": lambda: {"pictures": PICTURES},
-            "front-matter": keys,
-            "stages": stages,
-            "self-hosting": settings,
-        }
+        if (GUIDE / f"{chapter}.md").is_file():
+            return console.show(request, visit, "docs/guide.html", text=text(chapter), **values)
+        more = {"tour": lambda: {"pictures": PICTURES}, "front-matter": keys, "stages": stages}
         values |= more[chapter]() if chapter in more else {}
         return console.show(request, visit, f"docs/{chapter or 'start'}.html", **values)
 
     return router
+
+
+def place(chapter: str) -> dict[str, object]:
+    """What every chapter's template needs to know of all chapters."""
+    return {"groups_of_chapters": GROUPS, "chapter": chapter, "chapter_title": CHAPTERS[chapter]}
+
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+
+
+def rendered(text: str, command: Callable[[str, str], str]) -> Markup:
+    """Markdown of ours as HTML. `command(text, label)`: how a block of code is shown. Headings have ids as forges give them, and
+    links to other files of the guide lead to their chapters."""
+    env = {"command": command}
+    tokens = _MARKDOWN.parse(text, env)
+    for token, inside in zip(tokens, [*tokens[1:], None], strict=True):
+        if token.type == "heading_open" and inside:
+            token.attrSet("id", re.sub(r"[^\w-]", "", inside.content.lower().replace(" ", "-")))
+        for child in token.children or ():
+            if child.type == "link_open":
+                child.attrSet("href", re.sub(r"^([a-z-]+)\.md", r"/docs/\1", str(child.attrGet("href"))))
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, env))
+
+
+_MARKDOWN.add_render_rule(
+    "fence",
+    lambda self, tokens, at, options, env: env["command"](tokens[at].content.rstrip(), tokens[at].info or "text"),
+)
+_MARKDOWN.add_render_rule("table_open", lambda *_: '<div class="scroll"><table>')
+_MARKDOWN.add_render_rule("table_close", lambda *_: "</table></div>")
 
 
 def keys() -> dict[str, object]:
@@ -126,13 +177,3 @@ def allowed(schema: dict) -> str:
 
 def stages() -> dict[str, object]:
     return {"stages": [(stage, *MEANINGS[stage]) for stage in Stage]}
-
-
-def settings() -> dict[str, object]:
-    """Every setting with what it is without being set. Never what it is here: some are secret."""
-    rows = [
-        (f"PODIUM_{one.name.upper()}", str(one.default), one.metadata["doc"])
-        for one in fields(Settings)
-        if one.metadata
-    ]
-    return {"settings": rows}

@@ -4,9 +4,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from orchestrator.errors import CallerError, NotFound
 from web.page import Console, go
-from web.session import Visit
-
-Form = dict[str, str]
+from web.session import Form, Visit
 
 
 def routes(console: Console) -> APIRouter:

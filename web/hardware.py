@@ -5,15 +5,13 @@ import time
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.domain.caller import require_admin
 from orchestrator.domain.decide import RouteState
 from orchestrator.domain.hardware import Access, Hardware
 from orchestrator.domain.records import RequestState, Space
 from orchestrator.errors import CallerError, Invalid, NotFound
 from web.page import Console, go
-from web.session import Visit
+from web.session import Form, Visit
 
-Form = dict[str, str]
 SPANS = {"": None, "3600": "1 hour", "28800": "8 hours", "86400": "1 day", "604800": "7 days", "2592000": "30 days"}
 
 
@@ -52,9 +50,8 @@ def routes(console: Console) -> APIRouter:
 
     @router.post("/hardware/{action}")
     def act(
-        request: Request, action: str, form: Form = Depends(console.form), visit: Visit = Depends(console.member)
+        request: Request, action: str, form: Form = Depends(console.form), visit: Visit = Depends(console.admin)
     ) -> Response:
-        require_admin(visit.caller)
         try:
             if action == "approve":
                 seconds = float(form["for"]) if form.get("for") in SPANS and form.get("for") else None

@@ -1,5 +1,5 @@
-"""A log as a stream of server-sent events, from where the browser was, without a gap. Owns the batches and what comes after the
-end of a log; which log it is, the page says."""
+"""A log as a stream of server-sent events, from where the browser was, without a gap. Owns the batches, what comes after the end
+of a log, and what is told beside it; which log it is, the page says."""
 
 import asyncio
 from bisect import bisect_left
@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from orchestrator.api.sse import LIFE, PING, PING_EVERY, event
-from orchestrator.errors import CallerError
+from orchestrator.errors import CallerError, PodiumError
 from orchestrator.ports import Bell, LogLine, Logs
 
 BATCH = 2000  #: lines of one event
@@ -69,6 +69,44 @@ async def frames(logs: Logs, bell: Bell, now: Callable[[], Part], resume: str, t
             if part.over:
                 return
             read_to_end = name
+
+
+async def beside(lines: AsyncIterator[bytes], news: Callable[[], bytes]) -> AsyncIterator[bytes]:
+    """The frames of a log, and between them what `news()` finds every few seconds, b"" for nothing. A slow one holds up no line;
+    one that is refused, since access was lost, ends the stream."""
+
+    async def later(pause: float) -> bytes | None:
+        await asyncio.sleep(pause)
+        try:
+            return await asyncio.to_thread(news)
+        except CallerError:
+            return None
+        except PodiumError:
+            return b""  # the database is away; the log may not be
+
+    coming, looking = asyncio.ensure_future(anext(lines)), asyncio.ensure_future(later(0.0))
+    try:
+        while True:
+            await asyncio.wait([coming, looking], return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                found = looking.result()
+                if found is None:
+                    return
+                looking = asyncio.ensure_future(later(LOOK_EVERY))
+                if found:
+                    yield found
+            if coming.done():
+                try:
+                    frame = coming.result()
+                except StopAsyncIteration:
+                    return
+                coming = asyncio.ensure_future(anext(lines))
+                yield frame
+    finally:
+        for task in (coming, looking):
+            task.cancel()
+        await asyncio.gather(coming, looking, return_exceptions=True)
+        await lines.aclose()
 
 
 def _resumed(ident: str, name: str) -> int | None:

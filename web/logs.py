@@ -6,7 +6,7 @@ import time
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from orchestrator.api.sse import stream
+from orchestrator.api.sse import event, stream
 from orchestrator.domain.progress import wanted_build
 from orchestrator.domain.records import Build, Run, Space
 from orchestrator.domain.seen import BuildState, Event
@@ -14,7 +14,7 @@ from orchestrator.domain.space import Role
 from orchestrator.domain.streams import build_stream, instance_stream, run_stream
 from orchestrator.errors import NotFound, Unavailable
 from orchestrator.ports import LogLine
-from web.log_stream import Part, frames
+from web.log_stream import Part, beside, frames
 from web.page import Console
 from web.repo import header
 from web.session import Visit
@@ -42,6 +42,16 @@ def routes(console: Console) -> APIRouter:
         if kind == "run":
             return Part(run_stream(space, wanted.image if wanted else None))
         return Part(build_stream(wanted.key) if wanted else "")
+
+    def said_of(space: Space) -> tuple[list[Event], str]:
+        """What a cluster says of it, or why that is not known."""
+        try:
+            return list(console.parts.events(space.id)), ""
+        except Unavailable as error:
+            return [], str(error)
+
+    def shown(told: list[Event], trouble: str) -> str:
+        return console.templates.get_template("space/_events.html").render(events=told, trouble=trouble)
 
     @router.get("/spaces/{owner}/{name}/logs")
     def page(
@@ -90,8 +100,20 @@ def routes(console: Console) -> APIRouter:
         def now() -> Part:
             return part(find(visits(), owner, name), kind, build, run)
 
+        said: tuple[list[Event], str] = [], ""
+
+        def news() -> bytes:
+            """What the cluster says, when that is something else than before."""
+            nonlocal said
+            told = said_of(find(visits(), owner, name))
+            if told == said:
+                return b""
+            said = told
+            return event("events", {"html": shown(*told)})
+
         resume = request.headers.get("last-event-id", "") or last
-        return stream(frames(logs, console.parts.bell, now, resume, tail=max(0, min(tail, 1000))))
+        lines = frames(logs, console.parts.bell, now, resume, tail=max(0, min(tail, 1000)))
+        return stream(beside(lines, news))
 
     @router.get("/spaces/{owner}/{name}/logs/text")
     def text(
@@ -116,14 +138,7 @@ def routes(console: Console) -> APIRouter:
     @router.get("/spaces/{owner}/{name}/logs/events")
     def events(owner: str, name: str, visit: Visit = Depends(console.member)) -> Response:
         """What a cluster says, as a piece of the page: it is asked once the page is there, since it may be slow."""
-        space = find(visit, owner, name)
-        told: list[Event] = []
-        trouble = ""
-        try:
-            told = list(console.parts.events(space.id))
-        except Unavailable as error:
-            trouble = str(error)
-        html = console.templates.get_template("space/_events.html").render(events=told, trouble=trouble)
+        html = shown(*said_of(find(visit, owner, name)))
         return HTMLResponse(html, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})
 
     return router

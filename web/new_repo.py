@@ -9,10 +9,8 @@ from orchestrator.domain.repo import PLAIN, RepoKind
 from orchestrator.domain.space import MAIN, Role, Visibility
 from orchestrator.errors import CallerError
 from web.page import Console, go
-from web.session import Visit
+from web.session import Form, Visit
 from web.story import FIRST_COMMIT
-
-Form = dict[str, str]
 
 
 def owners_for(parts: Parts, visit: Visit) -> list[Owner]:

@@ -66,8 +66,11 @@ def routes(console: Console) -> APIRouter:
             raise Invalid("OAUTH_REQUEST", "The app asked wrongly: a value cannot be right.") from None
 
     def back(client: Client, location: str) -> Response:
-        """To the app's own host. Where this Podium has no TLS the app has none either, whatever scheme it wrote."""
-        home = parts.app_url(client.space.label)
+        """To the app's own host, or a domain of its people's. Where this Podium has no TLS the app has none either, whatever
+        scheme it wrote."""
+        home = parts.oauth.home(client, location)
+        if not home:
+            raise Invalid("OAUTH_REQUEST", "The app asked wrongly: the answer would not go to it.")
         secure = "https://" + home.partition("://")[2]
         if location.startswith(secure) and not home.startswith("https://"):
             location = home + location.removeprefix(secure)
@@ -95,9 +98,10 @@ def routes(console: Console) -> APIRouter:
             console.member(request)
         if asked.payload.data.get("prompt") == "none":
             return back(client, denied(asked, "consent_required", "The user must agree first"))
+        home = parts.oauth.home(client, asked.payload.redirect_uri)
         values = {
             "space": client.space,
-            "host": parts.app_url(client.space.label),
+            "host": home,
             "scopes": [(one, SCOPES[one]) for one in asked.scope.split()],
             "admitted": parts.oauth.admits(client, visit.caller.user),
             "organisations": client.organisations,
@@ -105,7 +109,7 @@ def routes(console: Console) -> APIRouter:
             "query": request.url.query,
         }
         # A browser also holds the redirect after a form to `form-action`.
-        return console.show(request, visit, "consent.html", forms=f"'self' {console.apps}", **values)
+        return console.show(request, visit, "consent.html", forms=f"'self' {console.apps} {home}", **values)
 
     @router.post("/oauth/authorize")
     def agree(

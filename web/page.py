@@ -14,14 +14,14 @@ from markupsafe import Markup
 
 from orchestrator.api.identity import address_of
 from orchestrator.api.sse import ANEW
-from orchestrator.domain.caller import STRANGER, Caller, role_on
+from orchestrator.domain.caller import STRANGER, Caller, require_admin, role_on
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Unauthorized
 from web.addresses import named
 from web.assets import Assets
 from web.markdown import comment, paragraph
-from web.session import Cookies, Visit, read_form
+from web.session import Cookies, Form, Visit, read_form
 from web.shapes import FILTERS
 
 if TYPE_CHECKING:
@@ -70,6 +70,11 @@ DONE = {
     "password": "Password changed. Every other browser is signed out.",
     "browser": "That browser is signed out.",
     "member": "Members changed.",
+    "invited": "Invited. They are a member when they have accepted.",
+    "joined": "You are a member now.",
+    "declined": "Declined.",
+    "read": "Marked as read.",
+    "notified": "Saved. You are told of these.",
     "organisation": "The organisation is there.",
     "admin": "Saved.",
     "left": "You are no member of it any more.",
@@ -139,7 +144,13 @@ class Console:
             raise Unauthorized("AUTH_REQUIRED", "Sign in first.")
         return visit
 
-    async def form(self, request: Request) -> dict[str, str]:
+    def admin(self, request: Request) -> Visit:
+        """As `member`. Raises Forbidden for who is no admin."""
+        visit = self.member(request)
+        require_admin(visit.caller)
+        return visit
+
+    async def form(self, request: Request) -> Form:
         return await read_form(request, self.cookies.key_of(request)[0])
 
     # what
@@ -192,6 +203,7 @@ class Console:
             "done": DONE.get(request.query_params.get("done", ""), ""),
             "path": request.url.path,
             "notice": self.parts.oversight.banner(),
+            "unread": self.parts.notifications.unread(visit.caller),
             "version": self.parts.version,
         }
         html = self.templates.get_template(template).render(shared | values)

@@ -2,13 +2,10 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.domain.caller import require_admin
 from orchestrator.domain.space import Role
 from orchestrator.errors import CallerError, NotFound
 from web.page import Console, go
-from web.session import Visit
-
-Form = dict[str, str]
+from web.session import Form, Visit
 
 
 def routes(console: Console) -> APIRouter:
@@ -28,15 +25,13 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "admin/people.html", status=status, **values | said)
 
     @router.get("/admin/people")
-    def all_people(request: Request, visit: Visit = Depends(console.member)) -> Response:
-        require_admin(visit.caller)
+    def all_people(request: Request, visit: Visit = Depends(console.admin)) -> Response:
         return page(request, visit)
 
     @router.post("/admin/people/{action}")
     def act(
-        request: Request, action: str, form: Form = Depends(console.form), visit: Visit = Depends(console.member)
+        request: Request, action: str, form: Form = Depends(console.form), visit: Visit = Depends(console.admin)
     ) -> Response:
-        require_admin(visit.caller)
         name, actor = form.get("name", "").strip(), visit.caller.name
         try:
             if action == "user":

@@ -13,12 +13,11 @@ from fastapi.responses import RedirectResponse
 from orchestrator.api.problems import status_of
 from orchestrator.errors import CallerError
 from orchestrator.ports_provider import ProviderAway
-from orchestrator.services.identities import JOURNEY_SECONDS
+from orchestrator.services.identities import FAREWELL_SECONDS, JOURNEY_SECONDS
 from web.page import Console, go
-from web.session import Visit, safe_next
+from web.session import Form, Visit, safe_next
 
 log = logging.getLogger(__name__)
-Form = dict[str, str]
 _BACK = "/settings?done={}#identities"
 _QUIET = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 _LIMIT = 16_000  #: characters of what a provider sends back
@@ -51,7 +50,10 @@ def routes(console: Console) -> APIRouter:
 
     @router.get("/login/provider/callback")
     def arrive(request: Request, visit: Visit = Depends(console.visit)) -> Response:
-        """From the provider, with a session or with the reason why not. What the browser kept is good once."""
+        """From the provider, with a session or with the reason why not. What the browser kept is good once. Who signed out
+        there comes back here, too, and with nothing: a provider need know one address only."""
+        if not request.url.query and not cookies.journey_of(request):
+            return go("/" if visit.caller.user else "/?done=signedout")
         agent = request.headers.get("user-agent", "")
         try:
             arrival = identities.finish(cookies.journey_of(request), told(request.url.query), visit.caller, agent)
@@ -64,6 +66,7 @@ def routes(console: Console) -> APIRouter:
             if visit.session:
                 parts.accounts.sign_out(visit.session)
             cookies.sign_in(response, arrival.session)
+            cookies.keep_farewell(response, arrival.farewell, int(FAREWELL_SECONDS))
         return response
 
     @router.post("/settings/provider/link")

@@ -1,24 +1,28 @@
 """Settings: of models and datasets all of them, and what those of Spaces share with them: who may see it, its name, its end."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from fastapi import Depends, Request, Response
 
-from orchestrator.domain.records import AnyRepo
+from orchestrator.domain.caller import Caller
+from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.repo import PLAIN
 from orchestrator.domain.space import Role, Visibility
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
 from orchestrator.services.gates import ACCEPTED, PENDING, REJECTED
 from orchestrator.services.repos import GATES
+from orchestrator.services.spaces import Spaces
 from web import members, storage, webhooks
 from web.addresses import RepoPages
 from web.page import Console, go
 from web.repo import header
-from web.session import Visit
+from web.session import Form, Visit
 
-Form = dict[str, str]
-#: what it does and the word for `?done=` that it gives, section of the settings page, tab to land on
-Action = tuple[Callable[[Console, Visit, AnyRepo, Form], str], str, str]
+#: Of a repo, by what was typed; gives the word for `?done=`.
+Change = Callable[[Console, Visit, Any, Form], str]
+#: the change, section of the settings page, tab to land on
+Action = tuple[Change, str, str]
 _SHOWN = 100
 _REASON = 200  #: characters
 
@@ -88,6 +92,16 @@ def perform(
 
 
 # of every kind
+
+
+def simply(do: Callable[[Spaces, Caller, Space], object], done: str) -> Change:
+    """A change of a Space for which nothing is typed."""
+
+    def change(console: Console, visit: Visit, space: Space, form: Form) -> str:
+        do(console.parts.spaces, visit.caller, space)
+        return done
+
+    return change
 
 
 def visibility(console: Console, visit: Visit, repo: AnyRepo, form: Form) -> str:

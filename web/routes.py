@@ -14,6 +14,7 @@ from web import (
     audit,
     badge,
     blame,
+    buckets,
     card,
     catalog,
     community,
@@ -30,6 +31,7 @@ from web import (
     logs,
     new,
     new_repo,
+    notifications,
     oauth,
     owners,
     people,
@@ -57,8 +59,10 @@ def create_router(parts: "Parts") -> APIRouter:
     router = APIRouter()
     router.include_router(console.assets.routes())
     of_admins = (storage, admin, audit, people)
-    of_lists = (explore, catalog, new, new_repo)
-    of_all = (first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, webhooks, hardware)
+    of_lists = (explore, catalog, buckets, new, new_repo)
+    of_all = (
+        first_run, account, api_docs, docs, sign_in, provider, oauth, tokens, webhooks, hardware, notifications,
+    )  # fmt: skip
     of_repos = (files, blame, history, edit, community, likes)
     of_files = (card, repo_settings)
     of_spaces = (logs, live, use, shares, badge, analytics, settings, space)

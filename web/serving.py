@@ -1,13 +1,11 @@
-"""What the settings of a Space say about where it is served and when: its domains, the sites that may frame it, the freeze."""
+"""What the settings of a Space say about where it is served: its domains, and the sites that may frame it."""
 
 from collections.abc import Callable
 
 from orchestrator.domain.records import Space
 from orchestrator.errors import Invalid, NotFound, TooMany
 from web.page import Console
-from web.session import Visit
-
-Form = dict[str, str]
+from web.session import Form, Visit
 
 
 def of_space(console: Console, space: Space, typed: Form | None = None) -> dict[str, object]:
@@ -57,13 +55,3 @@ def set_embedding(console: Console, visit: Visit, space: Space, form: Form) -> s
         raise Invalid("EMBED_ORIGIN", "Name the sites that may frame it, one a line.")
     console.parts.spaces.set_embedding(visit.caller, space, {"any": None, "listed": listed, "none": ()}[who])
     return "embedding"
-
-
-def freeze(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.freeze(visit.caller, space)
-    return "frozen"
-
-
-def thaw(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.thaw(visit.caller, space)
-    return "thawed"

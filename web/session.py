@@ -17,6 +17,8 @@ from orchestrator.api.identity import base_url, parts_of
 from orchestrator.domain.caller import Caller
 from orchestrator.errors import Forbidden, Invalid, TooLarge
 
+#: What was typed, by the name of its field; the last of several.
+Form = dict[str, str]
 FORM_LIMIT = 256 * 1024  #: bytes of one form
 _KEPT = 365 * 86400  #: seconds a browser keeps the cookie; the session itself ends earlier, on the server
 _NEXT = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
@@ -43,13 +45,15 @@ def proof(key: str) -> str:
 
 
 class Cookies:
-    """The console's three cookies. With https they carry `__Host-`: no sibling host can overwrite them."""
+    """The console's cookies. With https they carry `__Host-`: no sibling host can overwrite them; but for the farewell, which is
+    signed, and sent to `/logout` alone."""
 
     def __init__(self, session_name: str) -> None:
         self._secure = session_name.startswith("__Host-")
         self.session_name = session_name
         prefix = "__Host-" if self._secure else ""
         self.form_name, self.journey_name = f"{prefix}podium-form", f"{prefix}podium-journey"
+        self.farewell_name = f"{'__Secure-' if self._secure else ''}podium-farewell"
 
     def session_of(self, request: Request) -> str:
         return request.cookies.get(self.session_name, "")
@@ -65,6 +69,14 @@ class Cookies:
 
     def sign_out(self, response: Response) -> None:
         self._set(response, self.session_name, "", 0)
+        self.keep_farewell(response, "", 0)
+
+    def farewell_of(self, request: Request) -> str:
+        """What the browser keeps for signing out at the provider, "" for nothing."""
+        return request.cookies.get(self.farewell_name, "")
+
+    def keep_farewell(self, response: Response, kept: str, age: int) -> None:
+        self._set(response, self.farewell_name, kept, age, "/logout")
 
     def journey_of(self, request: Request) -> str:
         """What the browser keeps while it is at the provider, "" for nothing."""
@@ -77,8 +89,8 @@ class Cookies:
     def remember_key(self, response: Response, key: str) -> None:
         self._set(response, self.form_name, key, None)
 
-    def _set(self, response: Response, name: str, value: str, age: int | None) -> None:
-        response.set_cookie(name, value, max_age=age, path="/", secure=self._secure, httponly=True, samesite="lax")
+    def _set(self, response: Response, name: str, value: str, age: int | None, path: str = "/") -> None:
+        response.set_cookie(name, value, max_age=age, path=path, secure=self._secure, httponly=True, samesite="lax")
 
 
 def check_origin(request: Request) -> None:

@@ -1,6 +1,6 @@
 """The settings of a Space: its card, environment, hardware, sleep, visibility, history, and what stops, moves or ends it."""
 
-from collections.abc import Callable
+from functools import partial
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
@@ -8,11 +8,12 @@ from fastapi.responses import JSONResponse
 from orchestrator.domain.records import Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Invalid
+from orchestrator.services.spaces import Spaces
 from web import front_matter, hardware, members, serving, storage, webhooks
 from web.page import Console
 from web.repo import header
-from web.repo_settings import Action, Form, delete, move, perform, visibility
-from web.session import Visit
+from web.repo_settings import Action, Change, delete, move, perform, simply, visibility
+from web.session import Form, Visit
 
 SLEEPS = (300, 900, 3600, 6 * 3600, 86400, 172800, 7 * 86400, -1)
 
@@ -87,10 +88,7 @@ def _sleeps(space: Space) -> list[int]:
     return list(SLEEPS) if now is None or int(now) in SLEEPS else sorted({*SLEEPS[:-1], int(now)}) + [-1]
 
 
-# each: the change, and the word for `?done=`
-
-
-def _put(secret: bool) -> Callable[[Console, Visit, Space, Form], str]:
+def _put(secret: bool) -> Change:
     def put(console: Console, visit: Visit, space: Space, form: Form) -> str:
         key, value = form.get("key", "").strip(), form.get("value", "").replace("\r\n", "\n")
         console.parts.environment.put(visit.caller, space, key, value, secret, form.get("description", "").strip())
@@ -111,21 +109,6 @@ def _sleep(console: Console, visit: Visit, space: Space, form: Form) -> str:
         raise Invalid("SLEEP_TIME", "Choose a sleep time from the list.") from None
     console.parts.spaces.set_sleep(visit.caller, space, seconds)
     return "sleep"
-
-
-def _pause(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.pause(visit.caller, space)
-    return "paused"
-
-
-def _restart(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.restart(visit.caller, space)
-    return "restarted"
-
-
-def _rebuild(console: Console, visit: Visit, space: Space, form: Form) -> str:
-    console.parts.spaces.restart(visit.caller, space, factory=True)
-    return "rebuilding"
 
 
 def _rollback(console: Console, visit: Visit, space: Space, form: Form) -> str:
@@ -149,11 +132,11 @@ ACTIONS: dict[str, Action] = {
     "check-domain": (serving.check_domain, "domains", "/settings"),
     "remove-domain": (serving.remove_domain, "domains", "/settings"),
     "embedding": (serving.set_embedding, "embedding", "/settings"),
-    "freeze": (serving.freeze, "builds", "/settings"),
-    "thaw": (serving.thaw, "builds", "/settings"),
-    "pause": (_pause, "", ""),
-    "restart": (_restart, "", ""),
-    "rebuild": (_rebuild, "", ""),
+    "freeze": (simply(Spaces.freeze, "frozen"), "builds", "/settings"),
+    "thaw": (simply(Spaces.thaw, "thawed"), "builds", "/settings"),
+    "pause": (simply(Spaces.pause, "paused"), "", ""),
+    "restart": (simply(Spaces.restart, "restarted"), "", ""),
+    "rebuild": (simply(partial(Spaces.restart, factory=True), "rebuilding"), "", ""),
     "rollback": (_rollback, "", ""),
     "move": (move, "move", "/settings"),
     "delete": (delete, "delete", ""),

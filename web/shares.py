@@ -6,10 +6,8 @@ from orchestrator.domain.space import Role
 from orchestrator.errors import Conflict, Invalid
 from web.page import Console, go
 from web.repo import header
-from web.session import Visit
+from web.session import Form, Visit
 from web.use import qr
-
-Form = dict[str, str]
 
 
 def routes(console: Console) -> APIRouter:

@@ -49,10 +49,19 @@ def routes(console: Console) -> APIRouter:
         return response
 
     @router.post("/logout")
-    def leave(form: dict[str, str] = Depends(console.form), visit: Visit = Depends(console.visit)) -> Response:
+    def leave(
+        request: Request, form: dict[str, str] = Depends(console.form), visit: Visit = Depends(console.visit)
+    ) -> Response:
+        """Out of here; and who came from the provider is shown the way out of there. A link, as in provider.py: a browser holds
+        what follows a form to `form-action`."""
         if visit.session:
             accounts.sign_out(visit.session)
-        response = go("/?done=signedout")
+        url = identities.parting(console.cookies.farewell_of(request), visit.session)
+        if url:
+            response = console.show(request, None, "provider_leave.html", url=url, provider=identities.name)
+            response.headers["Referrer-Policy"] = "no-referrer"
+        else:
+            response = go("/?done=signedout")
         console.cookies.sign_out(response)
         return response
 

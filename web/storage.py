@@ -1,14 +1,14 @@
 """What is stored and how large it is, for admins, and collecting what nothing needs any more."""
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Depends, Request, Response
 
-from orchestrator.domain.caller import require_admin
+from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo
 from orchestrator.errors import CallerError
 from web.page import Console, go
-from web.session import Visit
-
-Form = dict[str, str]
+from web.session import Form, Visit
 
 
 def of_repo(console: Console, repo: AnyRepo, measure: bool) -> dict[str, object]:
@@ -21,11 +21,6 @@ def routes(console: Console) -> APIRouter:
     router = APIRouter(include_in_schema=False, prefix="/admin/storage")
     storage = console.parts.storage
 
-    def admin(request: Request) -> Visit:
-        visit = console.member(request)
-        require_admin(visit.caller)
-        return visit
-
     def page(request: Request, visit: Visit, status: int = 200, error: str = "") -> Response:
         stored = storage.look(visit.caller)
         known = [size for _, size in stored.parts if size is not None]
@@ -33,23 +28,20 @@ def routes(console: Console) -> APIRouter:
         return console.show(request, visit, "admin/storage.html", status=status, **values)
 
     @router.get("")
-    def shown(request: Request, visit: Visit = Depends(admin)) -> Response:
+    def shown(request: Request, visit: Visit = Depends(console.admin)) -> Response:
         return page(request, visit)
 
-    @router.post("/measure")
-    def measure(request: Request, form: Form = Depends(console.form), visit: Visit = Depends(admin)) -> Response:
-        try:
-            storage.ask_measure(visit.caller)
-        except CallerError as error:
-            return page(request, visit, 409, error.message)
-        return go("/admin/storage?done=measuring")
+    def ask(path: str, what: Callable[[Caller], None], done: str) -> None:
+        @router.post(path)
+        def asked(
+            request: Request, form: Form = Depends(console.form), visit: Visit = Depends(console.admin)
+        ) -> Response:
+            try:
+                what(visit.caller)
+            except CallerError as error:
+                return page(request, visit, 409, error.message)
+            return go(f"/admin/storage?done={done}")
 
-    @router.post("/collect")
-    def collect(request: Request, form: Form = Depends(console.form), visit: Visit = Depends(admin)) -> Response:
-        try:
-            storage.ask_collect(visit.caller)
-        except CallerError as error:
-            return page(request, visit, 409, error.message)
-        return go("/admin/storage?done=collecting")
-
+    ask("/measure", storage.ask_measure, "measuring")
+    ask("/collect", storage.ask_collect, "collecting")
     return router

@@ -23,7 +23,10 @@ from builder.plan import SCHEMA, Plan, digest
 from builder.request import Request
 
 _RUNTIME = Path(runtime_images.__file__).parent
-_CONTEXT = ("launcher.py", "static_server.py", "site/sitecustomize.py", "prepare.sh")
+_LAUNCHER = sorted(f"launcher/{path.name}" for path in (_RUNTIME / "launcher").glob("*.py"))
+DOCKERFILE = "python/Dockerfile"
+#: Files of which base images are made, beside that.
+CONTEXT = ("launch.py", *_LAUNCHER, "static_server.py", "site/sitecustomize.py", "prepare.sh")
 
 
 class ImageMaker(Buildx):
@@ -72,7 +75,7 @@ class ImageMaker(Buildx):
 
     def plan_base(self, config: Config) -> str:
         """Name of the image that the app's files are put on: made now, or found."""
-        runtime, base = self.runtime(config, "python" if self.plan.installs else "static")
+        runtime, base = self.runtime(config)
         if not self.plan.installs:
             return runtime
         self.python, self.target = base.python, base.target()
@@ -101,15 +104,15 @@ class ImageMaker(Buildx):
         self._found(about, declared, tag)
         return tag
 
-    def runtime(self, config: Config, variant: str) -> tuple[str, engine.Base]:
+    def runtime(self, config: Config) -> tuple[str, engine.Base]:
         """The image that everything else stands on: its name, and the facts of the admin's base image below it."""
         base = engine.base(self.base_name(), self.shelf / "bases")
         self.check_python(base.python, config)
-        tag = f"podium-runtime:{self.runtime_hash(base.id, variant)}"
+        tag = f"podium-runtime:{self.runtime_hash(base.id)}"
         if not self.find(tag):
             with self._exclusive(tag.replace(":", "-")):
                 if not self.find(tag):
-                    self._make_runtime(base.name, variant, tag, {})
+                    self._make_runtime(base.name, tag, {})
         return tag, base
 
     def _found(self, about: dict, declared: str, tag: str) -> None:
@@ -148,27 +151,23 @@ class ImageMaker(Buildx):
         wanted = "" if self.plan.python.startswith("requires:") else self.plan.python
         return ".".join(wanted.split(".")[:2])
 
-    def runtime_hash(self, base: str, variant: str) -> str:
+    def runtime_hash(self, base: str) -> str:
         """Names the base with the launcher on it by all that decides what it is."""
-        content = [(name, data.hex()) for name, data in sorted(self._runtime_files(variant).items())]
+        content = [(name, (_RUNTIME / name).read_text()) for name in (*CONTEXT, DOCKERFILE)]
         return digest("runtime", base, content, self._bundle().hex(), self.images.apt_mirror)
-
-    def _runtime_files(self, variant: str) -> dict[str, bytes]:
-        return {name: (_RUNTIME / name).read_bytes() for name in (*_CONTEXT, f"{variant}/Dockerfile")}
 
     def _bundle(self) -> bytes:
         return Path(self.request.index.ca_bundle).read_bytes() if self.request.index.ca_bundle else b""
 
-    def _make_runtime(self, base: str, variant: str, tag: str, facts: dict[str, str]) -> None:
+    def _make_runtime(self, base: str, tag: str, facts: dict[str, str]) -> None:
         self.phases.begin(BASE)
-        files = self._runtime_files(variant)
-        context = self.work / f"runtime-{variant}"
+        context = self.work / "runtime"
         context.mkdir(exist_ok=True)
-        for name in _CONTEXT:
+        for name in CONTEXT:
             (context / name).parent.mkdir(exist_ok=True)
-            (context / name).write_bytes(files[name])
+            (context / name).write_bytes((_RUNTIME / name).read_bytes())
         (context / "ca-bundle.crt").write_bytes(self._bundle())
-        text = files[f"{variant}/Dockerfile"].decode()
+        text = (_RUNTIME / DOCKERFILE).read_text()
         arguments = {"BASE": base, "APT_MIRROR": self.images.apt_mirror}
         labels = self._labels("runtime", **facts)
         self._build(context, text, tag, "preparing the base image", lambda step: "the base image", arguments, labels)

@@ -1,17 +1,15 @@
 """Running `docker buildx build` for one build: its words, its time and memory, its log, whose passwords it is given, and that two
 builds do not make the same image at once. What is built is `buildkit.py`'s affair, why it failed `verdict.py`'s."""
 
-import fcntl
 import json
-import os
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from builder.backends import credentials, engine, verdict
 from builder.backends.lock import Resolver
 from builder.backends.rawjson import Progress
-from builder.backends.shelf import open_lock
+from builder.backends.shelf import exclusive
 from builder.errors import TransientError
 from builder.phases import WAIT
 from builder.plan import Plan, digest
@@ -101,19 +99,12 @@ class Buildx(Resolver):
         except FileNotFoundError:
             raise TransientError("the program `docker` is not installed") from None
 
-    @contextmanager
-    def _exclusive(self, name: str):
-        """One builder at a time makes an image; the others wait and find it."""
-        try:
-            handle = open_lock(self.shelf, name, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    def _exclusive(self, name: str) -> AbstractContextManager[None]:
+        def wait() -> None:
             self.phases.begin(WAIT)
             self.say("--> Another build is making the same image, waiting for it")
-            handle = open_lock(self.shelf, name, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            os.close(handle)
+
+        return exclusive(self.shelf, name, wait)
 
     def _labels(self, kind: str, **more: str) -> dict[str, str]:
         given = {engine.LABEL: self.images.owner, "podium.kind": kind}

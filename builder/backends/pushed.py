@@ -87,17 +87,17 @@ class PushedMaker(ImageMaker):
 
     # ------------------------------------------------------------------------------------------------- what is below
 
-    def runtime(self, config: Config, variant: str) -> tuple[str, engine.Base]:
+    def runtime(self, config: Config) -> tuple[str, engine.Base]:
         """As `ImageMaker.runtime`. The facts are kept as labels, so only the first build asks the base image itself."""
         self._config = config
         name = self.base_name()
-        tag = f"{RUNTIME}:{self.runtime_hash(name, variant)}"
+        tag = f"{RUNTIME}:{self.runtime_hash(name)}"
         about = self.find(tag)
         if about is None:
             with self._exclusive(tag.replace(":", "-")):
                 about = self.find(tag)
                 if about is None:
-                    self._make_runtime(name, variant, tag, self._ask_base(name))
+                    self._make_runtime(name, tag, self._ask_base(name))
                     about = self.find(tag) or {}
         told = engine.labels_of(about)
         base = engine.Base(name, tag, *(told.get(f"podium.{fact}", "") for fact in _FACTS))

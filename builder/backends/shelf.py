@@ -4,6 +4,8 @@ shared lock on a file beside them, a maker or remover an exclusive one. Makes no
 import fcntl
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 LOCKS = ".locks"  #: directory beside the environments: of each one its lock, and its mark once it is whole
@@ -37,6 +39,20 @@ def open_lock(envs: Path, name: str, how: int) -> int:
             os.close(handle)
             raise
         os.close(handle)  # the collector removed the file while we waited
+
+
+@contextmanager
+def exclusive(envs: Path, name: str, wait: Callable[[], None]) -> Iterator[None]:
+    """One builder at a time makes what is called so; the others `wait()`, then find it."""
+    try:
+        handle = open_lock(envs, name, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        wait()
+        handle = open_lock(envs, name, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def remove(envs: Path, name: str) -> int:

@@ -33,6 +33,8 @@ def environment(index: Index, cache: Path, home: Path) -> dict[str, str]:
     env = {name: os.environ[name] for name in _PASSED if name in os.environ}
     env.update(
         HOME=str(home),
+        USER="user",  # /etc/passwd does not know whom authors' code runs as
+        LOGNAME="user",
         LANG="C.UTF-8",
         NO_COLOR="1",
         GIT_TERMINAL_PROMPT="0",

@@ -7,14 +7,14 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.backends import bytecode, guarded, uv
 from builder.backends.lock import Lock, Resolver
-from builder.backends.shelf import disk_bytes, is_whole, mark_of, open_lock
+from builder.backends.shelf import disk_bytes, exclusive, is_whole, mark_of, open_lock
 from builder.errors import Fault, TransientError
 from builder.phases import INSTALL, WAIT
 from builder.plan import SCHEMA, Plan, digest
@@ -106,19 +106,12 @@ class Maker(Resolver):
             return None
         return Environment(name, declared, str(path), about["python"], about["versions"])
 
-    @contextmanager
-    def _exclusive(self, name: str) -> Iterator[None]:
-        """One builder at a time makes an environment; the others wait and find it."""
-        try:
-            handle = open_lock(self.envs, name, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    def _exclusive(self, name: str) -> AbstractContextManager[None]:
+        def wait() -> None:
             self.phases.begin(WAIT)
             self.say("--> Another build is making the same environment, waiting for it")
-            handle = open_lock(self.envs, name, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            os.close(handle)
+
+        return exclusive(self.envs, name, wait)
 
     # ----------------------------------------------------------------------------------------------- installing
 

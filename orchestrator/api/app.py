@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from fastapi import APIRouter, FastAPI
 
 from orchestrator.api import (
+    bucket_feed,
+    bucket_files,
+    buckets,
     builds,
     cards,
     collaborators,
@@ -24,6 +27,7 @@ from orchestrator.api import (
     listing,
     logs,
     moves,
+    notifications,
     oauth,
     people,
     plain,
@@ -49,6 +53,9 @@ _ROUTERS = (
     xet.cas,
     xet_read.router,
     xet.router,
+    bucket_feed.router,
+    bucket_files.router,
+    buckets.router,
     lfs_files.router,
     safetensors.router,
     people.router,
@@ -62,6 +69,7 @@ _ROUTERS = (
     moves.router,
     likes.router,
     gates.router,
+    notifications.router,
     collaborators.router,
     domains.router,
     collections.router,

@@ -73,7 +73,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         answers["307"] = _MOVED
     if path.endswith(("/logs/{which}", "/events", "/metrics")):
         answers["200"]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
-    if method == "post" and path.endswith("/commit/{revision}"):
+    if method == "post" and (path.endswith("/commit/{revision}") or path == "/api/buckets/{owner}/{name}/batch"):
         operation["requestBody"] = {"required": True, "content": dict([_STREAMED])}
     if "summary" in operation and "description" in operation:
         first = operation["description"].partition(". ")[0].replace("\n", " ")

@@ -19,9 +19,11 @@ log = logging.getLogger(__name__)
 
 JSON_LIMIT = 1024**2  #: bytes
 TEXT_LIMIT = 4 * 1024**2  #: bytes: bodies that carry a README, or samples of 256 files
-_WIDE = re.compile(r"/api/(validate-yaml|repos/create|[^/]+/[^/]+/[^/]+/(preupload|paths-info)/.*)")
-_STREAMED = re.compile(r"/api/([^/]+/[^/]+/[^/]+/commit|lfs|xet)/.*")  # counts for itself
-_MODEL_FILE = re.compile(r"/(?!(?:api|spaces|datasets|models)/)[^/]+/[^/]+/(?:(?:resolve|raw)/[^/]+/.|ask-access$)")
+_WIDE = re.compile(r"/api/(validate-yaml|repos/create|[^/]+/[^/]+/[^/]+/(preupload|paths-info)(/.*)?)")
+_STREAMED = re.compile(r"/api/(([^/]+/[^/]+/[^/]+/commit|lfs|xet)/.*|buckets/[^/]+/[^/]+/batch)")  # counts for itself
+_MODEL_FILE = re.compile(
+    r"/(?!(?:api|spaces|datasets|models|buckets)/)[^/]+/[^/]+/(?:(?:resolve|raw)/[^/]+/.|ask-access$)"
+)
 _ID = re.compile(r"[\w.:;=/+-]{1,128}", re.ASCII)
 _KEPT = re.compile(rb"%(2[fF]|25)")
 

@@ -244,8 +244,12 @@ def _missing(error: Exception | None, commit: str, path: str) -> NotFound:
 
 
 def _headers(entry: TreeEntry, commit: str, download: bool) -> dict[str, str]:
+    return {"X-Repo-Commit": commit} | harmless(entry.path, entry.oid, download)
+
+
+def harmless(path: str, etag: str, download: bool) -> dict[str, str]:
     """A repo holds whatever strangers pushed, and this is the console's own origin: nothing of it may ever run here."""
-    name = entry.path.rpartition("/")[2]
+    name = path.rpartition("/")[2]
     guessed = guess_type(name)[0] or ("application/octet-stream" if "." in name else "text/plain")
     media = (
         guessed
@@ -256,8 +260,7 @@ def _headers(entry: TreeEntry, commit: str, download: bool) -> dict[str, str]:
     )
     attach = download or media == "application/octet-stream"
     return {
-        "X-Repo-Commit": commit,
-        "ETag": f'"{entry.oid}"',
+        "ETag": f'"{etag}"',
         "Accept-Ranges": "bytes",
         "Content-Type": f"{media}; charset=utf-8" if media == "text/plain" else media,
         "Content-Disposition": f"{'attachment' if attach else 'inline'}; filename*=UTF-8''{quote(name, safe='')}",

@@ -43,7 +43,7 @@ def no_owner() -> None:
 
 #: Whole parts of the Hub that are none of this server's, by their first word below /api.
 _ABSENT = {
-    "buckets": "buckets", "daily_papers": "papers", "jobs": "jobs", "kernels": "kernels; a model repo holds such files too",
+    "daily_papers": "papers", "jobs": "jobs", "kernels": "kernels; a model repo holds such files too",
     "papers": "papers", "scheduled-jobs": "jobs",
 }  # fmt: skip
 
@@ -58,6 +58,7 @@ def _absence(what: str):
 for _word, _what in _ABSENT.items():
     for _rest in ("", "/{rest:path}"):
         router.add_api_route(f"/api/{_word}{_rest}", _absence(_what), methods=_METHODS)
+router.add_api_route("/api/buckets/{name}", no_owner, methods=["POST", "PUT", "DELETE"])
 for _word in _WORDS:
     for _rest in ("", "/{rest:path}"):
         router.add_api_route(f"/api/{{kind}}/{{name}}/{_word}{_rest}", no_owner, methods=_METHODS)

@@ -15,6 +15,7 @@ from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo, Repo, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.stage import Stage
+from orchestrator.errors import Invalid
 from orchestrator.services.spaces import SDKS
 
 router = APIRouter(tags=["repos"])
@@ -102,9 +103,20 @@ def models(
     config: bool = False,
     inference: str = "",
     inference_provider: str = "",
+    apps: str = "",
+    num_parameters: str = "",
 ):
     """Models that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `pipeline_tag`, `gated`;
-    `inference` and `inference_provider` find none, for nobody runs models for others here."""
+    `inference` and `inference_provider` find none, for nobody runs models for others here; `apps` and `num_parameters` are
+    refused, for nobody notes them here."""
+    if apps:
+        raise Invalid(
+            "NOT_SUPPORTED", "This Podium does not know which apps run a model; filter by a tag such as gguf."
+        )
+    if num_parameters:
+        raise Invalid(
+            "NOT_SUPPORTED", "This Podium does not filter by size; expand=safetensors tells it of each model."
+        )
     if inference or inference_provider:
         return []
     more = (*(("cardData",) if card else ()), *(("config",) if config else ()), *(("siblings",) if full else ()))

@@ -6,6 +6,7 @@ from pydantic import Field
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep, SignedInDep
 from orchestrator.api.params import Body, OpenRepoDep
 from orchestrator.api.repos import SettingIn, WithVisibility, kind_named, parted, settings_in, where
+from orchestrator.domain.bucket import BucketKind
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo, Space
 from orchestrator.domain.space import Role, Visibility
@@ -34,7 +35,10 @@ class Copy(WithVisibility):
 
 @router.post("/api/repos/move")
 def move(body: Move, caller: SignedInDep, parts: PartsDep, base: BaseDep):
-    """Another name, another owner, or both. The old name leads to the new one until it is taken again."""
+    """Another name, another owner, or both, of a repo or a bucket. The old name leads to the new one until it is taken again."""
+    if body.type == BucketKind.BUCKET:
+        bucket = parts.buckets.find(caller, *parted(body.from_repo), Role.ADMIN)
+        return where(parts.buckets.move(caller, bucket, *parted(body.to_repo)), base)
     kind = kind_named(body.type)
     repo = parts.hosted.find(caller, kind, *parted(body.from_repo), Role.ADMIN, code=False)
     return where(parts.moves.move(caller, repo, *parted(body.to_repo)), base)

@@ -27,7 +27,7 @@ from orchestrator.api.oauth_claims import user_info
 from orchestrator.domain.records import Owner, Token
 from orchestrator.domain.sign_in import Device, DeviceState, OAuthCode
 from orchestrator.services.devices import Devices
-from orchestrator.services.oauth import Client, OAuth, access_secret, leads_home, refresh_secret
+from orchestrator.services.oauth import Client, OAuth, access_secret, refresh_secret
 
 __all__ = ["Asked", "OAuth2Error", "Server"]
 
@@ -70,8 +70,8 @@ class _Payload(OAuth2Payload):
 class _Client(ClientMixin):
     """A Client of ours, as the library asks about one."""
 
-    def __init__(self, client: Client, home: str) -> None:
-        self.ours, self._home = client, home
+    def __init__(self, client: Client, oauth: OAuth) -> None:
+        self.ours, self._oauth = client, oauth
 
     def get_client_id(self) -> str:
         return self.ours.id
@@ -84,7 +84,7 @@ class _Client(ClientMixin):
         return " ".join(one for one in self.ours.scopes if one in asked) or None
 
     def check_redirect_uri(self, uri: str) -> bool:
-        return bool(self._home) and leads_home(uri, self._home)
+        return bool(self._oauth.home(self.ours, uri))
 
     def check_client_secret(self, secret: str) -> bool:
         return bool(self.ours.secret) and hmac.compare_digest(self.ours.secret.encode(), secret.encode())
@@ -287,7 +287,7 @@ class Server(AuthorizationServer):
         client = self.oauth.client(client_id[:100])
         if client is None:
             return None
-        return _Client(client, self.oauth.app_url(client.space.label) if client.space else "")
+        return _Client(client, self.oauth)
 
     def save_token(self, token: dict[str, object], request: Asked) -> None:
         renews = request.refresh_token.kept if request.refresh_token else None

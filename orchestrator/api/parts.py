@@ -9,6 +9,9 @@ from orchestrator.domain.seen import Event
 from orchestrator.ports import Bell, Logs, Repos
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.allotment import Allotment
+from orchestrator.services.bucket_feed import BucketFeed
+from orchestrator.services.bucket_files import BucketFiles
+from orchestrator.services.buckets import Buckets
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.collaborators import Collaborators
 from orchestrator.services.collections import Collections
@@ -22,11 +25,13 @@ from orchestrator.services.gates import Gates
 from orchestrator.services.health import Health
 from orchestrator.services.identities import Identities
 from orchestrator.services.imports import Imports
+from orchestrator.services.invitations import Invitations
 from orchestrator.services.large_files import LargeFiles
 from orchestrator.services.likes import Likes
 from orchestrator.services.links import SignedLinks
 from orchestrator.services.loads import Loads
 from orchestrator.services.moves import Moves
+from orchestrator.services.notifications import Notifications
 from orchestrator.services.oauth import OAuth
 from orchestrator.services.oversight import Oversight
 from orchestrator.services.people import People
@@ -67,6 +72,9 @@ class Parts:
     moves: Moves
     duplicates: Duplicates
     collections: Collections
+    buckets: Buckets
+    bucket_files: BucketFiles
+    bucket_feed: BucketFeed
     public_url: str
     app_url: Callable[[str], str]
     version: str = "0"
@@ -90,6 +98,8 @@ class Parts:
     domains: Domains = field(kw_only=True)
     collaborators: Collaborators = field(kw_only=True)
     identities: Identities = field(kw_only=True)
+    notifications: Notifications = field(kw_only=True)
+    invitations: Invitations = field(kw_only=True)
 
     @property
     def session_cookie(self) -> str:

@@ -122,7 +122,8 @@ def _of(parts, caller: Caller, owner: Owner, kind: RepoKind) -> list[AnyRepo]:
 
 def _repositories(parts, caller: Caller, owner: Owner):
     repos = [repo for kind in RepoKind for repo in _of(parts, caller, owner, kind)]
-    sizes = {repo.id: parts.repos.size(repo.id) for repo in repos}
+    buckets = parts.buckets.list(caller, owner.name, _MANY)
+    sizes = {repo.id: parts.repos.size(repo.id) for repo in repos} | {bucket.id: bucket.size for bucket in buckets}
     whole = sum(sizes.values()) or 1
     return JSONResponse(
         [
@@ -134,6 +135,6 @@ def _repositories(parts, caller: Caller, owner: Owner):
                 "storagePercent": round(100 * sizes[repo.id] / whole, 2),
                 "updatedAt": views.iso(repo.updated_at),
             }
-            for repo in repos
+            for repo in (*repos, *buckets)
         ]
     )

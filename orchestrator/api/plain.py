@@ -1,6 +1,7 @@
 """One model or dataset: what it is (hub-api reference 2.8). Spaces are `spaces.py`; what all kinds have in common is in the
 files that route `/api/{kind}/…`."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -30,31 +31,32 @@ def _add(kind: RepoKind) -> None:
     RepoDep = Annotated[AnyRepo, Depends(named)]
     expand = [Depends(expandable(kind))]  # asked first: what cannot be told needs no repo
 
-    @router.get(at, dependencies=expand, name=f"{kind}_info")
-    def info(
+    def asked(
         request: Request,
         repo: RepoDep,
         caller: CallerDep,
         parts: PartsDep,
         blobs: bool = False,
         security: Security = False,
-    ):
+    ) -> Callable[[str | None], dict]:
+        """What is told of the repo at a revision. `expand`: only these keys; `blobs`: with sizes and object ids of files."""
+
+        def told(revision: str | None) -> dict:
+            view = repo_views.repo(shown(parts, caller, repo, revision, blobs), True, listed(request, "expand"))
+            return view | ({"securityRepoStatus": _UNSCANNED} if security else {})
+
+        return told
+
+    ToldDep = Annotated[Callable[[str | None], dict], Depends(asked)]
+
+    @router.get(at, dependencies=expand, name=f"{kind}_info")
+    def info(told: ToldDep):
         """The repo at the head of main. `expand`: only these keys; `blobs`: with sizes and object ids of files."""
-        told = repo_views.repo(shown(parts, caller, repo, None, blobs), True, listed(request, "expand"))
-        return told | ({"securityRepoStatus": _UNSCANNED} if security else {})
+        return told(None)
 
     @router.get(f"{at}/revision/{{revision}}", dependencies=expand, name=f"{kind}_info_at")
-    def info_at(
-        request: Request,
-        repo: RepoDep,
-        revision: Segment,
-        caller: CallerDep,
-        parts: PartsDep,
-        blobs: bool = False,
-        security: Security = False,
-    ):
-        told = repo_views.repo(shown(parts, caller, repo, revision, blobs), True, listed(request, "expand"))
-        return told | ({"securityRepoStatus": _UNSCANNED} if security else {})
+    def info_at(told: ToldDep, revision: Segment):
+        return told(revision)
 
 
 for _kind in PLAIN:

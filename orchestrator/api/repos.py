@@ -11,6 +11,7 @@ from orchestrator.api.commits import content_of
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep, SignedInDep
 from orchestrator.api.params import Body, OpenRepoDep, RepoDep, WritableRepoDep
 from orchestrator.api.readme import first_files, readme
+from orchestrator.domain.bucket import Bucket
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.repo import RepoKind
@@ -172,7 +173,7 @@ def settings_in(given: list[SettingIn] | None) -> dict[str, tuple[str, str]]:
     return {one.key: (one.value, one.description or "") for one in given or ()}
 
 
-def where(repo: AnyRepo, base: str) -> dict[str, object]:
+def where(repo: AnyRepo | Bucket, base: str) -> dict[str, object]:
     return {"url": f"{base}/{repo.path}", "name": repo.full_name, "id": repo.id}
 
 

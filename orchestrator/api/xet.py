@@ -30,21 +30,22 @@ Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 @router.get(REPO + "/xet-write-token/{revision:path}")
 def write_token(space: VoiceRepoDep, caller: CallerDep, parts: PartsDep, base: BaseDep):
     """Where to send the chunks of large files, and with what token."""
-    return _token(parts, base, space.id, "xet-write", role_on(caller, space, code=True) < Role.WRITE)
+    return token(parts, base, space.id, "xet-write", role_on(caller, space, code=True) < Role.WRITE)
 
 
 @router.get(REPO + "/xet-read-token/{revision:path}")
 def read_token(space: OpenRepoDep, caller: CallerDep, parts: PartsDep, base: BaseDep):
     """Where large files may be fetched in pieces, and with what token."""
     parts.downloads.note(space.id, caller.name if caller.user else caller.address)
-    return _token(parts, base, space.id, "xet-read")
+    return token(parts, base, space.id, "xet-read")
 
 
-def _token(parts, base: str, repo_id: str, act: str, guest: bool = False) -> Response:
+def token(parts, base: str, repo_id: str, act: str, guest: bool = False) -> Response:
+    """A token for what this act does with a repo or a bucket, and where to use it."""
     headers = given(parts, base, repo_id, act, guest)
-    url, token, ends = headers.values()
+    url, secret, ends = headers.values()
     return JSONResponse(
-        {"accessToken": token, "exp": int(ends), "casUrl": url}, headers=headers | {"Cache-Control": "no-store"}
+        {"accessToken": secret, "exp": int(ends), "casUrl": url}, headers=headers | {"Cache-Control": "no-store"}
     )
 
 

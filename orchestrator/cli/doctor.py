@@ -1,5 +1,5 @@
 """`podium doctor`: what is here, what is missing, what that costs, what to type. Owns the order and the table; the looking is
-in checks.py."""
+in checks.py and surroundings.py."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from orchestrator.cli.output import as_json, say, table
 from orchestrator.settings import Settings, load
 
 if TYPE_CHECKING:
-    from orchestrator.cli.checks import Check
+    from orchestrator.cli.check import Check
 
 
 def doctor(
@@ -39,7 +39,7 @@ def examine(settings: Settings) -> "list[Check]":
     """All checks in their order, made at the same time."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from orchestrator.cli import checks
+    from orchestrator.cli import apart, checks, surroundings
 
     uv = checks.find_uv()
     looks = (
@@ -49,18 +49,19 @@ def examine(settings: Settings) -> "list[Check]":
         checks.git,
         checks.git_lfs,
         lambda: checks.sandbox(settings.sandbox),
+        lambda: apart.app_ports(settings.runtime),
         lambda: checks.docker(settings.runtime),
         lambda: checks.hardware(settings),
         lambda: checks.registry(settings),
         lambda: checks.sign_in(settings),
         checks.user,
-        lambda: checks.disk(settings.data),
-        checks.memory,
-        lambda: checks.clock(checks.changed_at(settings.data)),
-        lambda: checks.port(settings.host, settings.port),
-        lambda: checks.names(settings),
-        lambda: checks.index(uv, settings),
-        lambda: checks.certificates(settings),
+        lambda: surroundings.disk(settings.data),
+        surroundings.memory,
+        lambda: surroundings.clock(surroundings.changed_at(settings.data)),
+        lambda: surroundings.port(settings.host, settings.port),
+        lambda: surroundings.names(settings),
+        lambda: surroundings.index(uv, settings),
+        lambda: surroundings.certificates(settings),
     )
     if sys.stderr.isatty():
         say("Looking at this machine …")

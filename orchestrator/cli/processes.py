@@ -7,6 +7,7 @@ kill -9 leaves no half of Podium behind; apps live on and are adopted by the nex
 import contextlib
 import ctypes
 import fcntl
+import http.client
 import logging
 import os
 import signal
@@ -48,6 +49,7 @@ def control(data: Path | None = None, with_parent: bool = False, **overrides: ob
     import uvicorn
 
     from orchestrator import wiring
+    from orchestrator.cli.quiet import QuietServer
 
     if with_parent:
         _die_with_parent()
@@ -71,7 +73,7 @@ def control(data: Path | None = None, with_parent: bool = False, **overrides: ob
             signal.signal(number, lambda *_: None)
         parts.start()
         try:
-            uvicorn.Server(config).run(sockets=sockets)
+            QuietServer(config).run(sockets=sockets)
         finally:
             parts.stop()
 
@@ -175,16 +177,11 @@ class Supervisor:
 
     def _announce(self) -> None:
         """Wait until the console answers through the gateway, then say where it is."""
-        import httpx
-
         settings = self._settings
-        address = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "localhost") else settings.host
-        url = f"http://{f'[{address}]' if ':' in address else address}:{settings.port}/readyz"
         while not self._stopping:
             self._restart_dead()
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
-                    break
+            if _is_ready(settings):
+                break
             time.sleep(0.05)
         if self._stopping:
             return
@@ -229,6 +226,19 @@ class Supervisor:
         while runtime.list() and time.monotonic() < deadline:
             time.sleep(0.05)
         runtime.close()
+
+
+def _is_ready(settings: Settings) -> bool:
+    """Whether the console answers through the gateway. Asked often while everything starts, so by what costs little."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "localhost") else settings.host
+    connection = http.client.HTTPConnection(host, settings.port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 @contextlib.contextmanager

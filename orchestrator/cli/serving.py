@@ -69,12 +69,12 @@ def domain_remove(context: typer.Context, id: Id, domain: Domain) -> None:
 
 @members.command("list")
 def member_list(context: typer.Context, id: Id, json: Json = False) -> None:
-    """Who was let into a Space; members of its organisation are not listed."""
+    """Who was let into a Space, or is invited; members of its organisation are not listed."""
     found = connect(context).get(_path(id, "collaborators"))
     if json:
         return as_json(found)
-    rows = [(one["user"], one["role"], one["invitedBy"], moment(one["createdAt"])) for one in found]
-    table(("user", "role", "let in by", "since"), rows)
+    rows = [(one["user"], one["role"], one["state"], one["invitedBy"], moment(one["createdAt"])) for one in found]
+    table(("user", "role", "state", "invited by", "since"), rows)
 
 
 @members.command("add")
@@ -84,14 +84,17 @@ def member_add(
     user: User,
     role: Annotated[str, typer.Option(help="read or write.")] = "write",
 ) -> None:
-    """Let a user into a Space, or change what they may do."""
+    """Invite a user to a Space, or change what a member may do."""
     made = connect(context).put(_path(id, "collaborators", user), {"role": role})
-    say(f"{made['user']} may {made['role']} {id}.")
+    if made["state"] == "invited":
+        say(f"{made['user']} is invited to {made['role']} {id}, and a member when they have accepted.")
+    else:
+        say(f"{made['user']} may {made['role']} {id}.")
 
 
 @members.command("remove")
 def member_remove(context: typer.Context, id: Id, user: User) -> None:
-    """Shut a user out again; with your own name: leave."""
+    """Shut a user out again, or take an invitation back; with your own name: leave."""
     connect(context).delete(_path(id, "collaborators", user))
     say(f"{user} is no member of {id} any more.")
 

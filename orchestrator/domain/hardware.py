@@ -54,6 +54,7 @@ class Hardware:
     sleep_after: float | None = None  #: seconds without use until its Spaces sleep, or NEVER; None: no rule of its own
     sleep_forced: bool = False  #: the rule holds whatever a Space asks for; else it is what a Space begins with
     elastic: bool = False  #: nodes for it are made on demand: what they have now says nothing about what fits
+    priority_class: str = ""  #: PriorityClass of its pods, "" for the one of all apps
 
     @property
     def metered(self) -> bool:
@@ -74,5 +75,5 @@ class Hardware:
 
 def catalogue(cpu: float, memory: int, disk: int, processes: int = 512, files: int = 4096) -> dict[str, Hardware]:
     """The flavours of one machine."""
-    basic = Hardware("cpu-basic", "CPU basic", cpu, memory, disk, processes, files)
+    basic = Hardware("cpu-basic", "CPU Basic", cpu, memory, disk, processes, files)
     return {basic.name: basic}

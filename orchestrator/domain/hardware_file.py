@@ -80,6 +80,7 @@ def _flavor(node: yaml.Node, currency: str, refuse: Refuse) -> tuple[Hardware, i
         sleep_after,
         sleep_forced,
         fields.flag("elastic", False),
+        fields.text("priority_class", "", _OBJECT, "the name of a PriorityClass"),
     )
     if flavor.resource and not count:
         raise refuse(

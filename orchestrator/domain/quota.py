@@ -71,6 +71,12 @@ def denial(
     return ""
 
 
+def share(quota: Quota, used: Spent) -> float:
+    """How much of a month's quota is used, 1 for all of it. How many Spaces may be on it is no matter of a month."""
+    hours = 0.0 if not quota.hours else used.seconds / 3600 / quota.hours
+    return max(hours, 0.0 if not quota.price else used.cost / quota.price)
+
+
 def _number(value: float) -> str:
     return f"{value:.10g}"
 

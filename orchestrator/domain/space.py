@@ -51,7 +51,7 @@ RESERVED_NAMES = frozenset(
     ]
 )
 #: What else is a first step of an address: a repo may be named so, an owner, below whose name models are, may not.
-RESERVED_OWNERS = RESERVED_NAMES | {"avatars", "device", "metrics", "v1"}
+RESERVED_OWNERS = RESERVED_NAMES | {"avatars", "buckets", "device", "metrics", "notifications", "v1"}
 _RESERVED_LABELS = frozenset(
     ["www", "api", "admin", "static", "mail", "autodiscover", "wpad", "localhost", "console", "podium", "hub"]
 )

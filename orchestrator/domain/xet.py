@@ -36,10 +36,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file as a shard describes it; `sha256` is "" when the client did not say."""
+    """A file as a shard describes it; `sha256` is "" when the client did not say. `hash`: what the client calls it."""
 
     terms: tuple[Term, ...]
     sha256: str
+    hash: str = ""
 
     @property
     def size(self) -> int:
@@ -116,14 +117,14 @@ def files_of(shard: BinaryIO) -> Iterator[File]:
         record = _record(shard)
         if record.startswith(_END):
             return
-        flags, count = struct.unpack_from("<II", record, 32)
+        called, (flags, count) = name_of(record[:32]), struct.unpack_from("<II", record, 32)
         if count * 48 > SHARD_LIMIT:
             raise Invalid("SHARD", "this shard describes a file with too many pieces")
         terms = tuple(_term(_record(shard)) for _ in range(count))
         if flags & _VERIFIED:
             for _ in range(count):
                 _record(shard)
-        yield File(terms, name_of(_record(shard)[:32]) if flags & _HAS_SHA256 else "")
+        yield File(terms, name_of(_record(shard)[:32]) if flags & _HAS_SHA256 else "", called)
     raise Invalid("SHARD", f"a shard describes at most {FILES_LIMIT} files")
 
 

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _SILENCE = 15.0  # the control plane pings every 5 s
 _BACK_OFF = (0.1, 2.0)
+_STARTING = 10.0  # seconds for which a control plane that starts beside us may not answer yet without a word in the log
 _SAVE_AFTER = 0.5
 _REFUSED = (
     "the control plane does not accept our token: keys/feed.token must be the same here and there, and PODIUM_CONTROL_URL must "
@@ -34,6 +35,8 @@ class Feed:
         self._control = control
         self.connected = False
         self.trouble = "the list of Spaces is not loaded yet"  #: in words, why not connected; "" when it is
+        self._patient_until = time.monotonic() + _STARTING
+        self._said = ""
 
     async def run(self) -> None:
         wait = _BACK_OFF[0]
@@ -43,7 +46,7 @@ class Feed:
                     self._table.apply(line)
                     if not self.connected:
                         log.info("subscribed to the route feed")
-                        self.connected, self.trouble = True, ""
+                        self.connected, self.trouble, self._said, self._patient_until = True, "", "", 0.0
                         wait = _BACK_OFF[0]
             except Unavailable as error:
                 self._say(error)
@@ -58,8 +61,9 @@ class Feed:
             trouble, level = _REFUSED, logging.ERROR
         else:
             trouble, level = "the control plane does not answer", logging.WARNING
-        if trouble != self.trouble:
-            self.trouble = trouble
+        self.trouble = trouble
+        if trouble != self._said and (level == logging.ERROR or time.monotonic() > self._patient_until):
+            self._said = trouble
             log.log(level, "no route feed: %s (%s)", trouble, error)
 
 

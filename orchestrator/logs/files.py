@@ -1,4 +1,4 @@
-"""The `Logs` port on files: `<directory>/<stream>.log`, in the launcher's own format (`runtime_images.launcher.LogFile`).
+"""The `Logs` port on files: `<directory>/<stream>.log`, in the launcher's own format (`runtime_images.launcher.log.LogFile`).
 
 A line's index counts every line ever written to the stream, also those that the cap removed from the middle; it is told
 in `LogLine.index`, and `last.index + 1` is where to go on. In place of the removed lines a reader gets one line that says
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from orchestrator.errors import Invalid
 from orchestrator.ports import Bell, LogLine
-from runtime_images.launcher import LINE_LIMIT, LogFile, clean
+from runtime_images.launcher.log import LINE_LIMIT, LogFile, clean
 
 _STREAM = re.compile(r"[a-z]{1,20}(?:/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){1,3}")
 _LOOK_EVERY = 0.1  #: seconds

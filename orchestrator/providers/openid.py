@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -70,7 +71,16 @@ class OpenID:
         with self._turn():
             return self._document().get("authorization_response_iss_parameter_supported") is True
 
-    def claims(self, journey: Journey, code: str, wanted: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    def farewell(self, proof: str) -> str:
+        with self._turn():
+            document = self._document()
+        if not document.get("end_session_endpoint"):
+            return ""
+        told = {"client_id": self._client_id, "post_logout_redirect_uri": self._back}
+        told |= {"id_token_hint": proof} if proof else {}
+        return add_params_to_uri(self._endpoint(document, "end_session_endpoint"), list(told.items()))
+
+    def claims(self, journey: Journey, code: str, wanted: tuple[str, ...] = ()) -> tuple[Mapping[str, Any], str]:
         with self._turn():
             return self._claims(journey, code, wanted)
 
@@ -85,7 +95,7 @@ class OpenID:
 
     # ------------------------------------------------------------------------------------------------------ the steps
 
-    def _claims(self, journey: Journey, code: str, wanted: tuple[str, ...]) -> dict[str, Any]:
+    def _claims(self, journey: Journey, code: str, wanted: tuple[str, ...]) -> tuple[dict[str, Any], str]:
         document = self._document()
         told = self._exchange(document, journey, code)
         proof, access = told.get("id_token"), told.get("access_token")
@@ -96,8 +106,8 @@ class OpenID:
         now = int(self._clock())
         claims = id_token.claims_of(proof, key, self.issuer, self._client_id, journey, access, now)
         if access and document.get("userinfo_endpoint") and any(claim not in claims for claim in wanted):
-            return self._more(document, access, claims["sub"]) | claims
-        return claims
+            claims = self._more(document, access, claims["sub"]) | claims
+        return claims, proof
 
     def _exchange(self, document: dict, journey: Journey, code: str) -> dict:
         """The token endpoint's answer to a code."""

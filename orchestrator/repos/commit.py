@@ -1,15 +1,13 @@
-"""One commit made of a stream of changes, without a checkout: `git fast-import` on a scratch ref, then a compare-and-swap of
-the real one. Who named no parent and was overtaken is put on what came first: the contents are in, only the paths are judged
-again. Owns the format that fast-import reads (git-fast-import(1)) and the rules between paths."""
+"""One commit made of a stream of changes, without a checkout: `git fast-import` into a quarantine, which a refusal leaves, then a
+compare-and-swap of the ref. Who named no parent and was overtaken is put on what came first: the contents are in, only the
+paths are judged again. Owns the format that fast-import reads (git-fast-import(1)) and the rules between paths."""
 
 import hashlib
 import re
-import secrets
 import subprocess
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
@@ -18,10 +16,12 @@ from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
 from orchestrator.repos.paths import check_path
 from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
+from orchestrator.repos.quarantine import Quarantine
 
 MESSAGE_LIMIT = 64 * 1024  #: bytes
 _ROUNDS = 30  #: in each of them somebody's commit lands
 _OID = re.compile("[0-9a-f]{40}")
+_SCRATCH = b"refs/podium/commit"  #: fast-import wants a name
 #: (path, what to do with it): the id of its content, `<old path` of a move, `file` or `folder` to delete.
 _Step = tuple[str, str]
 
@@ -35,7 +35,7 @@ def commit(
     message: str,
     author: tuple[str, str],
     parent: str | None,
-    before_update: Callable[[str | None, str], None],
+    before_update: Callable[[str | None, str, str], None],
 ) -> str:
     """See ports.Repos.commit; `old` is the ref's value."""
     if parent and (old is None or len(parent) < 7 or not old.startswith(parent)):
@@ -46,16 +46,14 @@ def commit(
     for _ in range(1 if parent or old is None else _ROUNDS):  # a first commit comes after nothing
         if old is None and ref != MAIN:
             raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(ref, 100)}")
-        scratch = f"refs/podium/commit-{secrets.token_hex(8)}"
-        run = _Import(git, git_dir, scratch, old)
-        try:
+        with Quarantine(git_dir) as held:
+            run = _Import(git, git_dir, held.env, old)
             new = run.run(changes if steps is None else steps, message, author)
-            if old and tree_of(git, git_dir, old) == tree_of(git, git_dir, new):
+            if old and tree_of(git, git_dir, old) == tree_of(git, git_dir, new, held.env):
                 return old
-            before_update(old, new)
-            now = _swap(git, git_dir, ref, old, new)
-        finally:
-            git.run(git_dir, "update-ref", "-d", scratch)
+            before_update(old, new, held.path)
+            held.release()
+        now = _swap(git, git_dir, ref, old, new)
         if now == new:
             return new
         old, steps = now, run.steps
@@ -74,8 +72,8 @@ def _swap(git: Git, git_dir: str, ref: str, old: str | None, new: str) -> str | 
         return now
 
 
-def tree_of(git: Git, git_dir: str, commit_id: str) -> bytes:
-    return git.run(git_dir, "rev-parse", "--verify", f"{commit_id}^{{tree}}")
+def tree_of(git: Git, git_dir: str, commit_id: str, env: dict[str, str] | None = None) -> bytes:
+    return git.run(git_dir, "rev-parse", "--verify", f"{commit_id}^{{tree}}", env=env)
 
 
 def _stale(ref: str, now: str | None) -> Stale:
@@ -91,15 +89,15 @@ def _stale(ref: str, now: str | None) -> Stale:
 class _Import:
     """One run of fast-import: contents go in as they come, then the paths are judged, then the commit is written."""
 
-    def __init__(self, git: Git, git_dir: str, scratch: str, old: str | None) -> None:
-        self.git, self.git_dir, self.scratch, self.old = git, git_dir, scratch, old
+    def __init__(self, git: Git, git_dir: str, env: dict[str, str], old: str | None) -> None:
+        self.git, self.git_dir, self.env, self.old = git, git_dir, env, old
         self.process: subprocess.Popen | None = None
         self.steps: list[_Step] = []
 
     def run(self, changes: Iterable[Change | _Step], message: str, author: tuple[str, str]) -> str:
         """Changes, or the steps of a run before, whose contents are in the repo."""
         args = ("fast-import", "--quiet", "--done", "--date-format=raw")
-        self.process = self.git.start(self.git_dir, *args, stdin=subprocess.PIPE)
+        self.process = self.git.start(self.git_dir, *args, stdin=subprocess.PIPE, env=self.env)
         try:
             for one in changes:
                 self.steps += self._steps(one) if isinstance(one, Change) else [one]
@@ -110,11 +108,9 @@ class _Import:
         except (BrokenPipeError, ConnectionError):
             self._end()
             raise GitFailed("fast-import", 1, "it ended early") from None
-        except BaseException:
-            self._abandon()
-            raise
         finally:
             end(self.process)
+            Path(self.git_dir, f"fast_import_crash_{self.process.pid}").unlink(missing_ok=True)
 
     def _write(self, data: bytes) -> None:
         self.process.stdin.write(data)
@@ -139,7 +135,7 @@ class _Import:
     def _commit(self, message: str, author: tuple[str, str]) -> str:
         who = b"%s <%s> %d +0000\n" % (plain(author[0]), plain(author[1]), int(time.time()))
         text = message.encode("utf-8", "replace").replace(b"\0", b"")
-        self._write(b"commit %s\nmark :1\n" % self.scratch.encode())
+        self._write(b"commit %s\nmark :1\n" % _SCRATCH)
         self._write(b"author " + who + b"committer " + who + b"data %d\n" % len(text) + text + b"\n")
         if self.old:
             self._write(b"from %s\n" % self.old.encode())
@@ -156,19 +152,13 @@ class _Import:
 
     def _end(self) -> None:
         try:
-            _, errors = self.process.communicate(b"done\n", WALL_CLOCK)
+            # Back to nothing before it ends: fast-import then writes no ref, which would name what is in quarantine.
+            _, errors = self.process.communicate(b"reset %s\nfrom %s\n\ndone\n" % (_SCRATCH, ZERO.encode()), WALL_CLOCK)
         except (BrokenPipeError, ValueError):
             errors = self.process.stderr.read() if not self.process.stderr.closed else b""
         if self.process.wait(10):
             detail = errors.decode("utf-8", "replace").strip()
             raise GitFailed("fast-import", self.process.returncode, detail)
-
-    def _abandon(self) -> None:
-        """End it, and take away what it has written: git leaves a pack that was not finished where it is."""
-        unfinished = [path for path in _open_files(self.process.pid) if path.name.startswith("tmp_pack_")]
-        end(self.process)
-        for rest in (*unfinished, *Path(self.git_dir).glob(f"fast_import_crash_{self.process.pid}")):
-            rest.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------------------------- the rules between paths
 
@@ -219,15 +209,6 @@ class _Import:
         words = out.decode("utf-8", "replace").splitlines()
         # A submodule's commit is not here: git calls it missing, and fast-import may replace it.
         return {path: word if word in ("blob", "tree") else None for path, word in zip(wanted, words, strict=True)}
-
-
-def _open_files(pid: int) -> list[Path]:
-    found = []
-    with suppress(OSError):
-        for handle in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(OSError):
-                found.append(handle.readlink())
-    return found
 
 
 def _above(path: str) -> list[str]:

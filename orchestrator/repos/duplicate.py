@@ -16,13 +16,13 @@ def duplicate(
     git_dir: str,
     message: str,
     author: tuple[str, str],
-    before_update: Callable[[str | None, str], None],
+    before_update: Callable[[str | None, str, str], None],
 ) -> str:
     """See ports.Repos.duplicate."""
     tree = tree_of(git, source_dir, commit).decode().strip()
     _send(git, source_dir, tree, git_dir)
     new = git.run(git_dir, "commit-tree", tree, stdin=message.encode(), env=identity(author)).decode().strip()
-    before_update(None, new)
+    before_update(None, new, "")
     git.run(git_dir, "update-ref", "--no-deref", MAIN, new, ZERO)
     return new
 

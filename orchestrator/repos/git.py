@@ -28,9 +28,7 @@ _CHUNK = 64 * 1024
 _TREE_LIMIT = 200_000  #: entries listed at once; no push may bring as many
 _REMEMBERED = 10_000  #: entries of one listing that are remembered
 _STALE = WALL_CLOCK + 300  #: seconds after which a lock or a quarantine belongs to nobody
-_LEFTOVERS = (
-    "*.lock", "refs/**/*.lock", "objects/tmp_objdir-*", "objects/incoming-*", "objects/pack/tmp_*", "refs/podium/commit-*",
-)  # fmt: skip
+_LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/tmp_objdir-*", "objects/incoming-*", "objects/pack/tmp_*")
 _MANY_PACKS = 40  #: a repo with more packs is tidied
 
 
@@ -226,7 +224,7 @@ class GitRepos:
         message: str,
         author: tuple[str, str],
         parent: str | None = None,
-        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+        before_update: Callable[[str | None, str, str], None] = lambda old, new, quarantine: None,
     ) -> str:
         old = self.head(repo_id, _ref(ref))
         made = committing.commit(
@@ -242,7 +240,7 @@ class GitRepos:
         repo_id: str,
         message: str,
         author: tuple[str, str],
-        before_update: Callable[[str | None, str], None] = lambda old, new: None,
+        before_update: Callable[[str | None, str, str], None] = lambda old, new, quarantine: None,
     ) -> str:
         made = duplicating.duplicate(
             self.git, self.git_dir(source_id), _commit(commit), self.git_dir(repo_id), message, author, before_update
@@ -276,7 +274,10 @@ class GitRepos:
         """See `ports.Repos.tidy`."""
         top = self._path(repo_id)
         before = time.time() - _STALE
-        left = [_remove_old(path, before) for pattern in _LEFTOVERS for path in top.glob(pattern)]
+        try:
+            left = [_remove_old(path, before) for pattern in _LEFTOVERS for path in top.glob(pattern)]
+        except FileNotFoundError:  # a folder went while it was read: git's own, or all of the repo
+            return top.exists()
         if sum(1 for _ in top.glob("objects/pack/*.pack")) > _MANY_PACKS:
             self.git.run(self.git_dir(repo_id), "repack", "-d", "-q", "--geometric=2", timeout=WALL_CLOCK)
         return not all(left)

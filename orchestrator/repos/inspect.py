@@ -6,7 +6,6 @@ import re
 import tempfile
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO
 
 from orchestrator.domain.large import POINTER_LIMIT, POINTER_MIN
@@ -25,6 +24,7 @@ from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid
 from orchestrator.repos.pointers import pointers
 from orchestrator.repos.process import Git, GitFailed
+from orchestrator.repos.quarantine import environment
 
 README_LIMIT = 256 * 1024
 _SCAN_ALL = 64 * 1024**2  #: bytes searched in one push
@@ -36,7 +36,7 @@ _ODD = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u20
 
 
 def inspect(git: Git, git_dir: str, updates: tuple[RefUpdate, ...], quarantine: str, file_limit: int) -> Pushed:
-    env = _environment(git_dir, quarantine)
+    env = environment(git_dir, quarantine)
     tips = list(dict.fromkeys(update.new for update in updates if not update.deletes))
     found = _Objects(file_limit)
     with tempfile.TemporaryFile() as to_scan:
@@ -196,12 +196,3 @@ def disk_usage(folder: str) -> int:
             except OSError:
                 pass
     return total
-
-
-def _environment(git_dir: str, quarantine: str) -> dict[str, str]:
-    if not quarantine:
-        return {}
-    return {
-        "GIT_OBJECT_DIRECTORY": quarantine,
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(Path(git_dir) / "objects"),
-    }

@@ -36,7 +36,8 @@ _CONFIG = """\
 	hideRefs = refs/podium
 	advertiseSID = false
 [fastimport]
-	unpackLimit = 1
+	# Always a pack, of one object too: quarantine and fsync know packs.
+	unpackLimit = 0
 [uploadpack]
 	allowAnySHA1InWant = false
 	allowFilter = true

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from runtime_images.launcher import LogFile, Output
+from runtime_images.launcher.log import LogFile, Output
 
 _AGAIN = 0.5  #: seconds until a stream that broke is opened again
 
@@ -81,8 +81,9 @@ class Follower:
             self._out.log.close()
 
 
-def last_time(path: Path) -> float:
-    """When the last line in a log was written, 0 when there is none, -1 when the log has ended."""
+def last_time(path: Path, mark: str = "") -> float:
+    """When the last line in a log was written, 0 when there is none, -1 when the log has ended. With a `mark`: the last line that
+    begins with it, if there is one."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 65536))
@@ -91,7 +92,9 @@ def last_time(path: Path) -> float:
         return 0.0
     if lines and lines[-1].startswith(b"# end"):
         return -1.0
-    for line in reversed(lines):
-        with suppress(ValueError):
-            return float(line.split(b" ", 1)[0]) + 0.001
+    wanted = b" " + mark.encode()
+    for told in ([line for line in lines if line[line.find(b" ") :].startswith(wanted)] if mark else [], lines):
+        for line in reversed(told):
+            with suppress(ValueError):
+                return float(line.split(b" ", 1)[0]) + 0.001
     return 0.0

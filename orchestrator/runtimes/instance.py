@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from orchestrator.runtimes.machine import Share
-from runtime_images.launcher import start_time
+from runtime_images.launcher.processes import start_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from orchestrator.domain.load import Load
 from orchestrator.domain.seen import Event, Fault, InstanceSeen, InstanceState, NodeSeen
 from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
-from orchestrator.runtimes import container, load, manifests, nodes, pod_events, pods, standing
-from orchestrator.runtimes import pod_facts as facts
+from orchestrator.runtimes import container, load, manifests, nodes, pod_events, standing
+from orchestrator.runtimes.cases import Cases
 from orchestrator.runtimes.kubernetes_api import Cluster, Refused
 from orchestrator.runtimes.machine import Share
 from orchestrator.runtimes.manifests import INSTANCE, OWNER, Options
 from orchestrator.runtimes.news import News
-from orchestrator.runtimes.pod_care import Care, Case
+from orchestrator.runtimes.pod_care import Care
 from orchestrator.runtimes.watch import Mirror
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,54}[a-z0-9])?")
@@ -62,9 +62,10 @@ class KubernetesRuntime:
         self._pods = Mirror(cluster, "pods", ours, self._changed, length)
         self._events = Mirror(cluster, "events", warnings, self._changed, length)
         self._nodes = Mirror(cluster, "nodes", {}, lambda: None, length)
-        self._index: tuple[object, Mapping[str, Sequence[dict]]] = (None, {})
+        self._told = pod_events.Told(lambda: Mirror(cluster, "events", pod_events.KINDS, lambda: None, length))
+        self._cases = Cases(self._deployments, self._pods, self._events, self._nodes)
         self._care = Care(cluster, owner, place / "lock", logs, log_limit, self._cases, self._keep)
-        self._news = News(self.list, lambda: None, lambda: None, _QUICK)
+        self._news = News(self.list, self._told.rest, lambda: None, _QUICK)
         for mirror in self._mirrors:
             mirror.start()
         until = time.monotonic() + _FIRST
@@ -141,8 +142,7 @@ class KubernetesRuntime:
             return found + [one for one in self._refused.values() if space_id in (None, one.space_id)]
 
     def events(self, space_id: str) -> Sequence[Event]:
-        own = [pod["metadata"]["name"] for case in self._cases(space_id).values() for pod in case.pods]
-        return pod_events.events(self._cluster, space_id, own, self._events.items.values())
+        return pod_events.events(self._told.items(), space_id)
 
     def capacity(self) -> tuple[NodeSeen, ...]:
         self._check()
@@ -172,41 +172,6 @@ class KubernetesRuntime:
         if silent > self._stale:
             since = "has not answered yet" if silent == float("inf") else f"has not answered for {silent:.0f} seconds"
             raise Unavailable(f"Kubernetes {since}")
-
-    def _cases(self, space_id: str | None = None) -> dict[str, Case]:
-        """What the cluster tells of all instances, or of a Space's."""
-        found, now, by_instance = {}, time.time(), self._pods_by_instance()
-        events, there = list(self._events.items.values()), list(self._nodes.items.values())
-        for name, deployment in self._deployments.items.items():
-            note = container.read_note(deployment["metadata"].get("annotations") or {}, manifests.NOTE)
-            if note is None or space_id not in (None, note.space_id):
-                continue
-            own = by_instance.get(name, [])
-            seen = pods.see(deployment, own, now, events, there, self._ahead(own))
-            if seen is not None:
-                found[name] = Case(note, deployment, own, seen)
-        return found
-
-    def _pods_by_instance(self) -> Mapping[str, Sequence[dict]]:
-        items, (seen, index) = self._pods.items, self._index
-        if seen is not items:
-            index = {}
-            for pod in items.values():
-                index.setdefault((pod["metadata"].get("labels") or {}).get(INSTANCE, ""), []).append(pod)
-            self._index = (items, index)
-        return index
-
-    def _ahead(self, own: Sequence[dict]) -> int:
-        """How many wait longer than this instance's pod for the same accelerator."""
-        pod = max(own, key=standing.age, default=None)
-        if pod is None or not facts.unplaced(pod) or not (resource := facts.accelerator(pod)[0]):
-            return 0
-        mine = (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"])
-        return sum(
-            facts.unplaced(one) and facts.accelerator(one)[0] == resource
-            and (one["metadata"]["creationTimestamp"], one["metadata"]["name"]) < mine
-            for one in self._pods.items.values()
-        )  # fmt: skip
 
     # -- stop
 
@@ -259,6 +224,7 @@ class KubernetesRuntime:
     def close(self) -> None:
         for mirror in self._mirrors:
             mirror.close()
+        self._told.rest(0.0)
         self._care.close()
         self._news.close()
         self._cluster.close()

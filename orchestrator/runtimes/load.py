@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.domain.load import Load, together
 from orchestrator.runtimes.machine import NVIDIA, Share
 from orchestrator.runtimes.nodes import quantity
-from runtime_images.launcher import anonymous_memory, descendants
+from runtime_images.launcher.processes import anonymous_memory, descendants
 
 MB = 1024**2
 _SHORTEST = 2.0  #: seconds over which CPU time is told as cores

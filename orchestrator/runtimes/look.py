@@ -4,7 +4,7 @@ answer, and reading what a container listens on where this machine's kernel show
 import http.client
 from pathlib import Path
 
-from runtime_images.launcher import kernel_address
+from runtime_images.launcher.processes import kernel_address
 
 _TIMEOUT = 5.0  #: seconds that an answer may take
 

@@ -124,8 +124,8 @@ def _pod(spec: LaunchSpec, note: Note, secret_name: str, options: Options) -> di
         pod["nodeSelector"] = dict(hardware.node_selector)
     if hardware.runtime_class:
         pod["runtimeClassName"] = hardware.runtime_class
-    if options.priority_class:
-        pod["priorityClassName"] = options.priority_class
+    if priority := hardware.priority_class or options.priority_class:
+        pod["priorityClassName"] = priority
     if options.pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in options.pull_secrets]
     return pod

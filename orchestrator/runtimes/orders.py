@@ -1,5 +1,5 @@
 """What an instance is made of and what its launcher is told. Owns the directories and files inside an instance, and the order
-(its fields are `runtime_images/launcher.py`'s contract); starts nothing and knows no other instance."""
+(its fields are `runtime_images/launcher`'s contract); starts nothing and knows no other instance."""
 
 import os
 import sys

@@ -1,25 +1,24 @@
 """What somebody must do for pods all the time: see whether they answer, follow their logs, end what has drained, give up what is
 stuck. Of several control planes on one data directory one does it, whoever holds the lock; what it learns is written on the
-Deployment, where all of them read it. Does not decide when to launch or stop."""
+Deployment, where all of them read it. Does not decide when to launch or stop; how logs are read is `pod_logs.py`'s."""
 
 import fcntl
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.domain.seen import InstanceSeen, InstanceState
+from orchestrator.domain.seen import InstanceState
 from orchestrator.errors import Unavailable
 from orchestrator.runtimes import look, manifests, pods, standing
 from orchestrator.runtimes import pod_facts as facts
+from orchestrator.runtimes.cases import Case, Cases
 from orchestrator.runtimes.container import Note
-from orchestrator.runtimes.follow import Follower, last_time
 from orchestrator.runtimes.kubernetes_api import Cluster
-from orchestrator.runtimes.pod_log import PodLog, StampedLog
+from orchestrator.runtimes.pod_logs import PodLogs
 
 log = logging.getLogger("podium.kubernetes")
 _TICK = 1.0  #: seconds between rounds that nobody rang for
@@ -27,55 +26,24 @@ _SWEEP = 600.0  #: seconds between looks for what nobody owns
 _PULL = 20.0  #: seconds that a pod may fail to get its image
 _STUCK = 30.0  #: seconds beyond its grace after which a pod on a silent node is taken for dead
 _LATELY, _LONGEST_PAUSE = 600.0, 300.0  #: seconds that count, and seconds until a replica that ended is replaced
-_SKEW = 5.0  #: seconds by which clocks may differ
 _SILENT = 3  #: probes without an answer until an app on a silent node is taken for lost
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One instance as the cluster tells of it now."""
-
-    note: Note
-    deployment: Mapping
-    pods: Sequence[Mapping]
-    seen: InstanceSeen
-
-    @property
-    def standing(self) -> list[Mapping]:
-        return standing.standing(self.deployment, self.pods)
-
-    @property
-    def pod(self) -> Mapping | None:
-        """The one that counts before all others."""
-        return next(iter(self.standing), None)
-
-    def named(self, uid: str) -> Mapping | None:
-        return next((pod for pod in self.pods if pod["metadata"]["uid"] == uid), None)
-
-    def unproven(self, pod: Mapping) -> bool:
-        """Whether it must show that it answers: it has not yet, or its node is silent."""
-        if self.seen.state in (InstanceState.EXITED, InstanceState.STOPPING):
-            return False
-        return facts.on_lost_node(pod) or not standing.answers(pod, standing.told(self.deployment))
-
-
 class Care:
-    """`cases` gives all instances from memory; `keep` puts a changed Deployment there."""
+    """`keep` puts a changed Deployment among what is known."""
 
     def __init__(
         self, cluster: Cluster, owner: str, lock: Path, logs: Path, log_limit: int,
-        cases: Callable[[], Mapping[str, Case]], keep: Callable[[dict], None],
+        cases: Cases, keep: Callable[[dict], None],
     ) -> None:  # fmt: skip
-        self._cluster, self._owner, self._logs, self._log_limit = cluster, owner, logs, log_limit
-        self._cases, self._keep = cases, keep
+        self._cluster, self._owner, self._cases, self._keep = cluster, owner, cases, keep
         self._lock_file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._held = False
         self._closed, self._rung = threading.Event(), threading.Event()
-        self._followers: dict[tuple[str, str], Follower] = {}  #: by instance and the pod's uid
-        self._told: dict[str, dict] = {}  #: the launcher's last word, by the pod's uid
+        self._logs = PodLogs(cluster, logs, log_limit, cases.objects, self.ring)
+        self._rested: dict[str, Case] = {}  #: what was at rest when it was last cared for
         self._probing: set[str] = set()
         self._noting = tuple(threading.Lock() for _ in range(16))  #: replicas of one instance are noted in one place
-        self._leads_since = 0.0
         self._ended: dict[str, float] = {}  #: replicas that are to be replaced, by uid: when
         self._ends: dict[str, list[float]] = {}  #: when replicas of an instance ended lately
         self._swept = time.monotonic()
@@ -91,8 +59,7 @@ class Care:
     def close(self) -> None:
         self._closed.set()
         self._rung.set()
-        for follower in list(self._followers.values()):
-            follower.close()
+        self._logs.close()
         self._thread.join(2.0)
         fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
@@ -114,31 +81,32 @@ class Care:
         if not self._held:
             with suppress(OSError):
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._held, self._leads_since = True, time.time()
+                self._held, self._logs.since = True, time.time()
         return self._held
 
     def _round(self) -> None:
         cases, now = self._cases(), time.time()
-        for case in cases.values():
-            own = case.standing
-            for pod in case.pods:
-                if any(pod is one for one in own) or not pod["metadata"].get("deletionTimestamp"):
-                    self._follow(case, pod)
-                    self._probe(case, pod)
-            if own:
-                self._give_up(case, own[0], now)
-            self._finish(case, now)
+        for name, case in cases.items():
+            if self._rested.get(name) is not case:
+                self._care_for(case, now)
+        self._rested = {name: case for name, case in cases.items() if self._rested.get(name) is case or case.at_rest}
         there = {pod["metadata"]["uid"] for case in cases.values() for pod in case.pods}
-        for key in [one for one in self._followers if one[1] not in there]:
-            self._followers.pop(key).tick()
-            self._told.pop(key[1], None)
         self._ended = {uid: due for uid, due in self._ended.items() if uid in there}
         self._ends = {name: times for name, times in self._ends.items() if name in cases}
-        for follower in list(self._followers.values()):
-            follower.tick()
+        self._logs.tick(there)
         if time.monotonic() - self._swept > _SWEEP:
             self._swept = time.monotonic()
             self._sweep(cases, now)
+
+    def _care_for(self, case: Case, now: float) -> None:
+        own = case.standing
+        for pod in case.pods:
+            if any(pod is one for one in own) or not pod["metadata"].get("deletionTimestamp"):
+                self._logs.follow(case.note, case.deployment, pod)
+                self._probe(case, pod)
+        if own:
+            self._give_up(case, own[0], now)
+        self._finish(case, now)
 
     # -- what is to end
 
@@ -214,51 +182,6 @@ class Care:
             if not more:
                 return
 
-    # -- its log
-
-    def _follow(self, case: Case, pod: Mapping) -> None:
-        uid, note = pod["metadata"]["uid"], case.note
-        key = (note.id, uid)
-        if key in self._followers or not facts.begun(pod):
-            return
-        path = self._logs / f"{note.id}.log"
-        since = last_time(path)
-        if facts.begun_at(pod) > self._leads_since + _SKEW:  # nobody can have read any of it
-            since = 0.0
-        elif since < 0:  # it has been read to its end, unless this is another pod
-            if path.stat().st_mtime > facts.time_of(pod["metadata"]["creationTimestamp"]):
-                return
-            since = 0.0
-        log = StampedLog(str(path), self._log_limit, lambda: self._others_write(key))
-
-        def now() -> tuple[Case | None, Mapping | None]:
-            found = self._cases().get(note.id)
-            return found, next((one for one in found.pods if one["metadata"]["uid"] == uid), None) if found else None
-
-        def running() -> bool:
-            self._closed.wait(0.3)  # the kubelet needs a moment to tell
-            return not self._closed.is_set() and facts.alive(now()[1])
-
-        def ending() -> str:
-            found, one = now()
-            told = self._told.get(uid, {}).get("state") == "exited"
-            if told or found is None:
-                return "" if told else "stopped"
-            fault = pods.ended([one], note) if one else None
-            return fault.message if fault else "stopped"
-
-        def said(status: dict) -> None:
-            self._told[uid] = status
-            self._rung.set()
-
-        opened = PodLog(self._cluster, pod["metadata"]["name"], log, said, lambda: facts.restarted(now()[1]))
-        self._followers[key] = Follower(path, self._log_limit, opened, running, ending, since, log)
-        self._followers[key].start()
-
-    def _others_write(self, key: tuple[str, str]) -> bool:
-        """Whether the log goes on without this one."""
-        return any(one[0] == key[0] and one != key and not f.heard for one, f in list(self._followers.items()))
-
     # -- does it answer?
 
     def _probe(self, case: Case, pod: Mapping) -> None:
@@ -297,7 +220,7 @@ class Care:
 
     def _in_the_way(self, uid: str, reason: str, note: Note, asked: int) -> dict:
         """What keeps it from being ready: the launcher knows better, if there is one."""
-        told = self._told.get(uid, {})
+        told = self._logs.said(uid)
         if told.get("state") == "ready" and asked > 20:
             return {
                 "reason": f"the app answers on port {note.port}, but Podium cannot reach it: is a network policy in the way?"

@@ -1,29 +1,52 @@
-"""What a cluster says about the pods of a Space, as its people read it: events. Pure but for one question per pod. A cluster
-keeps them for about an hour, so what became of an instance is also kept elsewhere (`domain/runs.py`)."""
+"""What a cluster says about the pods of a Space, as its people read it: events, followed only while somebody looks at them. A
+cluster keeps them for about an hour, so what became of an instance is also kept elsewhere (`domain/runs.py`)."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from orchestrator.domain.seen import Event
+from orchestrator.errors import Unavailable
 from orchestrator.runtimes.pod_facts import time_of
+from orchestrator.runtimes.watch import Mirror
 
 LIMIT = 200  #: events told at once
-_ASKED = 20  #: pods that are asked about
+KINDS = {"fieldSelector": "involvedObject.kind=Pod"}
+_FIRST = 5.0  #: seconds that the first list may take
+_UNSEEN = 20.0  #: seconds after which nobody looks any more
 
 
-class Source(Protocol):
-    def page(self, kind: str, selectors: Mapping[str, str], more: str = "") -> dict: ...
+class Told:
+    """All events of a namespace's pods. `make` gives a mirror of them that has not been started."""
+
+    def __init__(self, make: Callable[[], Mirror]) -> None:
+        self._make, self._mirror, self._looked = make, None, 0.0
+        self._lock = threading.Lock()
+
+    def items(self) -> Iterable[Mapping]:
+        """From memory; the first look in a while waits for the cluster. Raises Unavailable."""
+        with self._lock:
+            self._looked = time.monotonic()
+            if self._mirror is None:
+                self._mirror = self._make()
+                self._mirror.start()
+            mirror = self._mirror
+        if not mirror.wait(_FIRST):
+            raise Unavailable("Kubernetes does not answer")
+        return mirror.items.values()
+
+    def rest(self, unseen: float = _UNSEEN) -> None:
+        """Follow them no more when nobody has looked for a while. To be called now and then."""
+        with self._lock:
+            if self._mirror is not None and time.monotonic() - self._looked >= unseen:
+                self._mirror.close()
+                self._mirror = None
 
 
-def events(source: Source, space_id: str, pods: Iterable[str], warnings: Iterable[Mapping]) -> Sequence[Event]:
-    """Newest first: all of the `pods` (by name) that are there, and the `warnings` about others of the Space that were. Raises
-    Unavailable."""
-    found = {one["metadata"]["uid"]: one for one in warnings if _pod(one).startswith(_prefix(space_id))}
-    for name in list(pods)[:_ASKED]:
-        about = {"fieldSelector": f"involvedObject.kind=Pod,involvedObject.name={name}"}
-        found.update((one["metadata"]["uid"], one) for one in source.page("events", about).get("items") or ())
-    told = sorted(map(read, found.values()), key=lambda one: one.at, reverse=True)
-    return told[:LIMIT]
+def events(told: Iterable[Mapping], space_id: str) -> Sequence[Event]:
+    """Newest first: those of the Space's pods, of what is there and of what was."""
+    own = (one for one in told if _pod(one).startswith(_prefix(space_id)))
+    return sorted(map(read, own), key=lambda one: one.at, reverse=True)[:LIMIT]
 
 
 def read(one: Mapping) -> Event:

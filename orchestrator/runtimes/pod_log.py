@@ -1,5 +1,6 @@
 """The log of a pod as a `Follower` wants it: the kubelet's times taken off and kept as the times of the lines, what was read
-before left out, and the launcher's own words handed on instead of shown. Owns where to go on after a break."""
+before left out, and the launcher's own words handed on instead of shown. Owns where to go on after a break, and how lines tell
+which of several replicas wrote them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from orchestrator.runtimes import container
-from runtime_images.launcher import LogFile
+from runtime_images.launcher.log import LogFile
 
 _SAID = b"\x1e"  #: begins a line of the launcher's own
 
@@ -22,16 +23,21 @@ class StampedLog(LogFile):
     digits = 6
     stamp = 0.0
 
-    def __init__(self, path: str, cap: int, others: Callable[[], bool] = lambda: False) -> None:
-        """`others`: whether other pods write to it still, so that the end of this one is not its end."""
+    def __init__(
+        self, path: str, cap: int, others: Callable[[], bool] = lambda: False, mark: Callable[[], str] = str
+    ) -> None:
+        """`others`: whether other pods write to it still, so that the end of this one is not its end. `mark`: what its lines
+        begin with now."""
         super().__init__(path, cap)
-        self._others = others
+        self._others, self._mark = others, mark
 
     def end(self) -> None:
         if not self._others():
             super().end()
 
     def add(self, texts: list[str], at: float) -> None:
+        if mark := self._mark():
+            texts = [mark + text for text in texts]
         super().add(texts, self.stamp or at)
 
 
@@ -72,6 +78,11 @@ class PodLog:
             return
         if isinstance(found, dict) and (status := container.checked(found)):
             self._said(status)
+
+
+def mark_of(pod: str) -> str:
+    """What begins each line of a pod that is one of several: the end of its name, which is its own."""
+    return f"[{pod.rpartition('-')[2]}] "
 
 
 def _split(line: bytes) -> tuple[int | None, bytes]:

@@ -4,6 +4,7 @@ in these objects, so that every control plane sees the same, also after a restar
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.domain.seen import Fault, InstanceSeen, InstanceState, ReplicaSeen
 from orchestrator.runtimes import container, hints, standing, waits
@@ -17,7 +18,9 @@ _NOT_ITS_FAULT = {
     "Preempting", "Preempted", "NodeLost", "Shutdown", "Terminated", "NodeShutdown", "NodeAffinity", "UnexpectedAdmissionError",
     "OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage", "DeletionByTaintManager", "TerminationByKubelet",
 }  # fmt: skip
-_UNREAD = "Error on reading termination message"  #: the kubelet's, about a log that is gone already; nothing that the app said
+_UNREAD = (
+    "Error on reading termination message"  #: begins the kubelet's own words when a log is gone: no word of the app's
+)
 _START = {"CreateContainerError", "RunContainerError", "StartError"}
 
 
@@ -131,7 +134,10 @@ def _ended(pod: Mapping, note: Note) -> Fault | None:
 
 def _terminated(last: Mapping, note: Note) -> Fault:
     message = str(last.get("message") or "")
-    message = "" if message.startswith(_UNREAD) else message
+    if message.startswith(_UNREAD):
+        fault = _terminated({**last, "message": ""}, note)
+        cause = _cut(message.removeprefix(_UNREAD).removeprefix(" from logs").lstrip(": "))
+        return replace(fault, message=f"{fault.message} (its node could not read its last words: {cause})")
     status = last_words(message) if note.launcher else {}
     if status.get("asked"):
         return hints.LOST

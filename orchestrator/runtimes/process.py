@@ -1,7 +1,7 @@
 """The `Runtime` port on one machine: each instance is a child process tree under its own launcher.
 
 Owns: which instances there are, users, ports, starting launchers, stopping them, and telling who changed. The launcher
-(`runtime_images/launcher.py`) owns the app; it has a session of its own and outlives Podium, which finds it again by its
+(`runtime_images/launcher`) owns the app; it has a session of its own and outlives Podium, which finds it again by its
 status file. Does not decide when to launch or stop, and reads no setting."""
 
 import json
@@ -21,10 +21,12 @@ from orchestrator.errors import Unavailable
 from orchestrator.ports import LaunchSpec
 from orchestrator.runtimes import hints, load, machine, sandbox
 from orchestrator.runtimes.bell import Bell
+from orchestrator.runtimes.fence import Fence, Given
 from orchestrator.runtimes.instance import Instance, Note, remove_tree, write_json
 from orchestrator.runtimes.orders import Orders, open_to_others, runs_on
-from orchestrator.runtimes.users import PORTS, Users, free_port
-from runtime_images import launcher
+from orchestrator.runtimes.users import BUILD_USER, PORTS, Users, free_port
+from runtime_images import launch
+from runtime_images.launcher.log import LogFile
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _SPACE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -33,13 +35,14 @@ _FIRST_WORD = 15.0  #: seconds until a launcher must have written its first stat
 
 class ProcessRuntime:
     """`mode` is the setting `sandbox`: auto, bubblewrap or none. `env`: variables that every app gets, below the author's
-    own (a company proxy). Raises Unavailable when bubblewrap is demanded and does not work."""
+    own (a company proxy). `doors`: ports of this machine that every app may call. Raises Unavailable when bubblewrap is
+    demanded and does not work."""
 
     single = "apps are processes of one machine here"
 
     def __init__(
         self, data: Path, mode: str = "auto", grace: float = 10.0, log_limit: int = 10 * 1024**2,
-        env: dict[str, str] | None = None, ports: range = PORTS,
+        env: dict[str, str] | None = None, ports: range = PORTS, doors: Sequence[int] = (),
     ) -> None:  # fmt: skip
         self._instances = Path(data).resolve() / "instances"
         self._volumes = self._instances.parent / "volumes"
@@ -66,7 +69,9 @@ class ProcessRuntime:
         self._closed = threading.Event()
         self._bell: Bell | None = None
         self._rates = load.Rates()
+        self.fence = Fence(self._given, doors, (BUILD_USER,))
         self._adopt()
+        self.fence.renew(self._given())
 
     # -- launch
 
@@ -81,7 +86,8 @@ class ProcessRuntime:
                 self._call_back(spec.instance_id)
                 return
             notes = [known.note for known in self._known.values() if known.note]
-            share, taken = machine.share_of(spec.hardware, (n.share for n in notes)), {n.port for n in notes}
+            share = machine.share_of(spec.hardware, (n.share for n in notes))
+            taken = {*self.fence.doors, *(n.port for n in notes)}
             try:
                 port = free_port(taken, self._ports)
                 instance.create(
@@ -112,9 +118,12 @@ class ProcessRuntime:
         """Prepare the directories and start the launcher; the slow part of `launch`."""
         try:
             user = self._users.of(spec.space_id) if self._users else None
+            fenced = self.fence.give(user, instance.note.port) if user is not None else None
             order = self._orders.prepare(instance, spec, user)
+            if fenced:
+                fenced()
             child = subprocess.Popen(
-                [sys.executable, "-I", "-S", launcher.__file__, "/dev/stdin"],
+                [sys.executable, "-I", "-S", launch.__file__, "/dev/stdin"],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 cwd="/", env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"}, start_new_session=True,
             )  # fmt: skip
@@ -156,6 +165,8 @@ class ProcessRuntime:
                 fault = hints.too_late(note.startup_timeout, note.contract_port)
         if instance.id in self._stopping:
             state = InstanceState.STOPPING
+        if state is InstanceState.READY and status["port"] != note.port:  # it insists on the contract's
+            self.fence.renew(self._given(instance))
         port, ready_at = status.get("port", note.port), status.get("ready_at")
         return InstanceSeen(
             instance.id, note.space_id, note.launch_key, state, note.started_at, ready_at,
@@ -176,7 +187,7 @@ class ProcessRuntime:
     def _clear_up(self, instance: Instance) -> None:
         """Do what a launcher that was killed could not: end what is left of the app, and its log."""
         if instance.sweep():
-            log = launcher.LogFile(str(self._logs / f"{instance.id}.log"), self._log_limit)
+            log = LogFile(str(self._logs / f"{instance.id}.log"), self._log_limit)
             try:
                 log.add([f"[podium] {hints.LOST.message}"], time.time())
                 log.end()
@@ -184,6 +195,14 @@ class ProcessRuntime:
                 pass  # a full disk
             finally:
                 log.close()
+
+    def _given(self, *instances: Instance) -> Given:
+        """Whose ports these are (uid, port); those of all instances when none is named."""
+        users = self._users.all() if self._users else {}
+        with self._lock:
+            asked = [(one.note, one.status().get("port")) for one in instances or self._known.values() if one.note]
+        both = ((note.space_id, port) for note, seen in asked for port in {note.port, seen or note.port})
+        return [(users[space_id], port) for space_id, port in both if space_id in users]
 
     def _reap(self) -> None:
         with self._lock:
@@ -232,12 +251,14 @@ class ProcessRuntime:
             return
         if instance.status().get("state") != "exited":
             self._clear_up(instance)
+        ports = self._given(instance)
         instance.remove()
         instance.close()
         with self._lock:
             self._known.pop(instance.id, None)
             self._stopping.discard(instance.id)
             child = self._children.pop(instance.id, None)
+        self.fence.take(ports)
         if child is not None:
             child.wait()
         self._changed(instance.note.space_id if instance.note else "")
@@ -307,6 +328,7 @@ class ProcessRuntime:
         with self._lock:
             if self._bell is None:
                 self._bell = Bell(self._instances / ".bell", self.list)
+                self.fence.keep(self._closed)
             self._bell.subscribers.append(changed)
             self._bell.start()
 

@@ -2,7 +2,7 @@
 
 As root, bubblewrap makes the mounts with root's rights (an interpreter may live where only root can go) and setpriv then
 becomes the Space's own user inside; otherwise a user namespace shows the app as uid 1000. The author's environment
-comes last, from a descriptor (`launcher.export_script`): neither bubblewrap nor setpriv may obey his LD_PRELOAD.
+comes last, from a descriptor (the launcher's `export_script`): neither bubblewrap nor setpriv may obey his LD_PRELOAD.
 """
 
 import os

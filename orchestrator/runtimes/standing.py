@@ -25,6 +25,11 @@ def asked(deployment: Mapping) -> int:
     return less[0] if less else int(deployment.get("spec", {}).get("replicas") or 1)
 
 
+def several(deployment: Mapping) -> bool:
+    """Whether it has, or is to have, more than one replica; those that are to go count until they do."""
+    return max(asked(deployment), int(deployment.get("spec", {}).get("replicas") or 1)) > 1
+
+
 def told(deployment: Mapping) -> dict[str, dict]:
     """What has been noted, by the uid of the pod."""
     text = (deployment["metadata"].get("annotations") or {}).get(SEEN, "")

@@ -1,6 +1,7 @@
 """One machine user per Space, and free ports. Used only where Podium runs as root (users) and in the one-machine shape (ports).
 
-A Space's number never changes and is never given to another Space: files it left behind must not become another's."""
+A Space's number never changes and is never given to another Space: files it left behind must not become another's. Each
+data directory begins at a number of its own, so that two Podiums on one machine do not run Spaces as the same user."""
 
 import json
 import os
@@ -11,14 +12,21 @@ from collections.abc import Collection
 from pathlib import Path
 
 FIRST_USER = 200_000  #: far from people (1000...) and from system services
+BUILD_USER = FIRST_USER - 1  #: runs the code of packages while they are built
+_BLOCK, _BLOCKS = 10_000, 10_000  #: users of a data directory that is new; where they begin is left to chance
 PORTS = range(20_000, 32_000)  #: below the ports that the kernel gives to outgoing connections
 
 
 class Users:
     """Numbers by Space id, kept in a file."""
 
-    def __init__(self, path: Path, first: int = FIRST_USER) -> None:
-        self._path, self._first, self._lock = path, first, threading.Lock()
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+
+    def all(self) -> dict[str, int]:
+        """The numbers of all Spaces that have one."""
+        with self._lock:
+            return self._load()["users"]
 
     def of(self, space_id: str) -> int:
         with self._lock:
@@ -39,7 +47,7 @@ class Users:
         try:
             return json.loads(self._path.read_text())
         except FileNotFoundError:
-            return {"next": self._first, "users": {}}
+            return {"next": FIRST_USER + _BLOCK * random.randrange(_BLOCKS), "users": {}}
 
     def _save(self, known: dict) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -212,9 +212,11 @@ class Accounts(Tokens):
         return owner
 
     def set_member(self, org_name: str, user_name: str, role: Role, actor: str = "cli") -> None:
-        """Give a user a role in an organisation; Role.NONE removes them."""
+        """Give a user a role in an organisation, invited or not; Role.NONE removes them."""
         org, user = self._org(org_name), self.user(user_name)
         with self._store.write() as tx:
+            tx.notifications.drop(user.id, [f"invitation:{org.id}"])
+            tx.invitations.drop(org.id, user.id)
             if role is Role.NONE:
                 tx.accounts.remove_member(org.id, user.id)
             else:

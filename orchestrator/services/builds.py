@@ -6,6 +6,7 @@ import time
 from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildSeen, BuildState, Fault, FaultKind
 from orchestrator.ports import Bell, BuildResult, Repos, Store
+from orchestrator.services.audience import tell_of_build
 
 ATTEMPTS = 3  #: a build that three builders died of is not tried again
 PATIENCE = 86400.0  #: seconds after which a build is given up that something of ours stands in the way of
@@ -105,6 +106,8 @@ def finish(tx, build: Build, result: BuildResult, now: float) -> bool:
     )
     if saved:
         tx.spaces.look_again(build.space_id, now)
+        if result.fault and FaultKind(result.fault_kind) is not FaultKind.NO_APP_FILE:  # nothing was pushed to run
+            tell_of_build(tx, build, result.fault, now)
     return saved
 
 

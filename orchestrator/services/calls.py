@@ -2,13 +2,13 @@
 queue is the table; rings may be lost, doubled or late. Also gives back to the queue what a dead builder held."""
 
 import logging
-import threading
 import time
 
 from orchestrator.domain.records import Build
-from orchestrator.errors import PodiumError, Unavailable
+from orchestrator.errors import Unavailable
 from orchestrator.ports import Bell, Doorbell, Store
 from orchestrator.services.builds import requeue
+from orchestrator.services.loop import Loop
 
 log = logging.getLogger(__name__)
 LOOK_EVERY = 5.0
@@ -17,33 +17,15 @@ _COMPLAIN_EVERY = 60.0
 
 
 class BuildCalls:
+    """`loop` calls."""
+
     def __init__(self, store: Store, doorbell: Doorbell, bell: Bell, clock=time.time) -> None:
         self._store = store
         self._doorbell = doorbell
-        self._bell = bell
         self._clock = clock
         self._called: set[tuple[str, int]] = set()
         self._complained = -_COMPLAIN_EVERY
-        self._stop = threading.Event()
-
-    def start(self) -> None:
-        threading.Thread(target=self._loop, name="calls", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._bell.ring("builds")
-
-    def _loop(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.round()
-                self._bell.wait("builds", LOOK_EVERY)
-            except PodiumError as error:
-                log.warning("calling builders: %s", error)
-                self._stop.wait(LOOK_EVERY)
-            except Exception:
-                log.exception("calling builders")
-                self._stop.wait(LOOK_EVERY)
+        self.loop = Loop("calls", LOOK_EVERY, self.round, bell=bell, topic="builds")
 
     def round(self) -> None:
         """Ring once for each build queued since the last round, and for late ones when fewer rings wait than builds."""

@@ -18,11 +18,13 @@ from orchestrator.domain.discussions import (
     next_status,
 )
 from orchestrator.domain.events import of_discussion
+from orchestrator.domain.notification import DID
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, Forbidden, NotFound
 from orchestrator.ports import Store
 from orchestrator.services.accounts import new_id
+from orchestrator.services.audience import tell_of_discussion
 from orchestrator.services.ref_access import require_own, require_voice
 
 PAGE = 50
@@ -85,6 +87,7 @@ class Discussions:
                     said = self._comment(made, caller, text, now)
                     tx.discussions.tell(said)
                     tx.webhooks.note(of_discussion(repo, made, "create", now, said, opens=True))
+                    tell_of_discussion(tx, caller, repo, made, "opened", now, text)
                 return made
             except Conflict:
                 if attempt == _TRIES - 1:
@@ -95,6 +98,7 @@ class Discussions:
         """As if it had never been opened: for a pull request whose first commit failed."""
         with self._store.write() as tx:
             tx.discussions.remove(one.repo_id, one.num)
+            tx.notifications.forget(one.id)
 
     def comment(self, caller: Caller, repo: AnyRepo, one: Discussion, text: str) -> Happening:
         require_voice(caller, repo)
@@ -103,6 +107,7 @@ class Discussions:
         with self._store.write() as tx:
             tx.discussions.tell(said)
             tx.webhooks.note(of_discussion(repo, one, "create", said.created_at, said))
+            tell_of_discussion(tx, caller, repo, one, "commented on", said.created_at, text, said.id)
         return said
 
     def edit(self, caller: Caller, repo: AnyRepo, one: Discussion, ident: str, text: str) -> Happening:
@@ -152,7 +157,9 @@ class Discussions:
             if text.strip():
                 tx.discussions.tell(self._comment(one, caller, check_text(text), now))
             tx.discussions.tell(happening)
-            tx.webhooks.note(of_discussion(repo, replace(one, status=status, **values), "update", now))
+            changed = replace(one, status=status, **values)
+            tx.webhooks.note(of_discussion(repo, changed, "update", now))
+            tell_of_discussion(tx, caller, repo, changed, DID[status], now, text)
         return happening
 
     # ------------------------------------------------------------------------------------------------------ parts

@@ -3,7 +3,6 @@ may be asked for and what a look means is domain/own_domain.py; gateways serve t
 
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,6 +13,7 @@ from orchestrator.domain.records import AuditRow, Space
 from orchestrator.domain.space import Role
 from orchestrator.errors import Conflict, NotFound, PodiumError, TooMany, Unavailable
 from orchestrator.ports import Bell, Names, Store
+from orchestrator.services.loop import Loop
 
 log = logging.getLogger(__name__)
 _LOOK_EVERY = 20.0  #: seconds between two looks for domains that are due
@@ -21,7 +21,8 @@ _TAKEN = 120.0  #: seconds that a control plane may take to look at what it took
 
 
 class Domains:
-    """`ours`: hosts of this Podium, which nobody may have. `home(label)`: host of a Space's own, where a CNAME should lead."""
+    """`ours`: hosts of this Podium, which nobody may have. `home(label)`: host of a Space's own, where a CNAME should lead.
+    `loop` looks at DNS."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Domains:
         self._ours = tuple(ours)
         self.home = home
         self._clock = clock
-        self._stopping = threading.Event()
+        self.loop = Loop("domains", _LOOK_EVERY, self.look, first=_LOOK_EVERY)
 
     # ------------------------------------------------------------------------------------------------- for its people
 
@@ -83,30 +84,13 @@ class Domains:
 
     # --------------------------------------------------------------------------------------------------- looking
 
-    def start(self) -> None:
-        """Look at what is due in a thread of its own from now on."""
-        self._stopping.clear()
-        threading.Thread(target=self._loop, name="domains", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def _loop(self) -> None:
-        while not self._stopping.wait(_LOOK_EVERY):
-            try:
-                self.look()
-            except PodiumError as error:
-                log.warning("looking at domains: %s", error)
-            except Exception:
-                log.exception("looking at domains")
-
     def look(self) -> None:
         """Look at each domain that is due. One that cannot be saved is looked at again later."""
         now = self._clock()
         with self._store.write() as tx:
             due = tx.domains.take_due(now, now + _TAKEN)
         for domain in due:
-            if self._stopping.is_set():
+            if self.loop.ending.is_set():
                 return
             try:
                 self._look(domain, "")

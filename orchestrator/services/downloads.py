@@ -1,14 +1,12 @@
 """Counts downloads: one for each repo and client within WINDOW, whatever is fetched. Counting touches memory only; every few
 seconds what was counted is written, all at once. A crash loses these seconds, and nothing waits for a database that is away."""
 
-import logging
 import threading
 import time
 
-from orchestrator.errors import Unavailable
 from orchestrator.ports import Store
+from orchestrator.services.loop import Loop
 
-log = logging.getLogger(__name__)
 COUNTS = 30  #: days for which a download counts
 WINDOW = 600.0  #: seconds
 EVERY = 10.0
@@ -19,6 +17,8 @@ _DAY = 86400.0
 
 
 class Downloads:
+    """`loop` writes what was counted."""
+
     def __init__(self, store: Store, clock=time.time) -> None:
         self._store, self._clock = store, clock
         self._lock = threading.Lock()
@@ -26,8 +26,7 @@ class Downloads:
         self._turned = clock()
         self._counts: dict[str, int] = {}
         self._aged = -1
-        self._news, self._stop = threading.Event(), threading.Event()
-        self._thread: threading.Thread | None = None
+        self.loop = Loop("downloads", _DAY / 4, self._round, first=_DAY / 4, rest=EVERY, again=EVERY, join=10.0)
 
     def note(self, repo_id: str, client: str) -> None:
         """Somebody fetches something. Never waits."""
@@ -42,31 +41,11 @@ class Downloads:
             seen.add(key)
             if len(self._counts) < _KEPT or repo_id in self._counts:
                 self._counts[repo_id] = self._counts.get(repo_id, 0) + 1
-        self._news.set()
+        self.loop.nudge()
 
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._loop, name="downloads", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._news.set()
-        if self._thread:
-            self._thread.join(10)
-
-    def _loop(self) -> None:
-        while not self._stop.is_set():
-            self._news.wait(_DAY / 4)
-            self._stop.wait(EVERY)
-            self._news.clear()
-            try:
-                self.write()
-                self._age_daily()
-            except Unavailable as error:
-                log.warning("downloads: %s; they are written later", error)
-                self._news.set()
-            except Exception:
-                log.exception("downloads: a round failed")
+    def _round(self) -> None:
+        self.write()
+        self._age_daily()
 
     def write(self) -> None:
         """Write what was counted. Raises Unavailable, and keeps it."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from orchestrator.domain.caller import Caller, may, require, role_in
 from orchestrator.domain.grants import GATED
+from orchestrator.domain.notification import of_answer, of_ask
 from orchestrator.domain.records import AccessRequest, AnyRepo, AuditRow, Owner
 from orchestrator.domain.space import Role
 from orchestrator.errors import Forbidden, Invalid, NotFound, Unauthorized
 from orchestrator.ports import Store
 from orchestrator.services.accounts import new_id
+from orchestrator.services.audience import keepers_of, tell
 
 PENDING, ACCEPTED, REJECTED = "pending", "accepted", "rejected"
 STATUSES = (PENDING, ACCEPTED, REJECTED)
@@ -81,6 +83,8 @@ class Gates:
             made = AccessRequest(new_id(), repo.id, caller.user.id, status, now, answers)
             tx.interest.put_request(made)
             tx.audit.add(AuditRow(now, caller.name, "gate.ask", repo.full_name, {"status": status}))
+            if status == PENDING:
+                tell(tx, of_ask(repo, made.id, caller.name), keepers_of(tx, repo), now, caller.name)
         return made
 
     def withdraw(self, caller: Caller, repo: AnyRepo) -> None:
@@ -121,6 +125,8 @@ class Gates:
             )
             detail = {"status": status, "user": found.user_id}
             tx.audit.add(AuditRow(now, caller.name, "gate.decide", repo.full_name, detail))
+            if status != PENDING:
+                tell(tx, of_answer(repo, found.id, status == ACCEPTED, kept), [found.user_id], now, caller.name)
 
     def grant(self, caller: Caller, repo: AnyRepo, user: str) -> None:
         """Let somebody in who did not ask. Raises NotFound `OWNER`, Invalid when they asked or are in."""
@@ -136,6 +142,7 @@ class Gates:
             made = AccessRequest(new_id(), repo.id, owner.id, ACCEPTED, now, granted_by=caller.name)
             tx.interest.put_request(made)
             tx.audit.add(AuditRow(now, caller.name, "gate.grant", repo.full_name, {"user": owner.id}))
+            tell(tx, of_answer(repo, made.id, True), [owner.id], now, caller.name)
 
     def _decider(self, caller: Caller, repo: AnyRepo) -> None:
         require(caller, repo, Role.WRITE)

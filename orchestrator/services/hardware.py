@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.domain.caller import Caller, require, require_admin, role_on
+from orchestrator.domain.events import of_config
 from orchestrator.domain.hardware import Access, Hardware
+from orchestrator.domain.notification import of_request
 from orchestrator.domain.records import AuditRow, HardwareRequest, Owner, RequestState, Space
 from orchestrator.domain.space import Role, sleep_seconds
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
 from orchestrator.ports import Bell, Store
 from orchestrator.services.accounts import new_id
+from orchestrator.services.audience import admins, named, tell
 from orchestrator.services.capacity import Capacity
 from orchestrator.services.quotas import Quotas
 from orchestrator.services.replicas import Replicas
@@ -80,25 +83,33 @@ class HardwareRequests:
             raise Invalid("NOTE", f"the note has {len(note)} characters, at most {NOTE_LIMIT}; shorten it")
         now = self._clock()
         if hardware.name == space.wish.hardware:
-            if tx.hardware.withdraw(space.id, caller.name, now):
+            if self._withdraw(tx, space, caller, now):
                 tx.spaces.update(space.id, look_at=now, hardware_asked="")
                 self._audit(tx, caller.name, "hardware.withdraw", space, {"flavor": space.hardware_asked})
             return None
         asks = self._must_ask(caller, space, hardware)
         granted = asks or caller.is_admin or tx.hardware.granted(space.id, hardware.name, now)
         self._check_quota(tx, space, hardware, granted)
-        tx.hardware.withdraw(space.id, caller.name, now)
+        self._withdraw(tx, space, caller, now)
         request = HardwareRequest(new_id(), space.id, hardware.name, caller.name, now, note)
         if asks:
             tx.hardware.add(request)
             tx.spaces.update(space.id, look_at=now, hardware_asked=hardware.name)
             self._audit(tx, caller.name, "hardware.ask", space, {"flavor": hardware.name, "note": note})
+            tell(tx, of_request(space, request), admins(tx), now, caller.name)
             return self._notice("asked", request, space)
         if caller.is_admin and hardware.metered:
             tx.hardware.add(replace(request, state=RequestState.APPROVED, decided_by=caller.name, decided_at=now))
         self._move(tx, space, hardware, None, now)
         self._audit(tx, caller.name, "space.hardware", space, {"hardware": hardware.name})
         return None
+
+    def _withdraw(self, tx, space: Space, caller: Caller, now: float) -> bool:
+        asked = tx.hardware.latest(space.id)
+        taken_back = tx.hardware.withdraw(space.id, caller.name, now)
+        if asked and taken_back:
+            tx.notifications.forget(of_request(space, asked).thread)
+        return taken_back
 
     def _must_ask(self, caller: Caller, space: Space, hardware: Hardware) -> bool:
         """Raises Forbidden `HARDWARE_ACCESS` for who may not even ask."""
@@ -138,6 +149,7 @@ class HardwareRequests:
             values["sleep_after"] = self.begins_with(hardware)  # else its people chose a time, which stays
         tx.hardware.revoke(space.id, hardware.name, now)
         tx.spaces.update(space.id, look_at=now, route_changed=True, last_activity=now, **values)
+        tx.webhooks.note(of_config(space, now, hardware=hardware.name))
 
     def begins_with(self, hardware: Hardware) -> float | None:
         """Seconds without use until a Space sleeps that nobody set another time for; None: never."""
@@ -199,6 +211,9 @@ class HardwareRequests:
             found = tx.hardware.get(request.id)
             word = f"{found.state.value} by {found.decided_by or 'nobody'}" if found else "withdrawn"
             raise Conflict("REQUEST_DECIDED", f"this request is {word} already; look at the list again")
+        note = of_request(space, tx.hardware.get(request.id))
+        tx.notifications.forget(note.thread)  # no other admin need look at it any more
+        tell(tx, note, named(tx, request.asker), now, caller.name)
         return space
 
     def _decided(self, request_id: str) -> HardwareRequest:

@@ -12,6 +12,7 @@ from orchestrator.domain.parts import Heard, Part
 from orchestrator.domain.seen import BuildState
 from orchestrator.errors import PodiumError
 from orchestrator.ports import Store
+from orchestrator.services.loop import Loop
 from orchestrator.services.pulse import Pulse
 from orchestrator.services.routes import RouteFeed
 
@@ -92,24 +93,21 @@ class Health:
         self._store, self._feed, self._ready, self._clock = store, feed, ready, clock
         self._pulse = Pulse(store, "control", name, version, feed.listening, clock)
         self._checks = [_Asked(check, clock) for check in (self._of_database(), *checks)]
-        self._stop = threading.Event()
+        self._loop = Loop("health", EVERY, self._ask_all)
 
     # ---------------------------------------------------------------------------------------------------- the rounds
 
     def start(self) -> None:
         self._pulse.start()
-        threading.Thread(target=self._loop, name="health", daemon=True).start()
+        self._loop.start()
 
     def stop(self) -> None:
-        self._stop.set()
+        self._loop.stop()
         self._pulse.stop()
 
-    def _loop(self) -> None:
-        while True:
-            for one in self._checks:
-                one.start()
-            if self._stop.wait(EVERY):
-                return
+    def _ask_all(self) -> None:
+        for one in self._checks:
+            one.start()
 
     def check(self) -> None:
         """Ask every part now, one after the other."""

@@ -20,19 +20,23 @@ from orchestrator.ports import Store
 from orchestrator.ports_provider import Provider, ProviderAway
 from orchestrator.services.accounts import Accounts
 from orchestrator.services.links import SignedLinks
-from orchestrator.services.tokens import new_id
+from orchestrator.services.tokens import digest, new_id
 
 JOURNEY_SECONDS = 900.0  #: from leaving to coming back; people look for their second factor meanwhile
 MOST = 10  #: identities of one user
-_ACT = "provider"
+_ACT, _FAREWELL = "provider", "farewell"
+FAREWELL_SECONDS = 365 * 86400.0  #: the session itself ends earlier
+_COOKIE = 3800  #: characters; browsers keep little more in one cookie
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Back from the provider. `session`: the secret of a new one, "" when an identity was linked. `after`: where to go."""
+    """Back from the provider. `session`: the secret of a new one, "" when an identity was linked. `after`: where to go.
+    `farewell`: what the browser keeps for signing out there, too."""
 
     after: str
     session: str = ""
+    farewell: str = ""
 
 
 class Identities:
@@ -80,13 +84,29 @@ class Identities:
         mine = caller.user.id if caller.user else ""
         if journey.user_id and journey.user_id != mine:
             raise Forbidden("PROVIDER_STATE", "You signed out, or in as somebody else, meanwhile; begin again.")
-        claims = provider.claims(journey, code, self.rules.wanted)
+        claims, proof = provider.claims(journey, code, self.rules.wanted)
         self.rules.check(claims)
         if journey.user_id:
             self._link(caller, claims)
             return Arrival(journey.after)
         user = self._enter(claims, caller.address)
-        return Arrival(journey.after, self._accounts.new_session(user, caller.address, agent))
+        secret = self._accounts.new_session(user, caller.address, agent)
+        return Arrival(journey.after, secret, self._farewell(secret, proof))
+
+    def _farewell(self, secret: str, proof: str) -> str:
+        """Good for this session alone. A proof that is too long for a cookie is left out: the provider asks back then."""
+        sealed = self._seal.sign(_FAREWELL, FAREWELL_SECONDS, session=digest(secret), proof=proof)
+        return sealed if len(sealed) <= _COOKIE or not proof else self._farewell(secret, "")
+
+    def parting(self, kept: str, secret: str) -> str:
+        """Where the browser signs out at the provider, too; "" when the session was not begun there, or the provider has no
+        such place or does not answer: signing out here must not wait for it."""
+        try:
+            told = self._seal.read(kept, _FAREWELL)
+            mine = compare_digest(str(told.get("session")), digest(secret))
+            return self._provider.farewell(str(told.get("proof"))) if mine and self._provider else ""
+        except (Forbidden, ProviderAway):
+            return ""
 
     def _known(self) -> Provider:
         if self._provider is None:

@@ -2,7 +2,6 @@
 and the environments and exported files that no kept image names. Never touches what runs."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 
@@ -10,6 +9,7 @@ from orchestrator.domain.records import Build, Space
 from orchestrator.domain.seen import BuildState, Image
 from orchestrator.domain.streams import build_stream, instance_stream
 from orchestrator.ports import Builds, Logs, Store
+from orchestrator.services.loop import Loop
 
 log = logging.getLogger(__name__)
 EVERY = 600.0
@@ -18,7 +18,7 @@ KEEP_RUNS = 30  #: runs of instances of a Space kept, with their logs
 
 
 class Janitor:
-    """`others`: what else is to be collected now and then."""
+    """`others`: what else is to be collected now and then, as `loop` does."""
 
     def __init__(
         self,
@@ -33,22 +33,12 @@ class Janitor:
         self._logs = logs
         self._keep = keep_builds
         self._others = tuple(others)
-        self._stop = threading.Event()
+        self.loop = Loop("janitor", EVERY, self._round, first=EVERY)
 
-    def start(self) -> None:
-        threading.Thread(target=self._loop, name="janitor", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def _loop(self) -> None:
-        while not self._stop.wait(EVERY):
-            try:
-                self.collect()
-                for other in self._others:
-                    other()
-            except Exception:
-                log.exception("janitor: a round failed")
+    def _round(self) -> None:
+        self.collect()
+        for other in self._others:
+            other()
 
     def collect(self, dry: bool = False) -> int:
         """One round; returns the bytes freed. `dry`: only those that it would free, about."""

@@ -1,19 +1,17 @@
 """Collects large objects that nothing names any more. An object goes when no repo owns it; a repo stops owning one when the repo
-is gone, or when none of its revisions has named it for a day: what was just uploaded, and what a push is about to name, is safe.
-Any number of control planes may do this at once."""
+is gone, or when none of its revisions (of a bucket: none of its files) has named it for a day: what was just uploaded, and what a
+push is about to name, is safe. Any number of control planes may do this at once."""
 
-import logging
-import threading
 import time
 from collections.abc import Callable
 
-from orchestrator.errors import PodiumError
 from orchestrator.ports import Repos, Store
 from orchestrator.ports_objects import Objects
+from orchestrator.services.bucket_feed import BucketFeed
 from orchestrator.services.lookup import by_id
+from orchestrator.services.loop import Loop
 from orchestrator.services.xet import Xet
 
-log = logging.getLogger(__name__)
 EVERY = 120.0
 UNNAMED = 24 * 3600.0  #: seconds that an upload may take from its last byte to the commit that names it
 LET_GO = (
@@ -22,27 +20,17 @@ LET_GO = (
 
 
 class LargeCare:
+    """`loop` collects."""
+
     def __init__(
         self, store: Store, objects: Objects, repos: Repos, xet: Xet, clock: Callable[[], float] = time.time
     ) -> None:
         self._store, self._objects, self._repos, self._xet, self._clock = store, objects, repos, xet, clock
-        self._stop = threading.Event()
+        self.loop = Loop("large files", EVERY, self._round, first=EVERY)
+        self._feed = BucketFeed(store, clock)
 
-    def start(self) -> None:
-        self._stop.clear()
-        threading.Thread(target=self._loop, name="large", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def _loop(self) -> None:
-        while not self._stop.wait(EVERY):
-            try:
-                self.collect()
-            except PodiumError as error:
-                log.warning("large files: %s; the next round tries again", error)
-            except Exception:
-                log.exception("large files: a round failed")
+    def _round(self) -> None:
+        self.collect()
 
     def collect(self) -> int:
         """One round; returns the bytes freed."""
@@ -50,6 +38,7 @@ class LargeCare:
         self._xet.collect()
         self._forget_repos()
         self._forget_unnamed()
+        self._feed.collect()
         now = self._clock()
         with self._store.write() as tx:
             tx.objects.doom(now - LET_GO, now)
@@ -64,7 +53,7 @@ class LargeCare:
         """Repos that are gone own nothing."""
         with self._store.read() as tx:
             owners = {*tx.objects.repos(), *self._xet.repos()}
-            gone = [repo_id for repo_id in owners if by_id(tx, repo_id) is None]
+            gone = [one for one in owners if by_id(tx, one) is None and tx.buckets.get(one) is None]
         for repo_id in gone:
             self._xet.forget(repo_id)
             with self._store.write() as tx:
@@ -75,9 +64,12 @@ class LargeCare:
         before = self._clock() - UNNAMED
         with self._store.read() as tx:
             due = tx.objects.repos(before)
+            buckets = {one for one in due if tx.buckets.get(one)}
         for repo_id in due:
-            named = self._repos.named(repo_id)
+            named = set() if repo_id in buckets else self._repos.named(repo_id)
             with self._store.write() as tx:
                 old = {found.oid for found in tx.objects.of(repo_id, before=before)}
+                if repo_id in buckets:
+                    named = tx.buckets.named(repo_id, old)
                 tx.objects.use(repo_id, old & named, self._clock())
                 tx.objects.disown(repo_id, old - named, before)

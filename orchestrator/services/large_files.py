@@ -147,6 +147,11 @@ class LargeFiles:
         if there != place:
             self.objects.remove(place)
 
+    def call(self, repo_id: str, hash: str, oid: str) -> None:
+        """A Xet client names this object of the repo's by a hash of its own."""
+        with self._store.write() as tx:
+            tx.objects.call(repo_id, hash, oid)
+
     def _own(self, repo_id: str, oid: str) -> bool:
         """Have the repo own an object whose bytes it has just shown; False when they are not stored yet."""
         now = self._clock()

@@ -1,7 +1,6 @@
 """What apps take of their hardware, for their owners: asks the runtime once a minute while something runs, keeps minutes for a
 day and hours for a hundred days. Nothing that sleeps is asked about, and where nothing runs nothing is done."""
 
-import logging
 import math
 import threading
 import time
@@ -13,8 +12,8 @@ from orchestrator.domain.seen import InstanceState
 from orchestrator.domain.space import Role
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Runtime, Store
+from orchestrator.services.loop import Loop
 
-log = logging.getLogger(__name__)
 EVERY = 60.0
 FRESH = 5.0  #: seconds for which what was asked is told again, to however many watch
 MINUTES_KEPT, HOURS_KEPT = 25 * 3600.0, 100 * 86400.0
@@ -23,32 +22,15 @@ STEPS = {1: 900.0, 7: 7200.0, 30: 28800.0, 90: 86400.0}
 
 
 class Loads:
+    """`loop` keeps what is taken."""
+
     def __init__(self, store: Store, runtime: Runtime, clock=time.time) -> None:
         self._store, self._runtime, self._clock = store, runtime, clock
         self._lock = threading.Lock()
         self._asked, self._found = -math.inf, {}
         self._hour = -1
         self.told = True  #: whether the runtime could tell when it was last asked
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._loop, name="loads", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self._thread:
-            self._thread.join(2)
-
-    def _loop(self) -> None:
-        while not self._stop.wait(EVERY):
-            try:
-                self.sample()
-            except Unavailable as error:
-                log.debug("loads: %s", error)
-            except Exception:
-                log.exception("loads: a round failed")
+        self.loop = Loop("loads", EVERY, self.sample, first=EVERY)
 
     def sample(self) -> None:
         """One round. Raises Unavailable."""

@@ -49,6 +49,7 @@ class Moves:
                 tx.repos.leave_name(repo.kind, repo.owner_id, repo.name, repo.id, now)
             if owner.id != repo.owner_id:
                 tx.collaborators.forget(repo.id)  # who is let in is the new owner's to say
+                tx.invitations.forget(repo.id)
             if isinstance(repo, Space):
                 self._move_space(tx, repo, owner, name, now)
             else:

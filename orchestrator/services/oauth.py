@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -156,6 +157,18 @@ class OAuth:
             return True
         with self._store.read() as tx:
             return any(org.name.lower() in wanted for org, _ in tx.accounts.orgs_of(user.id))
+
+    def homes(self, client: Client) -> tuple[str, ...]:
+        """Where answers to this client may go: its app's own address, and the domains of its people's own that are proven."""
+        if client.space is None:
+            return ()
+        home = self.app_url(client.space.label)
+        own = () if client.space.private else client.space.hosts
+        return home, *(home.replace(urlsplit(home).hostname, host, 1) for host in own)
+
+    def home(self, client: Client, uri: str) -> str:
+        """The one of `homes` to which an address leads; "" for none."""
+        return next((one for one in self.homes(client) if leads_home(uri, one)), "")
 
     # ---------------------------------------------------------------------------------------------------- the codes
 

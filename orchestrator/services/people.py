@@ -11,6 +11,7 @@ from orchestrator.domain.space import Role, check_fullname
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, Unauthorized
 from orchestrator.ports import Store
 from orchestrator.services.accounts import Accounts, digest
+from orchestrator.services.invitations import invite
 
 _EMAIL = 200
 
@@ -89,9 +90,10 @@ class People:
 
     # ------------------------------------------------------------------------------------------------ about others
 
-    def set_member(self, caller: Caller, org: Owner, user_name: str, role: Role) -> None:
-        """Give a user a role in an organisation, NONE to remove them: by its admins; anybody may leave. An organisation with
-        members keeps an admin. Raises Forbidden, NotFound `OWNER`, Invalid, Conflict `LAST_ADMIN`."""
+    def set_member(self, caller: Caller, org: Owner, user_name: str, role: Role) -> bool:
+        """Give a member of an organisation another role, or invite a user; NONE to remove them, invited or member: by its admins;
+        anybody may leave. An admin of this Podium makes members at once. An organisation with members keeps an admin. Returns
+        whether somebody was invited. Raises Forbidden, NotFound `OWNER`, Invalid, Conflict `LAST_ADMIN`, `INVITATIONS_MANY`."""
         leaving = role is Role.NONE and caller.user is not None and user_name.lower() == caller.name.lower()
         if not leaving:
             self._require(caller, org)
@@ -100,7 +102,14 @@ class People:
         is_admin = any(r is Role.ADMIN for user, r in members if user.name.lower() == user_name.lower())
         if is_admin and role < Role.ADMIN and others and Role.ADMIN not in others and not caller.is_admin:
             raise Conflict("LAST_ADMIN", f"{user_name} is the last admin of {org.name}; make somebody else one first")
-        self._accounts.set_member(org.name, user_name, role, caller.name)
+        member = any(user.name.lower() == user_name.lower() for user, _ in members)
+        if member or role is Role.NONE or caller.is_admin:
+            self._accounts.set_member(org.name, user_name, role, caller.name)
+            return False
+        user = self._accounts.user(user_name)
+        with self._store.write() as tx:
+            invite(tx, caller, org, user, role, self._clock())
+        return True
 
     def set_admin(self, caller: Caller, name: str, admin: bool) -> None:
         """Make a user an admin of this Podium, or no longer. Raises Forbidden, NotFound, Conflict `LAST_ADMIN`."""

@@ -1,7 +1,5 @@
 """A process of Podium tells the others that it lives, by a row in the database that it renews."""
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -9,8 +7,8 @@ from dataclasses import replace
 from orchestrator.domain.parts import Heard
 from orchestrator.errors import Unavailable
 from orchestrator.ports import Store
+from orchestrator.services.loop import Loop
 
-log = logging.getLogger(__name__)
 EVERY = 60.0  #: seconds
 FORGOTTEN = 3600.0  #: seconds after which one that was not heard of is not spoken of any more
 
@@ -29,36 +27,21 @@ class Pulse:
     ) -> None:
         self._store, self._others, self._clock = store, others, clock
         self._me = Heard(f"{kind} {name}", kind, version, clock(), clock())
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._loop = Loop("pulse", EVERY, self.tell)
 
     def me(self) -> Heard:
         return replace(self._me, at=self._clock())
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._loop, name="pulse", daemon=True)
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        if self._thread:
-            self._thread.join(2)
+        self._loop.stop()
         try:
             with self._store.write() as tx:
                 tx.figures.leave(self._me.name)
         except Unavailable:
             pass  # it is forgotten after a while
-
-    def _loop(self) -> None:
-        while True:
-            try:
-                self.tell()
-            except Unavailable as error:
-                log.debug("pulse: %s", error)
-            except Exception:
-                log.exception("pulse: a round failed")
-            if self._stop.wait(EVERY):
-                return
 
     def tell(self) -> None:
         """One round. Raises Unavailable."""

@@ -13,6 +13,7 @@ from orchestrator import failpoints
 from orchestrator.domain.caller import Caller
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.large import read_pointer
+from orchestrator.domain.notification import of_leak
 from orchestrator.domain.push import (
     SCANNED,
     ZERO,
@@ -39,9 +40,11 @@ from orchestrator.domain.tree import Change
 from orchestrator.errors import CallerError, Forbidden, Invalid, PodiumError, TooLarge
 from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.accounts import digest
+from orchestrator.services.audience import tell
 from orchestrator.services.card import Card, read_card
 from orchestrator.services.intents import Intents
 from orchestrator.services.large_files import LargeFiles
+from orchestrator.services.loop import Loop
 from orchestrator.services.ref_access import require_ref
 
 log = logging.getLogger(__name__)
@@ -62,7 +65,7 @@ class Ticket:
 
 
 class Pushes:
-    """`lines_of(space)`: what to show after a push to main (its URLs)."""
+    """`lines_of(space)`: what to show after a push to main (its URLs). `loop` sweeps."""
 
     def __init__(
         self,
@@ -87,27 +90,8 @@ class Pushes:
         self._tickets: dict[str, Ticket] = {}
         self._lock = threading.Lock()
         self._untidy: dict[str, float] = {}  #: repo -> when to tidy it, epoch seconds
-        self._stopping = threading.Event()
+        self.loop = Loop("pushes", SWEEP_EVERY, self.sweep)
         self.landed = self._intents.landed
-
-    def start(self) -> None:
-        """Sweep in a thread of its own from now on."""
-        self._stopping.clear()
-        threading.Thread(target=self._loop, name="pushes", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def _loop(self) -> None:
-        while True:
-            try:
-                self.sweep()
-            except PodiumError as error:
-                log.warning("sweeping pushes: %s", error)
-            except Exception:
-                log.exception("sweeping pushes")
-            if self._stopping.wait(SWEEP_EVERY):
-                return
 
     def sweep(self) -> None:
         """Settle what a crash left open, tidy the repos that were pushed to."""
@@ -207,9 +191,9 @@ class Pushes:
         if size > self._limits.repo:
             raise TooLarge("REPO_TOO_LARGE", repo_too_large(size, self._limits.repo))
 
-        def before_update(old: str | None, new: str) -> None:
+        def before_update(old: str | None, new: str, quarantine: str) -> None:
             update = RefUpdate(old or ZERO, new, ref)
-            pushed = self._repos.inspect(space.id, (update,), "", self._limits.file)
+            pushed = self._repos.inspect(space.id, (update,), quarantine, self._limits.file)
             if refusals := judge(pushed, self._limits):
                 raise TooLarge(refusals[0].code, refusals[0].message)
             self._intents.write(space.id, (update,), caller.name)
@@ -229,7 +213,7 @@ class Pushes:
         """The files of another repo as the first commit of this one; the caller may read them there. Returns its id."""
         require_ref(self.store, caller, space, MAIN)
 
-        def before_update(old: str | None, new: str) -> None:
+        def before_update(old: str | None, new: str, quarantine: str) -> None:
             self._intents.write(space.id, (RefUpdate(ZERO, new, MAIN),), caller.name)
 
         message = f"Duplicate from {source.full_name}"
@@ -297,6 +281,7 @@ class Pushes:
                     owner = tx.accounts.owner(token.user_id)
                     target = owner.name if owner else token.user_id
                     tx.audit.add(AuditRow(now, actor, "token.leaked", target, detail))
+                    tell(tx, of_leak(token), [token.user_id], now, actor)
                     found.append(leaked(sighting, token.name))
         return found
 

@@ -3,7 +3,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from orchestrator.domain.caller import Caller, require_admin, role_in
 from orchestrator.domain.hardware import Hardware
@@ -33,6 +33,17 @@ class Quotas:
                 tx, space.owner_id, space.owner, hardware, tx.hardware.granted(space.id, hardware.name, self._clock())
             )
         return f"{why}; choose other hardware, or ask an admin" if why else ""
+
+    def all_denied(self, spaces: Iterable[Space]) -> list[str]:
+        """Ids of those that are `denied`. Nothing is asked about Spaces that no quota could concern."""
+        with self._store.read() as tx:
+            held = tx.hardware.owners_with_quotas()
+
+        def concerned(space: Space) -> bool:
+            hardware = self._flavors.get(space.wish.hardware)
+            return hardware is None or space.owner_id in held or (hardware.metered and hardware.name != self._default)
+
+        return [space.id for space in spaces if concerned(space) and self.denied(space)]
 
     def denial(self, tx, owner_id: str, owner: str, hardware: Hardware, granted: bool = False, joining: int = 0) -> str:
         """The same within a transaction, for a Space that may not be there yet: see domain/quota.py."""
@@ -70,11 +81,19 @@ class Quotas:
             found = []
             for quota in tx.hardware.quotas(next(iter(visible)) if owner else None):
                 if quota.owner_id in visible:
-                    spent = self._spent(tx, quota.owner_id)
-                    metered = (one for name, one in spent.items() if self._metered(name))
-                    used = sum(metered, Spent()) if quota.flavor == ALL else spent.get(quota.flavor, Spent())
+                    used = self._used(quota, self._spent(tx, quota.owner_id))
                     found.append((visible[quota.owner_id], quota, used))
         return found
+
+    def used(self, tx, owner_id: str) -> "list[tuple[Quota, Spent]]":
+        """The quotas of an owner with what of them is used this month."""
+        quotas = tx.hardware.quotas(owner_id)
+        spent = self._spent(tx, owner_id) if quotas else {}
+        return [(quota, self._used(quota, spent)) for quota in quotas]
+
+    def _used(self, quota: Quota, spent: Mapping[str, Spent]) -> Spent:
+        metered = (one for name, one in spent.items() if self._metered(name))
+        return sum(metered, Spent()) if quota.flavor == ALL else spent.get(quota.flavor, Spent())
 
     def _metered(self, name: str) -> bool:
         return name in self._flavors and self._flavors[name].metered

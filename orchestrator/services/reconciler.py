@@ -30,13 +30,15 @@ from orchestrator.domain.streams import build_stream, instance_stream
 from orchestrator.errors import PodiumError, Unavailable
 from orchestrator.ports import Bell, Builds, LaunchSpec, Logs, Repos, Runtime, Store
 from orchestrator.services.allotment import Allotment
+from orchestrator.services.audience import tell_of_error
 from orchestrator.services.builds import BuildQueue
 from orchestrator.services.environment import Environment
+from orchestrator.services.loop import Loop
+from orchestrator.services.strays import StrayCollector, strays
 from orchestrator.services.vault import Undecryptable
 
 log = logging.getLogger(__name__)
 LEASE = 60.0
-STRAYS = 5  #: instances of unknown Spaces that are stopped at once; more are a sign of an old or wrong database
 LONGEST_NAP = 5.0  #: seconds; the database is asked at least this often
 _QUIET = (Stage.SLEEPING, Stage.PAUSED, Stage.NO_APP_FILE, Stage.CONFIG_ERROR, Stage.BUILD_ERROR, Stage.RUNTIME_ERROR)
 
@@ -72,29 +74,26 @@ class Reconciler:
         self._failing: dict[
             str, tuple[int, float]
         ] = {}  #: Space -> how often in a row its look failed, when to repeat it
+        self._strays = StrayCollector(runtime.list, self._known, runtime.stop, clock)
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._recovered = False
+        self._loop = Loop("reconciler", LONGEST_NAP, self._turn, again=1.0, bell=bell, topic="spaces", join=10.0)
         self.beat = 0.0  #: when the loop last came round, for readiness
 
     # ------------------------------------------------------------------------------------------------------- the loop
 
     def start(self) -> None:
         self._runtime.subscribe(self.poke)
-        self._thread = threading.Thread(target=self._loop, name="reconciler", daemon=True)
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._bell.ring("spaces")
-        if self._thread:
-            self._thread.join(10)
+        self._loop.stop()
 
     def poke(self, space_id: str) -> None:
         """Look at this Space now."""
         with self._lock:
             self._poked.add(space_id)
-        self._bell.ring("spaces")
+        self._loop.nudge()
 
     def trouble(self) -> list[str]:
         """What keeps the control plane from doing its work, in sentences; none when it is fine."""
@@ -116,35 +115,23 @@ class Reconciler:
         for instance in found:
             if instance.space_id in known:
                 self.poke(instance.space_id)
-        strays = [one.id for one in found if one.space_id not in known]
-        if len(strays) > STRAYS and 5 * len(strays) > len(found):
-            log.error(
-                "%d of %d running instances belong to no Space of this database, so none of them is stopped: is it the right "
-                "database? If it is, stop them by hand; their names begin with %s",
-                len(strays), len(found), strays[0],
-            )  # fmt: skip
-            return
-        for stray in strays:
+        for stray in strays(found, known):
             self._runtime.stop(stray)
 
-    def _loop(self) -> None:
-        recovered = False
-        while not self._stop.is_set():
-            try:
-                self.beat = self._clock()
-                if not recovered:  # the runtime may be away when Podium starts
-                    self._recover()
-                    recovered = True
-                busy, next_look = self._round()
-                if not busy:
-                    nap = LONGEST_NAP if next_look is None else min(LONGEST_NAP, max(0.0, next_look - self._clock()))
-                    self._bell.wait("spaces", nap)
-            except Unavailable as error:
-                log.warning("reconciler: %s", error)
-                self._stop.wait(1.0)
-            except Exception:
-                log.exception("reconciler: a round failed")
-                self._stop.wait(1.0)
+    def _turn(self) -> float:
+        """A round, and seconds until the next."""
+        self.beat = self._clock()
+        if not self._recovered:  # the runtime may be away when Podium starts
+            self._recover()
+            self._recovered = True
+        self._strays.collect()
+        busy, next_look = self._round()
+        nap = 0.0 if busy else LONGEST_NAP if next_look is None else next_look - self._clock()
+        return min(LONGEST_NAP, max(0.0, nap))
+
+    def _known(self) -> set[str]:
+        with self._store.read() as tx:
+            return tx.spaces.ids()
 
     def _round(self) -> tuple[bool, float | None]:
         with self._lock:
@@ -154,7 +141,7 @@ class Reconciler:
             next_look = tx.spaces.next_look(self._who, self._clock())
         poked |= {space_id for space_id, (_, at) in self._failing.items() if at <= self._clock()}
         for space_id in dict.fromkeys([*due, *poked]):
-            if self._stop.is_set():
+            if self._loop.ending.is_set():
                 return True, None
             try:
                 self.look(space_id, due=space_id not in poked)
@@ -223,6 +210,8 @@ class Reconciler:
             if saved and sighting.stage is not space.stage:
                 told = {"stage": sighting.stage.value, "previous": space.stage.value, "reason": sighting.reason}
                 tx.webhooks.note(of_repo(sighting, "repo.runtime", "update", now, runtime=told))
+                if sighting.stage is Stage.RUNTIME_ERROR:
+                    tell_of_error(tx, sighting, now)
             for run in runs if saved else ():
                 tx.runs.write(run)
         if not saved:
@@ -296,6 +285,7 @@ class Reconciler:
                 tx.shares,
                 tx.domains,
                 tx.collaborators,
+                tx.invitations,
                 tx.spaces,
             ):
                 rows.forget(space.id)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from orchestrator.domain.caller import Caller, require
+from orchestrator.domain.events import of_config
 from orchestrator.domain.hardware import Hardware
 from orchestrator.domain.records import AuditRow, Space
 from orchestrator.domain.replicas import replica_count
@@ -56,6 +57,7 @@ class Replicas:
             if number != space.wish.replicas:
                 tx.spaces.update(space.id, look_at=now, last_activity=now, replicas=number)
                 tx.audit.add(AuditRow(now, caller.name, "space.replicas", space.full_name, {"replicas": number}))
+                tx.webhooks.note(of_config(space, now, replicas=number))
             changed = tx.spaces.get(space.id)
         self._bell.ring("spaces")
         return changed or space

@@ -125,6 +125,7 @@ class Repositories:
             tx.interest.forget(repo_id)
             tx.discussions.forget(repo_id)
             tx.collaborators.forget(repo_id)
+            tx.invitations.forget(repo_id)
             tx.repos.forget_names(repo_id)
             tx.repos.forget(repo_id)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.domain.caller import Caller, require, require_admin
 from orchestrator.domain.embed import origins
 from orchestrator.domain.events import of_config, of_repo
+from orchestrator.domain.notification import Note, of_take_down
 from orchestrator.domain.records import AuditRow, Build, Run, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.seen import BuildState
@@ -16,6 +17,7 @@ from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, repo_not
 from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services import lookup
 from orchestrator.services.accounts import Accounts, new_id
+from orchestrator.services.audience import keepers_of, tell
 from orchestrator.services.environment import Environment
 from orchestrator.services.hardware import HardwareRequests
 
@@ -163,9 +165,9 @@ class Spaces:
             tx.repos.take_name(RepoKind.SPACE, owner.id, new.name)
             tx.spaces.add(space, look_at=now)
             self._environment.write(tx, space.id, settings, caller.name)
+            tx.webhooks.note(of_repo(space, "repo", "create", now))
             if wanted is not default:
                 notice = self._hardware.write(tx, caller, space, wanted)
-            tx.webhooks.note(of_repo(space, "repo", "create", now))
             tx.audit.add(AuditRow(now, caller.name, "space.create", space.full_name, {"id": space.id, "sdk": new.sdk}))
             self._repos.create(space.id)
         self._hardware.ring(notice)
@@ -270,15 +272,19 @@ class Spaces:
         reason = " ".join(reason.split())
         if not 1 <= len(reason) <= 500:
             raise Invalid("REASON", f"a reason has 1 to 500 characters, this one has {len(reason)}; its people read it")
-        return self._change(caller, space, "space.take_down", taken_down=reason, access_epoch=space.access_epoch + 1)
+        values = {"taken_down": reason, "access_epoch": space.access_epoch + 1}
+        return self._change(caller, space, "space.take_down", note=of_take_down(space, reason), **values)
 
     def put_back(self, caller: Caller, space: Space) -> Space:
         """It may run again, unless its people paused it too. Raises Forbidden."""
         require_admin(caller)
         return self._change(caller, space, "space.put_back", taken_down="")
 
-    def _change(self, caller: Caller, space: Space, action: str, counter: str = "", **values: object) -> Space:
-        """One change of the wish with its audit row; a command counts as use, so that its effect is seen."""
+    def _change(
+        self, caller: Caller, space: Space, action: str, counter: str = "", note: Note | None = None, **values: object
+    ) -> Space:
+        """One change of the wish with its audit row; a command counts as use, so that its effect is seen. `note`: what its people
+        are told."""
         now = self._clock()
         with self._store.write() as tx:
             if counter:
@@ -287,6 +293,8 @@ class Spaces:
             shown = {k: v for k, v in values.items() if k not in ("name", "label", "access_epoch")}
             tx.audit.add(AuditRow(now, caller.name, action, space.full_name, shown))
             changed = tx.spaces.get(space.id)
+            if note and changed:
+                tell(tx, note, keepers_of(tx, changed) - {caller.user.id}, now, caller.name)
             if values.get("deleted"):
                 tx.domains.forget(space.id)
                 tx.webhooks.note(of_repo(space, "repo", "delete", now))

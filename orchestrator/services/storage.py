@@ -13,6 +13,7 @@ from orchestrator.errors import Conflict, PodiumError
 from orchestrator.ports import Repos, Store
 from orchestrator.services.large_care import LargeCare
 from orchestrator.services.lookup import by_id
+from orchestrator.services.loop import Loop
 
 log = logging.getLogger(__name__)
 LARGEST = 10
@@ -53,7 +54,7 @@ class Stored:
 
 class Storage:
     """`measures`: what each part takes, by its words. `volume(space_id)`: bytes of its /data. `collect(dry)`: what the janitor
-    does, returns the bytes freed."""
+    does, returns the bytes freed. `loop` measures once a day."""
 
     def __init__(
         self,
@@ -68,27 +69,13 @@ class Storage:
         self._store, self._repos, self._measures, self._volume = store, repos, measures, volume
         self._collect, self._large, self._clock = collect, large, clock
         self._busy = threading.Lock()
-        self._stop = threading.Event()
+        self.loop = Loop("storage", _LOOK, self._daily, first=_FIRST)
 
-    def start(self) -> None:
-        threading.Thread(target=self._loop, name="storage", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def _loop(self) -> None:
-        pause = _FIRST
-        while not self._stop.wait(pause):
-            pause = _LOOK
-            try:
-                with self._store.read() as tx:
-                    known = tx.figures.get(_SIZES)
-                if known is None or self._clock() - known[0] > EVERY:
-                    self._do(self.measure)
-            except PodiumError as error:
-                log.warning("storage: %s", error)
-            except Exception:
-                log.exception("storage: a round failed")
+    def _daily(self) -> None:
+        with self._store.read() as tx:
+            known = tx.figures.get(_SIZES)
+        if known is None or self._clock() - known[0] > EVERY:
+            self._do(self.measure)
 
     # ------------------------------------------------------------------------------------------------------- looking
 
@@ -174,15 +161,19 @@ class Storage:
         """One round. Raises Unavailable for the database; what else cannot be told is told so."""
         with self._store.read() as tx:
             ids, large, (objects, loose) = {*tx.spaces.ids(), *tx.repos.ids()}, tx.objects.sizes(), tx.objects.stored()
+            buckets = tx.buckets.ids()
         git = {repo_id: self._repos.size(repo_id) for repo_id in ids}
         volumes = {repo_id: self._volume(repo_id) for repo_id in ids}
-        totals = {repo_id: git[repo_id] + large.get(repo_id, 0) + (volumes[repo_id] or 0) for repo_id in ids}
+        git |= dict.fromkeys(buckets, 0)
+        ids |= buckets
+        totals = {repo_id: git[repo_id] + large.get(repo_id, 0) + (volumes.get(repo_id) or 0) for repo_id in ids}
         top = sorted(ids, key=lambda repo_id: (-totals[repo_id], repo_id))[: 2 * LARGEST]
         with self._store.read() as tx:
-            named = [(repo, repo.id) for repo_id in top if (repo := by_id(tx, repo_id)) and not repo.deleted]
+            found = [by_id(tx, repo_id) or tx.buckets.get(repo_id) for repo_id in top]
+        named = [(repo, repo.id) for repo in found if repo and not repo.deleted]
         largest = [
             {"name": repo.full_name, "kind": repo.kind.value, "size": totals[i], "git": git[i], "large": large.get(i, 0),
-             "volume": volumes[i]}
+             "volume": volumes.get(i, 0)}
             for repo, i in named[:LARGEST]
         ]  # fmt: skip
         known = [size for size in volumes.values() if size is not None]

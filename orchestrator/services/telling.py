@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.domain.events import PAUSES, Answer, Delivery, Event, Webhook, payload
-from orchestrator.domain.space import Role
+from orchestrator.domain.events import PAUSES, Answer, Delivery, Event, payload
 from orchestrator.errors import PodiumError
 from orchestrator.ports import Bell, Store
 from orchestrator.services.accounts import new_id
+from orchestrator.services.audience import may_know
+from orchestrator.services.loop import Loop
 from orchestrator.services.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -54,29 +55,21 @@ class Telling:
         self._pool = ThreadPoolExecutor(SENDERS, "webhooks")
         self._flying: set[str] = set()
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._loop = Loop("webhooks", LOOK_EVERY, self._round, bell=bell, topic="webhooks")
         self._pruned = 0.0
 
     def start(self) -> None:
-        threading.Thread(target=self._loop, name="telling", daemon=True).start()
+        self._loop.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._bell.ring("webhooks")
+        self._loop.stop()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _loop(self) -> None:
-        while not self._stop.is_set():
-            try:
-                if self._any_work():
-                    self.match()
-                    self._launch()
-                self._prune()
-            except PodiumError as error:
-                log.warning("webhooks: %s", error)
-            except Exception:
-                log.exception("webhooks")
-            self._bell.wait("webhooks", LOOK_EVERY)
+    def _round(self) -> None:
+        if self._any_work():
+            self.match()
+            self._launch()
+        self._prune()
 
     def _any_work(self) -> bool:
         with self._store.read() as tx:
@@ -87,7 +80,7 @@ class Telling:
     def match(self) -> int:
         """Make deliveries of all events that are there; returns how many."""
         made = 0
-        while not self._stop.is_set():
+        while not self._loop.ending.is_set():
             with self._store.write() as tx:
                 events = tx.webhooks.take_events(_BATCH)
                 for event in events:
@@ -98,7 +91,8 @@ class Telling:
 
     def _deliveries(self, tx: Any, event: Event) -> int:
         now = self._clock()
-        watching = [one for one in tx.webhooks.watching(event) if _may_know(tx, one, event)]
+        about = event.repo_id, event.owner_id, event.private
+        watching = [one for one in tx.webhooks.watching(event) if may_know(tx, one.owner_id, *about)]
         for webhook in watching:
             told = payload(event, webhook.id, self._public_url)
             name = f"{event.action} {event.scope}"
@@ -134,7 +128,7 @@ class Telling:
         finally:
             with self._lock:
                 self._flying.discard(delivery.webhook_id)
-            self._bell.ring("webhooks")
+            self._loop.nudge()
 
     def send(self, delivery: Delivery) -> Delivery:
         """One attempt, and what became of it."""
@@ -168,13 +162,3 @@ def after(delivery: Delivery, answer: Answer, now: float) -> Delivery:
     if attempts > len(PAUSES):
         return replace(told, state="failed", done_at=now)
     return replace(told, due_at=now + PAUSES[attempts - 1])
-
-
-def _may_know(tx: Any, webhook: Webhook, event: Event) -> bool:
-    """Whether who made the webhook may see the repo."""
-    if not event.private or webhook.owner_id == event.owner_id:
-        return True
-    owner = tx.accounts.owner(webhook.owner_id)
-    if owner and owner.is_admin or tx.accounts.role_in(event.owner_id, webhook.owner_id) >= Role.READ:
-        return True
-    return tx.collaborators.role(event.repo_id, webhook.owner_id) >= Role.READ

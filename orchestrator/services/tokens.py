@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 
+from orchestrator.domain.bucket import Bucket, BucketKind
 from orchestrator.domain.caller import Caller, role_on
 from orchestrator.domain.grants import Grant, Grants, as_json, check, words_of
 from orchestrator.domain.records import AnyRepo, AuditRow, Owner, Token
@@ -79,7 +80,7 @@ class Tokens:
         self, user: Owner, owners: Mapping[str, str], repos: Mapping[str, str], everywhere: Iterable[str] = ()
     ) -> Grants:
         """What a token of this user may be given: by name of the user or of one of their organisations, and by repo
-        (`acme/demo`, `datasets/acme/words`), read or write; and words that count everywhere. Raises Invalid
+        (`acme/demo`, `datasets/acme/words`, `buckets/acme/logs`), read or write; and words that count everywhere. Raises Invalid
         `TOKEN_GRANTS`."""
         scoped = []
         with self._store.read() as tx:
@@ -148,13 +149,15 @@ class Tokens:
         return matching[0]
 
 
-def _repo(tx, path: str) -> AnyRepo | None:
-    """The repo that people call `spaces/owner/name`, `datasets/owner/name` or `models/owner/name`; without its kind the Space
-    of that name, or else the model."""
+def _repo(tx, path: str) -> AnyRepo | Bucket | None:
+    """What people call `spaces/owner/name`, `datasets/owner/name`, `models/owner/name` or `buckets/owner/name`; without its kind
+    the Space of that name, or else the model."""
     words = path.strip().strip("/").split("/")
     kinds = {kind.plural: kind for kind in RepoKind}
     if len(words) == 3 and words[0] in kinds:
         return named(tx, kinds[words[0]], *words[1:])
+    if len(words) == 3 and words[0] == BucketKind.BUCKET.plural:
+        return tx.buckets.find(*words[1:])
     if len(words) != 2:
         return None
     return named(tx, RepoKind.SPACE, *words) or named(tx, RepoKind.MODEL, *words)

@@ -6,8 +6,6 @@ for its hardware does not count. Here is also noticed that a quota is used up; w
 
 import csv
 import io
-import logging
-import threading
 import time
 from collections.abc import Container, Mapping
 from dataclasses import replace
@@ -18,11 +16,12 @@ from orchestrator.domain.quota import month_of
 from orchestrator.domain.records import Space, Usage, UsageSum
 from orchestrator.domain.seen import InstanceSeen, InstanceState, ReplicaSeen
 from orchestrator.domain.space import Role
-from orchestrator.errors import Forbidden, Invalid, Unauthorized, Unavailable, repo_not_found
+from orchestrator.errors import Forbidden, Invalid, Unauthorized, repo_not_found
 from orchestrator.ports import Bell, Runtime, Store
+from orchestrator.services.loop import Loop
+from orchestrator.services.quota_notes import QuotaNotes
 from orchestrator.services.quotas import Quotas
 
-log = logging.getLogger(__name__)
 EVERY = 15.0  #: seconds
 _AT_MOST = 1.0  #: seconds between two rounds, however much happens
 
@@ -39,31 +38,15 @@ class Meter:
     ) -> None:
         self._store, self._runtime, self._bell = store, runtime, bell
         self._flavors, self._quotas, self._clock = flavors, quotas, clock
-        self._news, self._stop = threading.Event(), threading.Event()
-        self._thread: threading.Thread | None = None
+        self._loop = Loop("meter", EVERY, self.measure, rest=_AT_MOST, join=10.0)
+        self._notes = QuotaNotes(store, quotas)
 
     def start(self) -> None:
-        self._runtime.subscribe(lambda _: self._news.set())
-        self._thread = threading.Thread(target=self._loop, name="meter", daemon=True)
-        self._thread.start()
+        self._runtime.subscribe(lambda _: self._loop.nudge())
+        self._loop.start()
 
     def stop(self) -> None:
-        self._stop.set()
-        self._news.set()
-        if self._thread:
-            self._thread.join(10)
-
-    def _loop(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self.measure()
-            except Unavailable as error:
-                log.warning("meter: %s", error)
-            except Exception:
-                log.exception("meter: a round failed")
-            self._stop.wait(_AT_MOST)
-            self._news.wait(EVERY - _AT_MOST)
-            self._news.clear()
+        self._loop.stop()
 
     def measure(self) -> None:
         """One round. Raises Unavailable, with nothing written."""
@@ -71,21 +54,23 @@ class Meter:
         if not alive and not self._open():
             return
         now = self._clock()
-        running: dict[str, Space] = {}
         with self._store.write() as tx:
             before = {(row.instance_id, row.started_at): row for row in tx.usage.running()}
-            here = set()
+            spaces = tx.spaces.among({one.space_id for one in alive})
+            here = {}
             for instance in sorted(alive, key=lambda one: one.id):
-                space = running.get(instance.space_id) or tx.spaces.get(instance.space_id)
+                space = spaces.get(instance.space_id)
                 for one in _metered(instance, before):
-                    here.add((one.id, one.started_at))
-                    if space:
-                        running[space.id] = space
+                    key = one.id, one.started_at
+                    here[key] = key in before and not one.waiting
+                    if space and not here[key]:
                         tx.usage.extend(self._row(one, instance.hardware, space, now), waiting=one.waiting)
+            tx.usage.prolong((key for key, known in here.items() if known), now)
             for key, row in before.items():
                 if key not in here:
                     tx.usage.end(row, min(now, row.until + EVERY))
-        self._stop_denied(running.values(), now)
+        self._stop_denied(spaces.values(), now)
+        self._notes.look((space.owner_id for space in spaces.values()), now)
 
     def _open(self) -> bool:
         with self._store.read() as tx:
@@ -101,7 +86,7 @@ class Meter:
 
     def _stop_denied(self, running, now: float) -> None:
         """Have the reconciler look at what has become too much."""
-        denied = sorted(space.id for space in running if self._quotas.denied(space))
+        denied = sorted(self._quotas.all_denied(running))
         if denied:
             with self._store.write() as tx:
                 for space_id in denied:

@@ -20,6 +20,7 @@ from orchestrator.ports import Bell, BuilderDied, BuildOrder, BuildResult, Cance
 from orchestrator.ports import Builds as BuildsPort
 from orchestrator.services.builds import finish, put_back, requeue
 from orchestrator.services.lease import End, Lease
+from orchestrator.services.loop import Loop
 
 log = logging.getLogger(__name__)
 LOOK_EVERY = 5.0  #: seconds between looks into the queue without a bell
@@ -56,7 +57,6 @@ class BuildWorkers:
         self._builds = builds
         self._logs = logs
         self._bell = bell
-        self._count = count
         self._timeout = timeout
         self._lease = lease
         self._patience = patience
@@ -65,25 +65,21 @@ class BuildWorkers:
         self._clock = clock
         self._machine = f"{socket.gethostname()[:30]}/{_processes()}:"
         self._slots = threading.Semaphore(max(1, count))
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._loop = Loop(
+            "build", LOOK_EVERY, self._next, again=2.0, bell=bell, topic="builds", threads=count, join=10.0
+        )  # fmt: skip
+        self._stop = self._loop.ending
 
     def start(self) -> None:
         self._recover()
-        for index in range(self._count):
-            thread = threading.Thread(target=self._loop, name=f"build-{index}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._loop.start()
 
     def stop(self) -> None:
         """Stop at once; what is being built is queued again, uncounted."""
-        self.stop_soon()
-        for thread in self._threads:
-            thread.join(10)
+        self._loop.stop()
 
     def stop_soon(self) -> None:
-        self._stop.set()
-        self._bell.ring("builds")
+        self._loop.stop_soon()
 
     def drive(self, patience: float = 0.0) -> bool:
         """Claim the next build that has waited for `patience` seconds, and build it; whether there was one. Takes one of our
@@ -104,21 +100,15 @@ class BuildWorkers:
                 if pid == str(os.getpid()) or not os.path.exists(f"/proc/{pid}"):
                     requeue(tx, build, self._clock())
 
-    def _loop(self) -> None:
-        while not self._stop.is_set():
-            try:
-                if not self.drive(self._patience):
-                    self._bell.wait("builds", LOOK_EVERY)
-            except Unavailable as error:
-                log.warning("builds: %s", error)
-                self._stop.wait(2.0)
-            except Exception:
-                log.exception("builds: a worker failed")
-                self._stop.wait(2.0)
+    def _next(self) -> float:
+        """A build, if there is one; seconds until the next look."""
+        return 0.0 if self.drive(self._patience) else LOOK_EVERY
 
     def _claim(self, who: str, patience: float = 0.0) -> Build | None:
         now = self._clock()
         with self._store.read() as tx:
+            if not tx.builds.any_work(now):
+                return None
             expired = tx.builds.expired(now)
         with self._store.write() as tx:
             for build in expired:

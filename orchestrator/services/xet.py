@@ -122,7 +122,10 @@ class Xet:
                         f"this shard names the xorb {term.xorb[:16]}, which was not sent here; upload the file again"
                     )
                     raise Invalid("SHARD", message) from None
-            self._large.take(repo_id, incoming, file.sha256 or incoming.sha256(), file.size)
+            oid = file.sha256 or incoming.sha256()
+            self._large.take(repo_id, incoming, oid, file.size)
+            if not file.sha256:
+                self._large.call(repo_id, file.hash, oid)  # what the client will name it by
         finally:
             incoming.close()
 

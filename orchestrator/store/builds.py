@@ -9,6 +9,12 @@ from orchestrator.store.values import fault_in, fault_out, image_in, image_out
 
 _ACTIVE = (BuildState.QUEUED.value, BuildState.RUNNING.value)
 _OPEN_LEASE = t.builds.c.state == BuildState.RUNNING.value
+_QUEUED = t.builds.c.state == BuildState.QUEUED.value
+#: Asked all the time, so put together once.
+_WORK = sa.select(
+    sa.exists(sa.select(t.builds.c.key).where(_QUEUED, t.builds.c.lease_until <= sa.bindparam("now", type_=sa.Float)))
+    | sa.exists(sa.select(t.builds.c.key).where(_OPEN_LEASE, t.builds.c.lease_until < sa.bindparam("now")))
+)
 
 
 class Builds:
@@ -114,6 +120,10 @@ class Builds:
         )
         found = {state: number for state, number in self._db.execute(query)}
         return found.get(states[0], 0), found.get(states[1], 0)
+
+    def any_work(self, now: float) -> bool:
+        """Whether a build may be to be claimed, or taken from who holds it."""
+        return bool(self._db.execute(_WORK, {"now": now}).scalar())
 
     def expired(self, now: float) -> list[Build]:
         query = sa.select(t.builds).where(_OPEN_LEASE, t.builds.c.lease_until < now).order_by(t.builds.c.key)

@@ -98,6 +98,11 @@ class Discussions:
         query = _HAPPENING.where(_H.repo_id == repo_id, _H.num == num).order_by(_H.created_at, _H.id)
         return [_happening(row) for row in self._db.execute(query).mappings()]
 
+    def participants(self, repo_id: str, num: int) -> "set[str]":
+        """Ids of the users who did something in it."""
+        query = sa.select(_H.author_id).where(_H.repo_id == repo_id, _H.num == num).distinct()
+        return set(self._db.execute(query).scalars())
+
     def happening(self, repo_id: str, num: int, ident: str) -> Happening | None:
         query = _HAPPENING.where(_H.repo_id == repo_id, _H.num == num, _H.id == ident)
         row = self._db.execute(query).mappings().first()

@@ -83,6 +83,9 @@ class Hardware:
         query = sa.delete(t.quotas).where(t.quotas.c.owner_id == owner_id, t.quotas.c.flavor == flavor)
         return bool(self._db.execute(query).rowcount)
 
+    def owners_with_quotas(self) -> set[str]:
+        return set(self._db.execute(sa.select(t.quotas.c.owner_id).distinct()).scalars())
+
     def quotas(self, owner_id: str | None = None, lock: bool = False) -> "list[Quota]":
         """`lock`: nobody else may count against them until this transaction ends."""
         query = sa.select(t.quotas).order_by(t.quotas.c.owner_id, t.quotas.c.flavor)

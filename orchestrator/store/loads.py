@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from orchestrator.domain.load import HOUR, MINUTE, Load, Span
 from orchestrator.store.figures_schema import loads as t
-from orchestrator.store.upsert import upsert
+from orchestrator.store.upsert import upsert, upsert_all
 
 _C = t.c
 _WHAT = ("cpu", "cpu_peak", "memory", "memory_peak", "gpu", "gpu_memory")
@@ -18,10 +18,12 @@ class Loads:
 
     def put(self, at: float, found: Mapping[str, Load]) -> None:
         """The minute of `at`, by Space. Two control planes that measure the same write the same."""
-        for space_id in sorted(found):
-            one, key = found[space_id], {"space_id": space_id, "span": MINUTE, "slot": int(at // MINUTE)}
+        rows = []
+        for space_id, one in sorted(found.items()):
+            key = {"space_id": space_id, "span": MINUTE, "slot": int(at // MINUTE)}
             values = (one.cpu, one.cpu, one.memory, one.memory, one.gpu, one.gpu_memory)
-            upsert(self._db, t, key | dict(zip(_WHAT, values, strict=True)))
+            rows.append(key | dict(zip(_WHAT, values, strict=True)))
+        upsert_all(self._db, t, rows)
 
     def roll(self, since: float, before: float) -> None:
         """Make the rows of the whole hours between two moments, of their minutes."""

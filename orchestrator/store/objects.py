@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.domain.large import LargeObject
 from orchestrator.store import schema as t
+from orchestrator.store.bucket_schema import xet_names
 from orchestrator.store.upsert import upsert
 
 _BATCH = 500  #: names in one query
@@ -23,7 +24,7 @@ class Objects:
     def owned(self, repo_id: str, oids: Iterable[str]) -> dict[str, LargeObject]:
         """Those of `oids` that the repo owns."""
         found = {}
-        for some in _batches(dict.fromkeys(oids)):
+        for some in batches(dict.fromkeys(oids)):
             query = _owned().where(t.owned_objects.c.repo_id == repo_id, t.owned_objects.c.oid.in_(some))
             found |= {row["oid"]: LargeObject(**row) for row in self._db.execute(query).mappings()}
         return found
@@ -53,6 +54,14 @@ class Objects:
         every = sa.select(sa.func.coalesce(sa.func.sum(c.size), 0))
         return int(self._db.execute(every).scalar_one()), int(self._db.execute(every.where(~owned)).scalar_one())
 
+    def called(self, repo_id: str, hashes: Iterable[str]) -> dict[str, str]:
+        """SHA-256 by the hashes under which Xet clients sent objects to a repo, of those that are known."""
+        c, found = xet_names.c, {}
+        for some in batches(dict.fromkeys(hashes)):
+            query = sa.select(c.hash, c.oid).where(c.repo_id == repo_id, c.hash.in_(some))
+            found |= {row.hash: row.oid for row in self._db.execute(query)}
+        return found
+
     def repos(self, before: float | None = None) -> list[str]:
         """Repos that own something; `before`: something that was not used since then."""
         query = sa.select(t.owned_objects.c.repo_id).distinct()
@@ -79,11 +88,15 @@ class Objects:
         values = {"repo_id": repo_id, "oid": oid, "owned_at": now, "used_at": now}
         upsert(self._db, t.owned_objects, values, only=("used_at",))
 
+    def call(self, repo_id: str, hash: str, oid: str) -> None:
+        """A Xet client calls this object so, for as long as the repo owns it."""
+        upsert(self._db, xet_names, {"repo_id": repo_id, "hash": hash, "oid": oid})
+
     def use(self, repo_id: str, oids: Iterable[str], now: float) -> set[str]:
         """Those of `oids` that the repo owns, from now on as new as if just uploaded."""
         c = t.owned_objects.c
         used: set[str] = set()
-        for some in _batches(sorted({*oids})):
+        for some in batches(sorted({*oids})):
             where = sa.and_(c.repo_id == repo_id, c.oid.in_(some))
             used.update(
                 self._db.execute(sa.update(t.owned_objects).where(where).values(used_at=now).returning(c.oid)).scalars()
@@ -93,7 +106,7 @@ class Objects:
     def disown(self, repo_id: str, oids: Iterable[str] | None = None, before: float | None = None) -> None:
         """Take objects from a repo, all when `oids` is None; `before`: but for those used since then."""
         c = t.owned_objects.c
-        groups = [None] if oids is None else _batches(oids)
+        groups = [None] if oids is None else batches(oids)
         for some in groups:
             query = sa.delete(t.owned_objects).where(c.repo_id == repo_id)
             if some is not None:
@@ -101,6 +114,8 @@ class Objects:
             if before is not None:
                 query = query.where(c.used_at < before)
             self._db.execute(query)
+        owned = sa.exists().where(c.repo_id == repo_id, c.oid == xet_names.c.oid)
+        self._db.execute(sa.delete(xet_names).where(xet_names.c.repo_id == repo_id, ~owned))
 
     def doom(self, before: float, now: float) -> None:
         """Doom what nobody owns and nobody used since `before`."""
@@ -134,7 +149,8 @@ def _joined() -> sa.Join:
     return t.owned_objects.join(t.objects, sa.and_(c.oid == o.oid, c.doomed_at.is_(None)))
 
 
-def _batches(names: Iterable[str]) -> Iterator[list[str]]:
+def batches(names: Iterable[str]) -> Iterator[list[str]]:
+    """The names, so many at a time as one query takes."""
     left = iter(names)
     while some := list(islice(left, _BATCH)):
         yield some

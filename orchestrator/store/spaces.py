@@ -29,6 +29,7 @@ _SIGHTING = (
 _SELECT = sa.select(t.spaces, t.owners.c.name.label("owner")).join(t.owners, t.owners.c.id == t.spaces.c.owner_id)
 # Written once, because most requests ask them.
 _GET = _SELECT.where(t.spaces.c.id == sa.bindparam("id"))
+_AMONG = _SELECT.where(t.spaces.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(t.spaces.c.id)
 _FIND = _SELECT.where(
     t.owners.c.name_lower == sa.bindparam("owner"),
     t.spaces.c.name_lower == sa.bindparam("name"),
@@ -58,6 +59,11 @@ class Spaces:
 
     def get(self, space_id: str) -> Space | None:
         return self._one(_GET, id=space_id)
+
+    def among(self, ids: Iterable[str]) -> dict[str, Space]:
+        """By id, those that are there, in one question."""
+        rows = self._db.execute(_AMONG, {"ids": sorted(ids)}).mappings()
+        return {row["id"]: _space(row) for row in rows}
 
     def find(self, owner: str, name: str) -> Space | None:
         """By name, whatever its case; one that is being deleted is not found."""

@@ -19,12 +19,16 @@ _PACKAGES = ("orchestrator", "builder", "runtime_images", "web")
 _FILES = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 _PIP = ("index-url", "extra-index-url", "trusted-host", "timeout", "retries")  # no paths: they are not in the image
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_ANSWER = 60  #: seconds that a registry may take
 _PLUGINS = ("~/.docker/cli-plugins", "/usr/local/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins",
             "/usr/lib/docker/cli-plugins")  # fmt: skip
 
 
 def main() -> int:
     told = _options()
+    if why_not := missing(told.base or default_base()):
+        print(why_not, file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="podium-image-") as temporary:
         context, secrets = Path(temporary) / "context", Path(temporary) / "secrets"
         context.mkdir()
@@ -59,6 +63,33 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--push", action="store_true", help="push it when it is built")
     return parser.parse_args()
+
+
+def default_base() -> str:
+    """What the Dockerfile begins with unless it is told otherwise."""
+    lines = Path(__file__).with_name("Dockerfile").read_text().splitlines()
+    return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
+
+
+def missing(base: str) -> str:
+    """Why the build cannot begin with this image, and what to write instead; "" when it can. Asked before, as BuildKit tells it
+    in many words after some time."""
+    try:
+        if subprocess.run(["docker", "image", "inspect", base], capture_output=True).returncode == 0:
+            return ""
+        asked = ["docker", "buildx", "imagetools", "inspect", "--format", "{{.Manifest.Digest}}", base]
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=_ANSWER)
+        if done.returncode == 0:
+            return ""
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1].removeprefix("ERROR: ")
+    except FileNotFoundError:
+        return "there is no docker on PATH; install Docker with its buildx plugin"
+    except subprocess.TimeoutExpired:
+        said = f"no answer within {_ANSWER} seconds"
+    return (
+        f"the base image {base} is not in this Docker engine, and its registry does not give it ({said[:300]}); name a Debian "
+        "image with Python 3.11 or newer and venv that is there: make image BASE=NAME"
+    )
 
 
 def collect(context: Path, clients: bool) -> None:

@@ -26,7 +26,7 @@ from tests.space import Space
 from tests.support import eventually, free_port
 
 ROUNDS = 3
-SLEEPERS, RUNNING = 2_000, 5
+SLEEPERS, RUNNING = 2_000, 30
 QUIET = 60.0  #: seconds of nothing
 PAGE = {"README.md": "---\nsdk: static\n---\n", "index.html": "<p>page"}
 #: Answers as soon as a process of this image can.
@@ -56,7 +56,7 @@ def kubernetes(folder: Path) -> list[Figure]:
     namespace, door = kube.Namespace(), Door(folder / "kubeconfig")
     settings = {
         "runtime": "kubernetes", "base_image": containers.base(), "registry": f"{kube.REGISTRY}/podium-test",
-        "kubeconfig": str(door.path), "kube_namespace": namespace.name, "kube_share": "0.02",
+        "kubeconfig": str(door.path), "kube_namespace": namespace.name, "kube_share": "0.01",
     }  # fmt: skip
     try:
         with rig.podium(folder / "podium", **settings) as podium:
@@ -96,12 +96,12 @@ def crowd(podium: Podium, namespace: kube.Namespace, door: "Door") -> list[Figur
     for one in awake:
         one.push(files=PAGE)
     for one in awake:
-        one.wait("RUNNING", timeout=200)
+        one.wait("RUNNING", timeout=600)
     podium.stop()
     control.sleepers(podium.data, podium.owner, SLEEPERS)
     podium.start()
     for one in awake:  # a plain stop took the pods along
-        one.wait("RUNNING", timeout=200)
+        one.wait("RUNNING", timeout=600)
     idle = control.idle(podium)
     door.asked.clear()
     end = time.monotonic() + QUIET

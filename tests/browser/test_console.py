@@ -176,7 +176,15 @@ def test_no_page_is_wider_than_a_phone_or_heavier_than_it_should_be(page, podium
     space.push(expect.APPS / "static_site")
     page.set_viewport_size({"width": 360, "height": 740})
     base = f"/spaces/{space.id}"
-    paths = ["/", "/new", f"/{podium.owner}", base, f"{base}/tree/main", f"{base}/blob/main/index.html"]
+    paths = [
+        "/",
+        "/new",
+        "/notifications",
+        f"/{podium.owner}",
+        base,
+        f"{base}/tree/main",
+        f"{base}/blob/main/index.html",
+    ]
     paths += [f"{base}/commits/main", f"{base}/edit/main/index.html", f"{base}/use", f"{base}/logs", "/nothing/here"]
     sizes: list[int] = []
     page.on(

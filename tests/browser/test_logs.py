@@ -11,7 +11,7 @@ from orchestrator.domain.space import Visibility
 from orchestrator.domain.stage import Stage
 from orchestrator.domain.tree import Change
 from orchestrator.services.spaces import NewSpace
-from runtime_images.launcher import LogFile
+from runtime_images.launcher.log import LogFile
 from tests.support import eventually
 from tests.unit.test_web_pages import build_of, console, show  # noqa: F401
 
@@ -158,3 +158,18 @@ def test_a_hostile_log_is_only_text(ada, running):
     )
     assert longest < 25_000
     assert ada.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_one_of_several_replicas_is_shown_alone(ada, running):
+    """Their lines are mixed; a traceback is found in those of its replica."""
+    trace = ["Traceback (most recent call last):", '  File "/app/app.py", line 3, in f', "RuntimeError: of the second"]
+    mixed = [line for words in trace for line in (f"[bcdfg] {words}", "[x7k2p] answered")]
+    ada.goto(running(["alone", "[debug] is no replica", *mixed]))
+    counted(ada, "9 lines")
+    assert ada.locator("#log-replica option").all_inner_texts() == ["All replicas", "bcdfg", "x7k2p"]
+    assert "RuntimeError: of the second" in ada.locator("#log-first").inner_text()
+    ada.locator("#log-replica").select_option(label="x7k2p")
+    counted(ada, "3 lines")
+    assert set(ada.locator("#log .ln").all_inner_texts()) == {"[x7k2p] answered"}
+    ada.locator("#log-error").click()
+    assert ada.locator("#log-replica").input_value() == "" and "of the second" in ada.locator("#log .hit").inner_text()

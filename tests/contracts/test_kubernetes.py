@@ -240,6 +240,32 @@ def test_a_log_has_each_line_once_through_restarts_and_broken_streams(world):
     assert lines == list(range(1, lines[-1] + 1))
 
 
+def test_each_replica_has_its_own_lines_once_through_a_restart(world):
+    world.launch(COUNTING)
+    world.runtime.scale(world.until(InstanceState.READY).id, 2)
+
+    def of_each() -> dict[str, list[int]]:
+        """What replicas have counted, by the mark of their lines; "" while there was one."""
+        told: dict[str, list[int]] = {}
+        for mark, _, number in (line.partition("line ") for line in world.log() if "line " in line):
+            told.setdefault(mark, []).append(int(number.split()[0]))
+        return told
+
+    def both(more: int) -> dict[str, list[int]] | None:
+        told = of_each()
+        marked = [numbers for mark, numbers in told.items() if mark]
+        return told if len(marked) == 2 and all(len(numbers) > more for numbers in marked) else None
+
+    before = eventually(lambda: both(30), 60)
+    world.runtime.close()
+    world.runtime = world.another()
+    most = max(map(len, before.values()))
+    told = eventually(lambda: both(most + 100), 60)
+    alone = told.pop("")
+    new, old = sorted(told.values())  # one has counted from its begin, one goes on where it was when it was alone
+    assert new == list(range(1, new[-1] + 1)) and alone + old == list(range(1, old[-1] + 1))
+
+
 def test_two_control_planes_see_the_same_and_write_the_log_once(world):
     other = world.another()
     world.launch(COUNTING)
@@ -353,7 +379,12 @@ def test_replicas_come_and_go_while_the_first_one_goes_on(world):
     another = say(again.addresses[2])
     assert again.addresses[0] == first.address and another not in names, "another in its place"
     # A cluster may start the one that ended once more before it is replaced, and that one speaks too.
-    eventually(lambda: all(world.log().count(f"here is {one}") == 1 for one in (*names, another)), 10)
+    said = eventually(lambda: (told := spoken(world, *names, another)) and len(told) == 4 and told, 10)
+    marks = [said.pop(name), *sorted(said.values())]
+    assert marks[0] == "" and len(set(marks)) == 4, "the first was alone when it spoke; the others say who they are"
+    assert {mark[1:6] for mark in said.values()} >= {
+        one["metadata"]["name"][-5:] for one in living(world) if one["status"]["podIP"] not in first.address
+    }
 
     (gone,) = [one for one in world.pods() if one["status"]["podIP"] in again.addresses[2]]
     world.namespace.cluster.delete("pods", gone["metadata"]["name"], grace=0)
@@ -370,6 +401,13 @@ def test_replicas_come_and_go_while_the_first_one_goes_on(world):
     with suppress(OSError):
         say(first.address, "/die")
     assert world.until(InstanceState.EXITED).fault.message.startswith("the app exited with code 7")
+
+
+def spoken(world, *names: str) -> dict[str, str]:
+    """What stands before the words of each that has spoken once."""
+    lines = [line.partition("here is ") for line in world.log() if "here is " in line]
+    told = {name: mark for mark, _, name in lines if name in names}
+    return told if len(lines) == len(set(lines)) else {}
 
 
 def living(world) -> list[dict]:

@@ -256,6 +256,32 @@ def test_answers_go_to_the_spaces_own_host_only(app, ada, uri):
     assert "location" not in refused.headers
 
 
+def test_answers_go_to_a_proven_domain_of_the_spaces_people(console, http, ada):
+    app = App(console, "own-domain")
+    there = "http://demo.example.com:8000"
+    assert ada.get(app.asks(redirect_uri=f"{there}/login/callback")).status_code == 400
+    with console.store.write() as tx:
+        tx.spaces.update(app.space_id, look_at=0.0, hosts=["demo.example.com"])
+    page = ada.get(app.asks(redirect_uri=f"{there}/login/callback"))
+    assert there in page.text and f" {there};" in page.headers["content-security-policy"]
+    where, told = app.agree(ada, redirect_uri=f"{there}/login/callback")
+    assert where == f"{there}/login/callback"
+    secure, _ = app.agree(ada, redirect_uri=f"{there.replace('http', 'https', 1)}/login/callback")
+    assert secure == where, "there is no TLS here"
+    assert app.exchange(http, told["code"], redirect_uri=f"{there}/login/callback").status_code == 200
+    for uri in (
+        f"{there}.evil.example/",
+        "http://demo.example.com/",
+        "http://other.example.com:8000/",
+        f"{there}@evil/",
+    ):
+        assert ada.get(app.asks(redirect_uri=uri)).status_code == 400, uri
+    assert app.agree(ada)[0] == f"{app.home}/login/callback", "its own host is as good as before"
+    with console.store.write() as tx:
+        tx.spaces.update(app.space_id, look_at=0.0, visibility="private")
+    assert ada.get(app.asks(redirect_uri=f"{there}/login/callback")).status_code == 400, "nothing is served there now"
+
+
 def test_no_tls_here_no_tls_there(app, ada):
     """gradio always writes https; where this Podium has none, nobody would listen."""
     https = "https://" + app.callback.partition("://")[2]

@@ -18,6 +18,7 @@ from orchestrator.services.large_care import EVERY, LET_GO, UNNAMED, LargeCare
 from orchestrator.services.large_files import LargeFiles, LargeLimits
 from orchestrator.services.xet import Xet
 from orchestrator.store.engine import Store
+from tests import migrated
 from tests.support import free_port
 from tests.unit.test_large import packed, shard, swapped
 
@@ -129,8 +130,7 @@ class World:
 
     def __init__(self, tmp_path, objects) -> None:
         self.now = time.time()
-        self.store = Store(f"sqlite:///{tmp_path}/podium.db")
-        self.store.migrate()
+        self.store = Store(migrated.sqlite(tmp_path))
         self.repos = GitRepos(tmp_path / "repos", 10**9)
         self.objects = objects
         clock = lambda: self.now  # noqa: E731

@@ -10,18 +10,8 @@ import pytest
 from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
 from orchestrator.repos import reader
-from orchestrator.repos.git import GitRepos
+from tests.contracts.conftest import ID, WHO
 from tests.support import eventually
-
-ID = "0123456789abcdef01234567"
-WHO = ("ada", "ada@example.org")
-
-
-@pytest.fixture
-def repos(tmp_path):
-    made = GitRepos(tmp_path / "repos", 64 * 1024**2)
-    made.create(ID)
-    return made
 
 
 def put(repos, **files):

@@ -10,18 +10,9 @@ from orchestrator.domain.push import ZERO, RefUpdate
 from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
-from orchestrator.repos.git import GitRepos
+from tests.contracts.conftest import ID, WHO
 
-ID = "0123456789abcdef01234567"
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-WHO = ("ada", "ada@example.org")
-
-
-@pytest.fixture
-def repos(tmp_path):
-    made = GitRepos(tmp_path / "repos", 64 * 1024**2)
-    made.create(ID)
-    return made
 
 
 def put(repos, files, **options):
@@ -186,7 +177,7 @@ def intruder(repos, tree="{old}^{{tree}}"):
     repos.git._environment |= {f"GIT_{w}_{k}": "x" for w in ("AUTHOR", "COMMITTER") for k in ("NAME", "EMAIL")}
     done = []
 
-    def intrude(old, new):
+    def intrude(old, new, quarantine):
         if not done:
             done.append(new)
             where = git(repos, "rev-parse", tree.format(old=old)).strip()
@@ -214,7 +205,7 @@ def test_who_named_no_parent_comes_after_who_was_faster(repos):
 
 def test_a_first_commit_comes_after_nothing(repos):
     with pytest.raises(Stale):
-        put(repos, {"a": "template"}, before_update=lambda old, new: put(repos, {"a": "faster"}))
+        put(repos, {"a": "template"}, before_update=lambda old, new, quarantine: put(repos, {"a": "faster"}))
     assert repos.read(ID, repos.head(ID), "a", 9) == b"faster"
 
 
@@ -227,13 +218,34 @@ def test_what_who_was_faster_made_impossible_is_refused(repos):
     assert git(repos, "for-each-ref", "refs/podium") == ""
 
 
-def test_a_refusal_before_the_ref_moves_changes_nothing(repos):
-    def refuse(old, new):
+def test_what_is_refused_leaves_nothing_on_the_disk(repos):
+    first = put(repos, {"a/b": "1"})
+    before = stored(repos)
+    seen = []
+
+    def refuse(old, new, quarantine):
+        seen.append(repos.inspect(ID, (RefUpdate(old, new, MAIN),), quarantine, 100).objects)
         raise Invalid("NO", "no")
 
+    def cut(content):
+        yield Change("c", content)
+        raise Invalid("CUT", "the rest did not come")
+
     with pytest.raises(Invalid):
-        put(repos, {"a": "1"}, before_update=refuse)
-    assert repos.head(ID) is None and git(repos, "for-each-ref") == ""
+        put(repos, {"a/b": "2"}, before_update=refuse)
+    with pytest.raises(NotFound):
+        put(repos, {"new": "content", "nope": None})
+    for content in (b"small", os.urandom(1_000_000)):
+        with pytest.raises(Invalid):
+            repos.commit(ID, MAIN, cut(content), "m", WHO)
+    assert put(repos, {"a/b": "1"}, message="the same once more") == first
+    assert seen == [4]  # commit, two trees, file: it saw what was not in yet
+    assert stored(repos) == before and git(repos, "for-each-ref", "--format=%(refname)") == MAIN
+
+
+def stored(repos):
+    """The files of the repo, without the folders that git makes and leaves."""
+    return sorted(str(path) for path in Path(repos.git_dir(ID)).rglob("*") if path.is_file())
 
 
 def test_of_many_commits_at_once_each_lands(repos):
@@ -252,7 +264,7 @@ def test_a_ref_that_another_git_holds_for_a_moment_is_waited_for(repos):
     first = put(repos, {"a": "0"})
     lock = Path(repos.git_dir(ID), "refs/heads/main.lock")
 
-    def hold(old, new):
+    def hold(old, new, quarantine):
         lock.touch()
         threading.Timer(0.5, lock.unlink).start()
 

@@ -10,6 +10,7 @@ from orchestrator.domain.space import Role, Visibility, Wish
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthorized
 from orchestrator.services.accounts import LINK_SECONDS, Accounts
 from orchestrator.store.engine import Store
+from tests import migrated
 
 
 class Clock:
@@ -26,8 +27,7 @@ def clock():
 
 @pytest.fixture
 def accounts(tmp_path, clock):
-    store = Store(f"sqlite:///{tmp_path}/podium.db")
-    store.migrate()
+    store = Store(migrated.sqlite(tmp_path))
     yield Accounts(store, session_days=1, clock=clock)
     store.close()
 

@@ -135,6 +135,8 @@ ROWS = [
     ("a model", "GET", "/api/models/ada/demo", {}, 404, "RepoNotFound"),
     *[(f"a whole part: {p}", "POST" if p == "buckets" else "GET", f"/api/{p}{rest}", {}, 404, "NOT_SUPPORTED")
       for p, rest in (("buckets", "/ada/x"), ("jobs", "/ada"), ("kernels", "/ada/x"), ("daily_papers", "?p=1"))],
+    ("models by size", "GET", "/api/models?num_parameters=min:6B", {}, 400, "NOT_SUPPORTED"),
+    ("models by app", "GET", "/api/models?apps=ollama", {}, 400, "NOT_SUPPORTED"),
     ("a leaderboard of nothing", "GET", "/api/datasets/ada/demo/leaderboard", {}, 404, "RepoNotFound"),
     ("a leaderboard", "GET", f"{SPACE}/leaderboard", {}, 400, "NOT_SUPPORTED"),
     ("headers of absent shards", "GET", f"{SPACE}/safetensors-metadata/a/m.safetensors.index.json", {}, 404, "EntryNotFound"),

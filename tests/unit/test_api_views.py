@@ -190,7 +190,7 @@ def test_a_build_and_its_fault():
 def test_hardware_has_what_the_client_insists_on():
     assert hardware_views.hardware(catalogue(2, 16 * 1024**3, 50 * 1024**3)["cpu-basic"]) == {
         "name": "cpu-basic",
-        "prettyName": "CPU basic",
+        "prettyName": "CPU Basic",
         "cpu": "2 vCPU",
         "ram": "16 GB",
         "ephemeralStorage": "50 GB",

@@ -156,6 +156,9 @@ def test_a_space_is_scaled_without_a_launch_and_routed_to_all_that_answer(house)
     with house.store.read() as tx:
         rows = [row for row in tx.audit.of("ann/app") if row.action == "space.replicas"]
     assert [row.detail for row in rows] == [{"replicas": 1}, {"replicas": 3}]
+    with house.store.write() as tx:
+        told = [one.detail["updatedConfig"] for one in tx.webhooks.take_events(100) if one.scope == "repo.config"]
+    assert told == [{"replicas": 3}, {"replicas": 1}], "and webhooks are told"
 
 
 def test_each_replica_is_metered_from_its_begin_to_its_end(house):

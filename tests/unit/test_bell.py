@@ -17,6 +17,7 @@ from orchestrator.services.routes import RouteFeed
 from orchestrator.services.spaces import NewSpace, Spaces
 from orchestrator.services.vault import Vault
 from orchestrator.store.engine import Store
+from tests import migrated
 from tests.memory import MemoryRuntime
 
 LONG = 30.0  #: seconds that no test waits, unless it fails
@@ -44,8 +45,7 @@ def test_a_coroutine_hears_a_ring_of_another_thread_also_one_that_came_before_it
 def test_the_route_feed_tells_all_then_what_changes(tmp_path, monkeypatch, page):
     """In pages of any size, and of Spaces that vanished between two looks as well."""
     monkeypatch.setattr(routes, "PAGE", page)
-    store, bell = Store(f"sqlite:///{tmp_path}/podium.db"), LocalBell()
-    store.migrate()
+    store, bell = Store(migrated.sqlite(tmp_path)), LocalBell()
     accounts = Accounts(store)
     ada = accounts.add_user("ada")
     caller = accounts.caller(f"Bearer {accounts.add_token(ada, 'write', 'x')}", None, "127.0.0.1")

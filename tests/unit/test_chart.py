@@ -1,6 +1,7 @@
 """What must hold of the chart whatever the values: what it may do in the cluster, how its pods are closed, what it refuses.
 Rendered by the real helm; skips where that is not."""
 
+import base64
 import json
 import re
 import shutil
@@ -44,6 +45,11 @@ LARGE = SMALL | {
     "buildkit": {"enabled": True, "image": "moby/buildkit:v0.32.2-rootless", "config": "debug = true\n"},
     "ingress": {"enabled": True, "className": "nginx", "consoleTls": "console-tls", "appsTls": "apps-tls"},
     "gatewayApi": {"enabled": True, "parentRefs": [{"name": "public", "namespace": "gateways"}]},
+    "domains": {
+        "enabled": True,
+        "annotations": {"certificates.example.org/by": "name"},
+        "parentRefs": [{"name": "any"}],
+    },
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "hostAliases": [{"ip": "10.96.0.9", "hostnames": ["podium-control"]}],
 }
@@ -262,8 +268,6 @@ def test_the_gateway_gets_the_feed_token_and_no_other_key(objects):
 
 
 def test_generated_keys_are_good_keys():
-    import base64
-
     from orchestrator.services.signing import Signing
     from orchestrator.services.vault import Vault
 
@@ -296,11 +300,20 @@ def test_one_replica_has_no_disruption_budget():
     assert [one["metadata"]["name"] for one in of(render(SMALL), "PodDisruptionBudget")] == ["podium-gateway"]
 
 
-def test_ingress_has_both_names():
-    (ingress,) = of(render(LARGE), "Ingress")
+def test_ingress_has_both_names_and_others_only_when_told():
+    made = render(LARGE)
+    (ingress,) = of(made, "Ingress", "podium")
     assert [rule["host"] for rule in ingress["spec"]["rules"]] == ["podium.example.org", "*.apps.example.net"]
-    (route,) = of(render(LARGE), "HTTPRoute")
+    (route,) = of(made, "HTTPRoute", "podium")
     assert route["spec"]["hostnames"] == ["podium.example.org", "*.apps.example.net"]
+    (ingress,) = of(made, "Ingress", "podium-domains")
+    (rule,) = ingress["spec"]["rules"]
+    assert "host" not in rule and rule["http"]["paths"][0]["backend"]["service"]["name"] == "podium-gateway"
+    assert ingress["metadata"]["annotations"] == LARGE["domains"]["annotations"]
+    (route,) = of(made, "HTTPRoute", "podium-domains")
+    assert "hostnames" not in route["spec"] and route["spec"]["parentRefs"] == [{"name": "any"}]
+    without = render({key: value for key, value in LARGE.items() if key != "domains"})
+    assert len(of(without, "Ingress")) == len(of(without, "HTTPRoute")) == 1
 
 
 REFUSED = {
@@ -317,6 +330,8 @@ REFUSED = {
     "no registry": (SMALL | {"registry": {}}, "name a registry"),
     "a trial without an image": (SMALL | {"trial": {"redis": {"enabled": True}}}, "trial.redis.image must name an image"),
     "buildkit without an image": (SMALL | {"buildkit": {"enabled": True}}, "buildkit.image must name an image"),
+    "half of the certificates": (SMALL | {"buildkit": {"tls": {"serverSecret": "mine"}}}, "must both be named, or neither"),
+    "domains without a door": (SMALL | {"domains": {"enabled": True}}, "domains.enabled needs ingress.enabled"),
     "two on one disk": (
         SMALL | {"control": {"replicas": 2}, "data": {"accessModes": ["ReadWriteOnce"]}}, "need data.accessModes",
     ),

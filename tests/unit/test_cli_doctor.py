@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from orchestrator.cli import checks
+from orchestrator.cli import apart, checks, surroundings
+from orchestrator.cli.check import run
 from orchestrator.settings import GB, MB, Settings
 from tests.support import free_port
 from tests.unit.command_line import podium_says
@@ -43,6 +44,28 @@ def test_sandbox(wanted, trouble, root, state, word) -> None:
     assert (check.fix == "") == ("installed" not in trouble and wanted != "none")
 
 
+@pytest.mark.parametrize(
+    ("runtime", "trouble", "root", "state", "fix"),
+    [
+        ("process", "", True, "ok", ""),
+        (
+            "process",
+            "nftables is not installed; install the package nftables",
+            True,
+            "warn",
+            "apt-get install nftables",
+        ),
+        ("process", "Operation not permitted", True, "warn", ""),
+        ("process", "only root can", False, "warn", ""),
+        ("docker", "", True, "ok", ""),
+    ],
+)
+def test_app_ports(runtime, trouble, root, state, fix) -> None:
+    check = apart.judge_app_ports(runtime, trouble, root)
+    assert (check.state, check.fix) == (state, fix)
+    assert trouble in check.found and bool(check.cost) == bool(trouble)
+
+
 def test_what_to_type_fits_the_user() -> None:
     assert checks.judge_sandbox("auto", "bubblewrap is not installed", True).fix == "apt-get install bubblewrap"
     assert checks.judge_sandbox("auto", "bubblewrap is not installed", False).fix == "sudo apt-get install bubblewrap"
@@ -50,16 +73,16 @@ def test_what_to_type_fits_the_user() -> None:
 
 @pytest.mark.parametrize(("free", "state"), [(100 * MB, "bad"), (2 * GB, "warn"), (50 * GB, "ok")])
 def test_disk(free, state) -> None:
-    assert checks.judge_disk(free, "/").state == state
+    assert surroundings.judge_disk(free, "/").state == state
 
 
 def test_disk_of_a_directory_that_is_not_there_yet(tmp_path) -> None:
-    assert str(tmp_path) in checks.disk(tmp_path / "a" / "b").found
+    assert str(tmp_path) in surroundings.disk(tmp_path / "a" / "b").found
 
 
 @pytest.mark.parametrize(("available", "state"), [(512 * MB, "warn"), (4 * GB, "ok")])
 def test_memory(available, state) -> None:
-    assert checks.judge_memory(8 * GB, available).state == state
+    assert surroundings.judge_memory(8 * GB, available).state == state
 
 
 @pytest.mark.parametrize(
@@ -82,41 +105,44 @@ def test_python(version, state) -> None:
 
 
 def test_names() -> None:
-    assert checks.judge_names("localhost", True, ["127.0.0.1", "::1"]).state == "ok"
-    local, far = checks.judge_names("localhost", True, []), checks.judge_names("apps.example.net", False, [])
+    assert surroundings.judge_names("localhost", True, ["127.0.0.1", "::1"]).state == "ok"
+    local, far = (
+        surroundings.judge_names("localhost", True, []),
+        surroundings.judge_names("apps.example.net", False, []),
+    )
     assert local.state == far.state == "warn"
     assert "libnss-myhostname" in local.fix and "DNS" in far.fix
 
 
 def test_index_says_what_kind_of_trouble_it_is_and_no_secret() -> None:
-    assert checks.judge_index(0, "iniconfig==2.1.0", 0.4).state == "ok"
+    assert surroundings.judge_index(0, "iniconfig==2.1.0", 0.4).state == "ok"
     for code, text, word in (
         (2, "error: invalid peer certificate: UnknownIssuer", "certificate"),
         (124, "timed out", "timed out"),
         (2, "error: Failed to fetch: `https://user:hunter2@index.example.org/simple/`", "no answer"),
     ):
-        check = checks.judge_index(code, text, 1.0)
+        check = surroundings.judge_index(code, text, 1.0)
         assert check.state == "warn" and word in check.found and "hunter2" not in str(check)
 
 
 def test_index_is_really_asked(tmp_path) -> None:
     """An index where nobody listens is no index."""
     settings = Settings(data=tmp_path, index_url=f"http://127.0.0.1:{free_port()}/simple")
-    assert checks.index(checks.find_uv(), settings).state == "warn"
+    assert surroundings.index(checks.find_uv(), settings).state == "warn"
 
 
 def test_certificates(tmp_path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text("")
-    assert checks.judge_certificates({"SSL_CERT_FILE": str(bundle)}).state == "ok"
-    gone = checks.judge_certificates({"SSL_CERT_FILE": str(bundle), "PODIUM_CA_BUNDLE": str(tmp_path / "no.pem")})
+    assert surroundings.judge_certificates({"SSL_CERT_FILE": str(bundle)}).state == "ok"
+    gone = surroundings.judge_certificates({"SSL_CERT_FILE": str(bundle), "PODIUM_CA_BUNDLE": str(tmp_path / "no.pem")})
     assert gone.state == "bad" and gone.fix == "unset PODIUM_CA_BUNDLE"
 
 
 def test_clock() -> None:
-    assert checks.clock(newest=0, now=1.0).state == "bad"
-    assert checks.clock(newest=2e9, now=2e9 - 3600).state == "bad"
-    assert checks.clock(newest=2e9, now=2e9 + 5).state == "ok"
+    assert surroundings.clock(newest=0, now=1.0).state == "bad"
+    assert surroundings.clock(newest=2e9, now=2e9 - 3600).state == "bad"
+    assert surroundings.clock(newest=2e9, now=2e9 + 5).state == "ok"
 
 
 def test_a_taken_port_is_bad_and_a_free_one_is_not() -> None:
@@ -125,19 +151,19 @@ def test_a_taken_port_is_bad_and_a_free_one_is_not() -> None:
         taken.listen()
         number = taken.getsockname()[1]
         # Somebody listens and never answers: not Podium.
-        assert checks.port("127.0.0.1", number).state == "bad"
-    assert checks.port("127.0.0.1", free_port()).state == "ok"
+        assert surroundings.port("127.0.0.1", number).state == "bad"
+    assert surroundings.port("127.0.0.1", free_port()).state == "ok"
 
 
 def test_a_program_that_is_missing_or_hangs_is_an_answer_too() -> None:
-    assert checks.run("no-such-program-here")[0] == 127
-    assert checks.run("sleep", "30", seconds=0.1)[0] == 124
+    assert run("no-such-program-here")[0] == 127
+    assert run("sleep", "30", seconds=0.1)[0] == 124
 
 
 def test_this_machine_as_json_with_its_exit_code(tmp_path) -> None:
     said = podium_says("doctor", "--json", "--data", str(tmp_path), "--port", str(free_port()))
     found = json.loads(said.out)
-    assert {"python", "uv", "git", "sandbox", "disk", "port", "package index", "app names"} <= {
+    assert {"python", "uv", "git", "sandbox", "app ports", "disk", "port", "package index", "app names"} <= {
         c["name"] for c in found
     }
     assert all(c["state"] in ("ok", "warn", "bad") and c["found"] for c in found)

@@ -38,8 +38,9 @@ def test_a_domain_from_asking_to_removing(console, says, monkeypatch):
 
 
 def test_members_come_and_go(says):
-    assert says("member", "add", "ada/demo", "bob", "--role", "read").err == "bob may read ada/demo.\n"
-    assert says("member", "list", "ada/demo").out.startswith("bob\tread\tada\t")
+    said = "bob is invited to read ada/demo, and a member when they have accepted.\n"
+    assert says("member", "add", "ada/demo", "bob", "--role", "read").err == said
+    assert says("member", "list", "ada/demo").out.startswith("bob\tread\tinvited\tada\t")
     assert says("member", "remove", "ada/demo", "bob").code == 0
     assert says("member", "remove", "ada/demo", "bob").code == 2
 

@@ -1,5 +1,5 @@
-"""The README says everything and nothing else: settings, stages, sdks, front matter keys, commands, folders. What the chart's
-page says of settings and tests is so."""
+"""The README and the guide say everything and nothing else: settings, stages, sdks, commands, folders. What the chart's page says
+of settings and tests is so. (Keys of the front matter: the page is made of them.)"""
 
 import re
 from dataclasses import fields
@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from builder.keys import KEYS, SDKS
+from builder.keys import SDKS
 from orchestrator.cli import app
 from orchestrator.domain.stage import Stage
 from orchestrator.settings import GB, MB, Settings
+from web.docs import CHAPTERS, GUIDE, MEANINGS, rendered
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 CHART = (ROOT / "helm" / "podium" / "README.md").read_text()
+CHAPTER = {path.stem: path.read_text() for path in GUIDE.glob("*.md")}
+ALL = "\n".join((README, CHART, *CHAPTER.values()))
 
 
 def _default(value: object) -> str:
@@ -30,7 +33,7 @@ def _default(value: object) -> str:
 
 
 def settings_table() -> str:
-    """The table as it must stand in the README."""
+    """The table as it must stand in the guide."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for field in fields(Settings):
         doc = field.metadata["doc"].replace("<", "&lt;").replace("|", "\\|")
@@ -50,20 +53,31 @@ def commands(group=None, words: tuple[str, ...] = ()) -> list[str]:
     return found
 
 
-def rows_under(heading: str) -> set[str]:
-    """First cells, without backticks, of the table rows below a heading."""
-    section = README.split(f"\n{heading}\n", 1)[1].split("\n## ", 1)[0]
-    return set(re.findall(r"^\| `([^`]+)` ", section, re.MULTILINE))
-
-
-def test_every_setting_is_in_the_readme_as_it_is() -> None:
+def test_every_setting_is_in_the_guide_as_it_is() -> None:
     table = settings_table()
-    assert table in README, f"put this into README.md:\n\n{table}\n"
+    assert table in CHAPTER["settings"], f"put this into web/guide/settings.md:\n\n{table}\n"
 
 
-def test_the_readme_names_no_setting_that_does_not_exist() -> None:
+def test_no_setting_is_named_that_does_not_exist() -> None:
     known = {f"PODIUM_{field.name.upper()}" for field in fields(Settings)}
-    assert set(re.findall(r"\bPODIUM_[A-Z_]+\b", README + CHART)) <= known
+    assert set(re.findall(r"\bPODIUM_[A-Z_]+\b", ALL)) <= known
+
+
+def test_the_guide_has_the_chapters_that_the_console_shows() -> None:
+    assert set(CHAPTER) <= set(CHAPTERS)
+    linked = set(re.findall(r"\]\(web/guide/([a-z-]+)\.md\)", README))
+    assert linked == set(CHAPTER), "the README leads to every chapter"
+    among = {name: set(re.findall(r"\]\(([^)#]+?)(?:\.md)?(?:#[^)]*)?\)", text)) for name, text in CHAPTER.items()}
+    assert not {name: bad for name, to in among.items() if (bad := {t for t in to if "://" not in t} - set(CHAPTER))}
+    for name, text in CHAPTER.items():
+        assert text.startswith(f"# {CHAPTERS[name]}\n")
+
+
+def test_a_chapter_as_html() -> None:
+    text = "# One & two\n\n[set](settings.md#x) it\n\n| a |\n|---|\n| &lt;b> |\n\n```sh\nls <x>\n```\n"
+    html = rendered(text, lambda code, label: f"[{label}: {code}]")
+    assert '<h1 id="one--two">One &amp; two</h1>' in html and 'href="/docs/settings#x"' in html
+    assert '<div class="scroll"><table>' in html and "<td>&lt;b&gt;</td>" in html and "[sh: ls <x>]" in html
 
 
 def test_every_test_that_the_table_of_faults_names_is_there() -> None:
@@ -72,12 +86,8 @@ def test_every_test_that_the_table_of_faults_names_is_there() -> None:
     assert named and not missing
 
 
-def test_the_stages_table_is_complete() -> None:
-    assert rows_under("## Stages") == {stage.value for stage in Stage}
-
-
-def test_every_key_of_the_front_matter_is_in_the_readme() -> None:
-    assert rows_under("## Front matter") == set(KEYS)
+def test_every_stage_is_explained() -> None:
+    assert set(MEANINGS) == set(Stage)
 
 
 @pytest.mark.parametrize("sdk", SDKS)
@@ -85,16 +95,16 @@ def test_every_sdk_is_in_the_readme(sdk: str) -> None:
     assert re.search(rf"`{sdk}`", README)
 
 
-def test_every_command_is_in_the_readme() -> None:
-    missing = [command for command in commands() if command not in README]
+def test_every_command_is_in_the_guide() -> None:
+    missing = [command for command in commands() if f"`{command}`" not in CHAPTER["commands"]]
     assert not missing
 
 
-def test_every_command_in_the_readme_exists() -> None:
+def test_every_command_that_is_shown_exists() -> None:
     known = commands()
     said = {
         " ".join(words.split())
-        for block in re.findall(r"^(?:```sh\n|    )(.*?)(?:^```|\n\n)", README, re.MULTILINE | re.DOTALL)
+        for block in re.findall(r"^(?:```sh\n|    )(.*?)(?:^```|\n\n)", ALL, re.MULTILINE | re.DOTALL)
         for words in re.findall(r"^\s*(podium(?: [a-z]+)+)", block, re.MULTILINE)
     }
     unknown = {words for words in said if not any(words == c or words.startswith(c + " ") for c in known)}

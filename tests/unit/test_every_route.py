@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.api import git, lfs
 from orchestrator.api.app import create_app
+from orchestrator.domain.bucket import BucketKind
 from orchestrator.domain.repo import RepoKind
 from orchestrator.repos.smart import Smart
 from orchestrator.services.git_access import GitAccess
@@ -26,7 +27,7 @@ WORDS = {
     "revision": "main", "branch": "b", "tag": "t", "num": "1", "comment_id": HEX, "path": "README.md", "rest": "main",
     "which": "run", "status": "pending", "oid": OID, "repo_id": HEX, "epoch": "0" * 16, "prefix": "default", "lock": "1",
     "flavor": "cpu-basic", "request_id": HEX, "slug": f"x-{HEX}", "item": HEX, "webhook_id": HEX, "delivery_id": HEX,
-    "compare": "main..main", "user": "ada", "org": "acme",
+    "compare": "main..main", "user": "ada", "org": "acme", "invitation_id": HEX,
 }  # fmt: skip
 LETTER = {"key": "K", "value": "v"}
 #: Bodies of what reads its body before it asks who sent it, or that look the wrong way without one; by the end of the path.
@@ -40,6 +41,8 @@ BODIES: dict[str, object] = {
     "/api/collections": {"title": "x", "namespace": "acme"},
     "/api/settings/webhooks": {"url": "https://example.org/x", "watched": [{"type": "user", "name": "ada"}]},
     "/settings": {"private": True},
+    "/settings/notifications": {"notifications": {"mention": True}},
+    "/api/notifications": {"discussionIds": [HEX]},
     "/duplicate": {"repository": "ada/copy"},
     "/lfs-files/duplicate": {"target": {"type": "{type}", "name": "{full}"}, "files": [{"sha256": OID}]},
     "/lfs-files/batch": {"deletions": {"sha": [OID]}},
@@ -57,6 +60,8 @@ BODIES: dict[str, object] = {
     "/title": {"title": "x"},
     "/discussions/1/status": {"status": "closed"},
     "/paths-info/main": {"paths": ["README.md"]},
+    "/paths-info": {"paths": ["README.md"]},
+    "/batch": {"type": "deleteFile", "path": "README.md"},
     "/sleeptime": {"seconds": 600},
     "/hardware": {"flavor": "cpu-basic"},
     "/replicas": {"replicas": 2},
@@ -69,17 +74,18 @@ BODIES: dict[str, object] = {
 #: Nobody has to say who they are: they change nothing, or what is sent is the proof.
 OPEN = re.compile(
     r"/oauth/(token|device|revoke)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
-    r"|/api/(buckets|daily_papers|jobs|kernels|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
+    r"|/api/(daily_papers|jobs|kernels|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
 )  # fmt: skip
 #: Of a public repo: everybody who is somebody may read, copy and speak.
 SOCIAL = re.compile(
-    r".*/(git-upload-pack|info/lfs/objects/batch|paths-info/\{revision\}|duplicate|like|discussions|comment|ask|ask-access|cancel)"
+    r".*/(git-upload-pack|info/lfs/objects/batch|paths-info(/\{revision\})?|duplicate|like|discussions|comment|ask|ask-access|cancel)"
 )
 #: About oneself: anybody's token does it, to nobody but its user. Webhooks of others are asked for by id.
-OWN = re.compile(r"/api/settings/webhooks|/uploads")
+OWN = re.compile(r"/api/settings/(webhooks|notifications)|/api/notifications.*|/uploads")
 #: Forms about oneself.
 OWN_PAGES = re.compile(
-    r"/settings/(profile|password|browsers.*|tokens.*|webhooks.*|provider/.*)|/new(/model|/dataset)?|/login.*|/logout|/oauth/.*"
+    r"/settings/(profile|password|browsers.*|tokens.*|webhooks.*|provider/.*)|/notifications/.*|/new(/model|/dataset)?"
+    r"|/login.*|/logout|/oauth/.*"
 )
 
 
@@ -153,9 +159,14 @@ def console(tmp_path_factory):
                 body = {"name": name, "type": kind.value, "private": private}
                 with made.client() as client:
                     assert client.post("/api/repos/create", json=body).status_code == 200
+        for name, private in (("shown", False), ("hidden", True), ("other", True)):
+            with made.client() as client:
+                assert client.post(f"/api/buckets/ada/{name}", json={"private": private}).status_code == 200
         made.session = parts.accounts.new_session(made.ada)
         made.bobs_session = parts.accounts.new_session(made.bob)
-        grants = parts.accounts.grants(made.ada, {}, {f"{kind.plural}/ada/other": "write" for kind in RepoKind})
+        grants = parts.accounts.grants(
+            made.ada, {}, {f"{kind.plural}/ada/other": "write" for kind in (*RepoKind, *BucketKind)}
+        )
         made.narrow = parts.accounts.add_token(made.ada, "fineGrained", "narrow", grants=grants)
         yield made
 
@@ -205,7 +216,7 @@ def test_nothing_is_changed_by_who_may_not(console, client, who, name):
     }[who]
     wrong, before = [], rows(console)
     for one in asked_of(console, name, changing=True, pages=False):
-        reads = one.path.endswith(("/paths-info/{revision}", "git-upload-pack"))
+        reads = one.path.endswith(("/paths-info/{revision}", "/paths-info", "git-upload-pack"))
         if OPEN.fullmatch(one.path) or (name == "shown" and reads) or (who == "reader" and reads):
             continue
         if who == "bob" and (OWN.fullmatch(one.path) or (name == "shown" and SOCIAL.fullmatch(one.path))):

@@ -8,6 +8,7 @@ from orchestrator.domain.repo import RepoKind
 from orchestrator.services.finding import catch_up
 from orchestrator.store import schema as t
 from orchestrator.store.engine import Store
+from tests import migrated
 from tests.contracts.test_store import add, owner, space
 
 CARD = {"title": "Zebra\nCounter", "tags": ["Vision", 7, None, True], "models": ["Acme/Big", "acme/big"], "emoji": "X"}
@@ -30,8 +31,7 @@ def test_a_space_uses_what_its_card_names_once():
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(f"sqlite:///{tmp_path}/podium.db")
-    store.migrate()
+    store = Store(migrated.sqlite(tmp_path))
     yield store
     store.close()
 

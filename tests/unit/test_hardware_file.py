@@ -112,6 +112,7 @@ def test_a_flavour_is_read_as_it_is_written():
             "sleep_after: 90 min",
             "sleep_forced: true",
             "elastic: true",
+            "priority_class: gpu-first",
         )
     )
     assert list(found) == ["cpu-basic", "big"]
@@ -122,6 +123,7 @@ def test_a_flavour_is_read_as_it_is_written():
     assert big.tolerations == (Toleration("gpu", "yes", "NoExecute"), Toleration("", "", "", "Exists"))
     assert (big.price, big.currency, big.access, big.owners) == (1.25, "EUR", Access.OWNERS, ("acme", "Lab"))
     assert (big.sleep_after, big.sleep_forced, big.elastic, big.runtime_class) == (5400, True, True, "nvidia")
+    assert big.priority_class == "gpu-first"
     assert (basic.accelerator, basic.count, basic.access, basic.metered) == ("none", 0, Access.EVERYONE, False)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime_images import launcher
-from runtime_images.launcher import KB, MB, LogFile, Output, clean
+from runtime_images import launch
+from runtime_images.launcher import KB, MB, log, processes
+from runtime_images.launcher.log import LogFile, Output, clean
 from tests.support import eventually, free_port
 
 
@@ -74,7 +75,7 @@ def test_a_long_line_is_cut_and_the_next_one_is_whole(tmp_path):
     out.feed(b"tail\nnext\n")
     out.finish()
     long, after = texts(path)
-    assert long == "x" * launcher.LINE_LIMIT + " [cut: the line is too long]"
+    assert long == "x" * log.LINE_LIMIT + " [cut: the line is too long]"
     assert after == "next"
 
 
@@ -82,9 +83,9 @@ def test_output_without_any_newline_takes_no_memory(tmp_path):
     out, path = output(tmp_path)
     for _ in range(500):
         out.feed(b"y" * 100_000)
-    assert len(out._partial) <= launcher.LINE_LIMIT
+    assert len(out._partial) <= log.LINE_LIMIT
     out.finish()
-    assert path.stat().st_size < 4 * launcher.LINE_LIMIT
+    assert path.stat().st_size < 4 * log.LINE_LIMIT
 
 
 def test_a_progress_bar_is_one_line(tmp_path):
@@ -97,7 +98,7 @@ def test_a_progress_bar_is_one_line(tmp_path):
 
 
 def test_a_progress_bar_shows_while_it_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(launcher, "PARTIAL_AFTER", 0.0)
+    monkeypatch.setattr(log, "PARTIAL_AFTER", 0.0)
     out, path = output(tmp_path)
     out.feed(b"\rloading 1%\rloading 2%\rload")
     out.tick()
@@ -147,7 +148,7 @@ def test_a_torn_last_line_is_closed(tmp_path):
 def test_several_writers_share_a_capped_file(tmp_path):
     path = tmp_path / "log"
     code = (
-        "import sys; from runtime_images.launcher import LogFile\n"
+        "import sys; from runtime_images.launcher.log import LogFile\n"
         f"file = LogFile({str(path)!r}, 40_000)\n"
         "for n in range(3000): file.add([f'{sys.argv[1]} {n}'], 1.0)\n"
     )
@@ -174,7 +175,7 @@ class Run:
             "status": str(tmp_path / "status.json"), "log": str(tmp_path / "log"), **spec,
         }  # fmt: skip
         (tmp_path / "spec.json").write_text(json.dumps(self.spec))
-        self.process = subprocess.Popen([sys.executable, "-I", "-S", launcher.__file__, str(tmp_path / "spec.json")])
+        self.process = subprocess.Popen([sys.executable, "-I", "-S", launch.__file__, str(tmp_path / "spec.json")])
 
     def status(self) -> dict:
         return json.loads((self.path / "status.json").read_text())
@@ -266,7 +267,7 @@ def test_processes_are_counted_where_no_control_group_does(run):
     one = run(code, processes=15, memory=1024 * MB)
     one.process.wait(30)
     assert one.status()["reason"] == "killed for processes: has 31 of 15"
-    eventually(lambda: launcher.start_time(one.status()["pid"]) == 0)
+    eventually(lambda: processes.start_time(one.status()["pid"]) == 0)
 
 
 def test_limits_reach_the_app(run):
@@ -291,7 +292,7 @@ while True: time.sleep(0.1)
     assert one.process.wait(20) == 137
     assert time.monotonic() - began >= 0.45
     assert "asked" in one.log()
-    assert launcher.start_time(child) == 0
+    assert processes.start_time(child) == 0
     assert one.status()["asked"] is True
 
 
@@ -299,7 +300,7 @@ def test_the_app_dies_with_the_launcher(run):
     one = run("import time; print('up', flush=True); time.sleep(600)")
     eventually(lambda: "up" in one.log())
     one.process.kill()
-    eventually(lambda: launcher.start_time(one.status()["pid"]) == 0)
+    eventually(lambda: processes.start_time(one.status()["pid"]) == 0)
 
 
 def test_zombies_are_reaped(run):
@@ -316,7 +317,7 @@ print('done', flush=True); time.sleep(600)
 """
     one = run(code)
     eventually(lambda: "done" in one.log())
-    eventually(lambda: launcher.children(one.process.pid) == [one.status()["pid"]])
+    eventually(lambda: processes.children(one.process.pid) == [one.status()["pid"]])
 
 
 def test_the_environment_by_descriptor_survives_every_quote(run):
@@ -353,6 +354,6 @@ def test_a_spec_in_the_environment(tmp_path):
     """As PID 1 of a container: no files, the app's output goes straight through."""
     env = {"LAUNCH_SPEC": json.dumps({"argv": [sys.executable, "-c", "print('inside')"]})}
     done = subprocess.run(
-        [sys.executable, "-I", "-S", launcher.__file__, "-"], env=env, capture_output=True, text=True, timeout=20
+        [sys.executable, "-I", "-S", launch.__file__, "-"], env=env, capture_output=True, text=True, timeout=20
     )
     assert (done.returncode, done.stdout) == (0, "inside\n")

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runtime_images import launcher
+from runtime_images import launch
+from runtime_images.launcher.status import LAST_WORDS_LIMIT
 from tests.support import eventually
 
 
@@ -17,7 +18,7 @@ def start(tmp_path: Path, code: str, **more) -> subprocess.Popen:
         "last_words": str(tmp_path / "last"), "ended": str(tmp_path / "ended"), **more,
     }  # fmt: skip
     (tmp_path / "spec.json").write_text(json.dumps(spec))
-    words = [sys.executable, "-I", "-S", launcher.__file__, str(tmp_path / "spec.json")]
+    words = [sys.executable, "-I", "-S", launch.__file__, str(tmp_path / "spec.json")]
     return subprocess.Popen(words, stdout=subprocess.PIPE)
 
 
@@ -36,7 +37,7 @@ def test_its_last_words_fit_and_hold_the_end_of_the_log(tmp_path):
     code = "for n in range(100): print(n, '\\u20ac' * 2000)\nraise ValueError('the end')"
     start(tmp_path, code).communicate(timeout=30)
     text = (tmp_path / "last").read_bytes()
-    assert len(text) <= launcher.LAST_WORDS_LIMIT
+    assert len(text) <= LAST_WORDS_LIMIT
     told = json.loads(text)
     assert (told["state"], told["exit_code"], told["tail"][-1]) == ("exited", 1, "ValueError: the end")
 

@@ -28,7 +28,7 @@ def console(tmp_path_factory):
 
 #: Never ending, ending what the others need, or with bodies that are no JSON.
 _LEFT_OUT = re.compile(
-    r".*/commit/\{revision\}|/uploads.*|.*/(logs/\{which\}|events|metrics)|/internal/.*|/api/repos/(delete|move)"
+    r".*/commit/\{revision\}|/api/buckets/.*/batch|/uploads.*|.*/(logs/\{which\}|events|metrics)|/internal/.*|/api/repos/(delete|move)"
 )
 
 

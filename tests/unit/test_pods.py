@@ -307,7 +307,13 @@ def test_what_a_kubelet_could_not_read_is_not_taken_for_the_apps_words():
     unread = (
         'Error on reading termination message from logs: failed to try resolving symlinks in path "/var/log/x/1.log"'
     )
-    assert "log" not in see(deployment(argv=()), pod(terminated(2, unread))).fault.sentence()
+    fault = see(deployment(argv=()), pod(terminated(2, unread))).fault
+    assert fault.message == (
+        "the app exited with code 2 (its node could not read its last words: failed to try resolving symlinks in path "
+        '"/var/log/x/1.log")'
+    )
+    killed = see(deployment(), pod(terminated(137, unread, "OOMKilled"))).fault
+    assert killed.code == "APP_OOM" and "it has 300 MB (its node could not read" in killed.message
 
 
 @pytest.mark.parametrize(
@@ -355,17 +361,6 @@ def test_a_start_has_its_moments():
     assert (seen.placed_at, seen.begun_at) == (None, None)
 
 
-class _Events:
-    """A cluster that has been asked."""
-
-    def __init__(self, *items):
-        self.items, self.asked = items, []
-
-    def page(self, kind, selectors, more=""):
-        self.asked.append((kind, selectors["fieldSelector"]))
-        return {"items": self.items, "metadata": {}}
-
-
 def told(uid, name, **more):
     return {
         "metadata": {"uid": uid, "creationTimestamp": MADE},
@@ -375,19 +370,18 @@ def told(uid, name, **more):
 
 
 def test_what_a_cluster_says_of_a_space_is_of_its_pods_only():
-    source = _Events(told("e1", "s-abc-1-p1", reason="Pulled", type="Normal", lastTimestamp="2026-11-18T11:06:50Z"))
-    warnings = [
+    every = [
+        told("e1", "s-abc-1-p1", reason="Pulled", type="Normal", lastTimestamp="2026-11-18T11:06:50Z"),
         told(
             "e2", "s-abc-0-gone", reason="Evicted", type="Warning", eventTime="2026-11-18T11:06:55.123456Z", count=None
         ),
         told("e3", "s-abcd-1-x", reason="Other", type="Warning"),
         told("e4", "s-abc-1-p1", reason="BackOff", type="Warning", series={"count": 7, "lastObservedTime": MADE}),
     ]
-    found = pod_events.events(source, "abc", ["s-abc-1-p1"], warnings)
+    found = pod_events.events(every, "abc")
     assert [(one.reason, one.warning, one.count, one.instance_id) for one in found] == [
         ("Evicted", True, 1, "s-abc-0"),
         ("Pulled", False, 1, "s-abc-1"),
         ("BackOff", True, 7, "s-abc-1"),
     ]
     assert found[0].at == pytest.approx(STARTED + 15.123456) and found[-1].at == STARTED
-    assert source.asked == [("events", "involvedObject.kind=Pod,involvedObject.name=s-abc-1-p1")]

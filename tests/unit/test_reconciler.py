@@ -77,6 +77,11 @@ class House:
     def space(self):
         return self.spaces.get(self.space_id)
 
+    def told(self):
+        """What its owner reads on the page of notifications."""
+        with self.store.read() as tx:
+            return [one.text for one in tx.notifications.list(self.ann.user.id)]
+
     def push(self, digit):
         with self.store.write() as tx:
             tx.spaces.update(
@@ -157,6 +162,8 @@ def test_a_broken_push_leaves_the_old_serving(house, kind, stage):
     space = house.settle()
     assert (space.stage, space.route, space.instance) == (stage, RouteState.OPEN, first)
     assert space.reason == "requirements.txt:3: no such package" and space.running_revision == "1" * 40
+    failed = ["Build 2 of ann/demo failed: requirements.txt:3: no such package"]
+    assert house.told() == ([] if stage is Stage.NO_APP_FILE else failed)
 
 
 def test_crashes_end_in_runtime_error_and_a_restart_tries_again(house):
@@ -168,6 +175,7 @@ def test_crashes_end_in_runtime_error_and_a_restart_tries_again(house):
     space = house.settle(ready=False)
     assert space.stage is Stage.RUNTIME_ERROR and "boom" in space.reason and "3 times" in space.reason
     assert house.runtime.instances == {} and space.failures.count == 3
+    assert house.told() == [f"ann/demo stopped working: {space.reason}"]
     house.spaces.restart(house.ann, space)
     assert house.settle().stage is Stage.RUNNING
 
@@ -350,7 +358,7 @@ def test_instances_of_unknown_spaces_are_stopped_unless_the_database_looks_wrong
 
 
 def test_a_runtime_that_is_away_at_the_start_is_waited_for(house, monkeypatch):
-    monkeypatch.setattr(house.reconciler._stop, "wait", lambda _: None)
+    monkeypatch.setattr(house.reconciler._loop, "_again", 0.0)
     answers = [Unavailable("no answer")] * 3
     listed = house.runtime.list
 
@@ -405,9 +413,8 @@ def test_the_loop_itself(house, tmp_path):
     from tests.support import eventually
 
     house.reconciler._clock = house.queue._clock = house.workers._clock = house.spaces._clock = time.time
-    house.workers._count = 1
     house.reconciler.start()
-    house.workers._changed = house.reconciler.poke
+    house.workers._loop._count, house.workers._changed = 1, house.reconciler.poke
     house.workers.start()
     try:
         house.now = house.runtime.now = time.time()

@@ -105,11 +105,13 @@ def test_words_of_the_command_are_filled_in():
 def test_a_space_keeps_its_user_and_no_other_gets_it(tmp_path):
     users = Users(tmp_path / "users.json")
     first, second = users.of("a"), users.of("b")
-    assert (first, second) == (FIRST_USER, FIRST_USER + 1)
+    assert FIRST_USER <= first < 2**31 and second == first + 1
+    assert users.all() == {"a": first, "b": second}
     assert Users(tmp_path / "users.json").of("a") == first
     users.forget("b")
-    assert users.of("c") == FIRST_USER + 2
-    assert users.of("b") == FIRST_USER + 3
+    assert users.of("c") == first + 2
+    assert users.of("b") == first + 3
+    assert len({Users(tmp_path / f"{n}.json").of("a") for n in range(5)}) > 1, "Podiums of one machine begin apart"
 
 
 def test_ports_that_are_taken_are_passed_over():

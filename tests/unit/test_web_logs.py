@@ -1,5 +1,7 @@
 """The Logs tab's earlier builds and instances, what a cluster says, and files beside their history; hostile content in all."""
 
+import asyncio
+import threading
 import time
 from dataclasses import replace
 
@@ -10,11 +12,11 @@ from orchestrator.domain.records import Run
 from orchestrator.domain.seen import Event, Fault
 from orchestrator.domain.space import Visibility
 from orchestrator.domain.tree import Change
-from orchestrator.errors import Unavailable
+from orchestrator.errors import Forbidden, Unavailable
 from orchestrator.ports import LogLine
 from tests.unit.test_web_pages import ada, bob, build_of, console, events, make, stranger  # noqa: F401
 from web.blame import of_lines
-from web.log_stream import Part
+from web.log_stream import Part, beside
 
 EVIL = "<img src=x onerror=alert(1)>\u202e"
 
@@ -85,6 +87,38 @@ def test_a_cluster_that_does_not_answer_is_said(console, ada, make):  # noqa: F8
         assert answer.status_code == 200 and "has not answered for 61" in answer.text
     finally:
         console.runtime.told = []
+
+
+def test_what_the_cluster_says_comes_between_the_lines_and_holds_up_none(monkeypatch):
+    monkeypatch.setattr("web.log_stream.LOOK_EVERY", 0.01)
+    gate, said = threading.Event(), iter([b"pulled", b"", Unavailable("away"), b"started", Forbidden("GONE", "gone")])
+
+    def news() -> bytes:
+        gate.wait(20)
+        found = next(said)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def read() -> list[bytes]:
+        ended, told = asyncio.Event(), []
+
+        async def lines():
+            try:
+                yield b"one"
+                yield b"two"
+                await asyncio.sleep(60)
+            finally:
+                ended.set()
+
+        async for frame in beside(lines(), news):
+            told.append(frame)
+            if frame == b"two":
+                gate.set()
+        assert ended.is_set(), "a log that is read no more is closed"
+        return told
+
+    assert asyncio.run(asyncio.wait_for(read(), 30)) == [b"one", b"two", b"pulled", b"started"]
 
 
 def test_a_part_is_cut_by_time():

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import html
 import json
 import re
 import secrets
@@ -463,6 +464,60 @@ def test_who_promises_to_say_who_it_is_must(liar, fooled):
     liar.document = {"authorization_response_iss_parameter_supported": True}
     assert failure(fooled()) == (403, "PROVIDER_ISSUER")
     assert fooled(iss=liar.url).status_code == 303
+
+
+def signs_out(browser):
+    """(where the page leads that follows, what is asked there), ("", {}) when it leads nowhere else."""
+    answer = browser.post("/logout", "/settings")
+    assert me(browser) is None
+    if answer.status_code == 303:
+        assert answer.headers["location"] == "/?done=signedout"
+        return "", {}
+    assert answer.headers["referrer-policy"] == "no-referrer" and "signed out here" in answer.text
+    url, _, query = html.unescape(re.search(r'class="button primary[^"]*" href="([^"]+)"', answer.text)[1]).partition(
+        "?"
+    )
+    return url, dict(parse_qsl(query))
+
+
+def test_who_signed_in_there_is_shown_the_way_out_of_there(here, liar, fooled, visitor):
+    liar.document = {"end_session_endpoint": f"{liar.url}/bye"}
+    fooled()
+    url, asked = signs_out(visitor)
+    assert url == f"{liar.url}/bye" and asked["client_id"] == "podium"
+    assert asked["post_logout_redirect_uri"] == f"{here.url}{BACK}", "the one address that a provider knows"
+    assert jwt.decode(asked["id_token_hint"], options={"verify_signature": False})["sub"] == "u-1"
+    assert visitor.get(BACK).headers["location"] == "/?done=signedout", "the way back from there"
+    visitor.sign_in("bob", here.bobs)
+    assert signs_out(visitor) == ("", {}), "who came with a token has no business there"
+
+
+def test_the_proof_of_one_session_is_not_sent_for_another(here, liar, fooled, visitor):
+    liar.document = {"end_session_endpoint": f"{liar.url}/bye"}
+    fooled()
+    del visitor.http.cookies["podium-session"]  # it ended elsewhere
+    visitor.sign_in("bob", here.bobs)
+    assert signs_out(visitor) == ("", {})
+
+
+@pytest.mark.parametrize("place", [None, "http://evil.example/bye", "javascript:alert(1)", 5])
+def test_signing_out_here_needs_nothing_of_the_provider(liar, fooled, visitor, place):
+    fooled()
+    liar.document = {"end_session_endpoint": place}
+    fooled.clock[0] = 4000.0  # the document is asked for anew
+    assert signs_out(visitor) == ("", {})
+    fooled()
+    liar.says[DISCOVERY] = lambda asked: (500, {}, b"{}")
+    fooled.clock[0] = 9000.0
+    assert signs_out(visitor) == ("", {})
+
+
+def test_a_proof_that_is_too_long_for_a_cookie_is_left_out(liar, fooled, visitor):
+    liar.document = {"end_session_endpoint": f"{liar.url}/bye"}
+    liar.changes = {"groups": [f"group-{n:04}" for n in range(400)]}
+    fooled()
+    url, asked = signs_out(visitor)
+    assert url == f"{liar.url}/bye" and set(asked) == {"client_id", "post_logout_redirect_uri"}
 
 
 DISCOVERY = "/.well-known/openid-configuration"

@@ -1,5 +1,7 @@
 """Domains, frames, the freeze and members of single repos: over pages, API and services, on a real database and real repos."""
 
+import re
+
 import pytest
 
 from orchestrator.api.app import create_app
@@ -9,10 +11,10 @@ from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN, Role, Visibility
 from orchestrator.domain.tree import Change
 from orchestrator.errors import Conflict, Forbidden, NotFound, Unauthorized
+from orchestrator.services.audience import may_know
 from orchestrator.services.git_access import GitAccess
 from orchestrator.services.routes import route
 from orchestrator.services.spaces import NewSpace
-from orchestrator.services.telling import _may_know
 from tests.console import Console
 from tests.unit.test_web_pages import EVIL, Browser, build_of
 from web.routes import create_renderer, create_router
@@ -209,7 +211,7 @@ def test_a_new_owner_proves_anew(console, ada, make, clock):
 
 def test_only_owners_add_check_and_remove(console, ada, bob, make, clock):
     space = make()
-    console.parts.collaborators.put(ada, space, "bob", Role.WRITE)
+    console.let_in(ada, space, "bob", Role.WRITE)
     console.parts.domains.add(ada, space, "ours.example.com")
     for act in ("add", "check", "remove"):
         with pytest.raises(Forbidden):
@@ -293,7 +295,7 @@ def test_an_owner_says_which_sites_may_frame_it(console, ada, make, browser):
 
 def test_only_owners_say_so(console, ada, make):
     space = make()
-    console.parts.collaborators.put(ada, space, "bob", Role.WRITE)
+    console.let_in(ada, space, "bob", Role.WRITE)
     with console.client(console.bobs) as client:
         assert client.put(f"/api/spaces/{space.full_name}/embedding", json={"origins": []}).status_code == 403
 
@@ -362,7 +364,7 @@ def test_nothing_is_built_anew_while_frozen(console, ada, bob, make):
     with pytest.raises(Conflict):
         console.parts.spaces.restart(ada, frozen, factory=True)
     assert console.parts.spaces.restart(ada, frozen).wish.restarts == space.wish.restarts + 1
-    console.parts.collaborators.put(ada, space, "bob", Role.WRITE)
+    console.let_in(ada, space, "bob", Role.WRITE)
     for act in (console.parts.spaces.freeze, console.parts.spaces.thaw):
         with pytest.raises(Forbidden):
             act(bob(), space)
@@ -416,7 +418,7 @@ def test_a_member_of_one_private_repo(console, ada, bob, kind):
             return False
 
     assert (sees(bob()), writes(bob())) == (False, False)
-    members.put(ada, repo, "Bob", Role.READ)
+    console.let_in(ada, repo, "Bob", Role.READ)
     assert (sees(bob()), writes(bob())) == (True, False)
     members.put(ada, repo, "bob", Role.WRITE)
     assert (sees(bob()), writes(bob())) == (True, True)
@@ -430,7 +432,7 @@ def test_a_member_of_one_private_repo(console, ada, bob, kind):
         hosted.find(bob(), RepoKind.DATASET, "ada", beside.name)
     members.remove(ada, repo, "bob")
     assert (sees(bob()), writes(bob())) == (False, False)
-    assert actions(console, repo).count(f"{kind}.member") == 3
+    assert actions(console, repo).count(f"{kind}.member") == 3 and f"{kind}.invite" in actions(console, repo)
 
 
 def test_a_removed_member_is_out_of_the_app_at_once(console, ada, bob, make):
@@ -443,7 +445,7 @@ def test_a_removed_member_is_out_of_the_app_at_once(console, ada, bob, make):
             return client.post("/internal/authorize", json=asks, headers=feed).json()["allowed"]
 
     assert not allowed()
-    console.parts.collaborators.put(ada, space, "bob", Role.READ)
+    console.let_in(ada, space, "bob", Role.READ)
     assert allowed()
     console.parts.collaborators.remove(ada, space, "bob")
     assert not allowed()
@@ -453,7 +455,7 @@ def test_a_removed_member_is_out_of_the_app_at_once(console, ada, bob, make):
 def test_a_token_for_one_repo_reaches_no_other_that_its_user_was_let_into(console, ada, make):
     one, other = make(Visibility.PRIVATE), make(Visibility.PRIVATE)
     for space in (one, other):
-        console.parts.collaborators.put(ada, space, "eve", Role.WRITE)
+        console.let_in(ada, space, "eve", Role.WRITE)
     grants = console.parts.accounts.grants(console.eve, {}, {f"spaces/{one.full_name}": "write"}, ())
     narrow = console.parts.accounts.add_token(console.eve, "fineGrained", "narrow", grants=grants)
     caller = console.parts.accounts.caller(f"Bearer {narrow}")
@@ -470,10 +472,10 @@ def test_a_members_webhook_hears_of_a_private_repo_while_they_are_one(console, a
 
     def hears():
         with console.store.read() as tx:
-            return _may_know(tx, hook, event)
+            return may_know(tx, hook.owner_id, event.repo_id, event.owner_id, event.private)
 
     assert not hears()
-    console.parts.collaborators.put(ada, space, "bob", Role.READ)
+    console.let_in(ada, space, "bob", Role.READ)
     assert hears()
     console.parts.collaborators.remove(ada, space, "bob")
     assert not hears()
@@ -485,7 +487,8 @@ def test_the_api_of_members(console, make):
     with console.client() as client:
         assert client.get(at).json() == []
         put = client.put(f"{at}/bob", json={"role": "write"}).json()
-        assert (put["user"], put["role"], put["invitedBy"]) == ("bob", "write", "ada")
+        assert (put["user"], put["role"], put["invitedBy"], put["state"]) == ("bob", "write", "ada", "invited")
+        assert [(one["user"], one["state"]) for one in client.get(at).json()] == [("bob", "invited")]
         for name, body, code in (
             ("nobody", {"role": "read"}, "OWNER"),
             ("acme", {"role": "read"}, "NOT_A_USER"),
@@ -497,7 +500,12 @@ def test_the_api_of_members(console, make):
             assert client.put(f"{at}/{name}", json=body).headers["x-error-code"] == code
         assert client.delete(f"{at}/eve").status_code == 404
     with console.client(console.bobs) as client:
-        assert [one["user"] for one in client.get(at).json()] == ["bob"]
+        assert client.get(at).status_code == 404, "an invitation shows nothing"
+        [mine] = client.get("/api/invitations").json()
+        assert (mine["type"], mine["name"], mine["role"]) == ("space", space.full_name, "write")
+        assert client.post(f"/api/invitations/{mine['id']}/accept").json() == mine
+        assert client.post(f"/api/invitations/{mine['id']}/accept").status_code == 404
+        assert [(one["user"], one["state"]) for one in client.get(at).json()] == [("bob", "member")]
         assert client.put(f"{at}/eve", json={"role": "read"}).status_code == 403
         assert client.delete(f"{at}/bob").status_code == 200, "whoever is a member may leave"
         assert client.get(at).status_code == 404
@@ -507,11 +515,22 @@ def test_the_api_of_members(console, make):
         assert client.get(at).status_code == 401
 
 
+def accept(browser):
+    """The newest invitation."""
+    ident = re.search(r'/notifications/answer.*?name="id" value="(\w+)"', browser.get("/notifications").text, re.S)[1]
+    return browser.post("/notifications/answer", "/notifications", id=ident, answer="accept")
+
+
 def test_the_page_of_members(console, ada, make, browser):
     space, mine, bobs = make(Visibility.PRIVATE), browser("ada", console.token), browser("bob", console.bobs)
     page = f"/spaces/{space.full_name}/settings"
     assert bobs.get(page).status_code == 404
-    assert mine.post(f"{page}/member", page, user="bob", role="write").headers["location"].endswith("#members")
+    invited = mine.post(f"{page}/member", page, user="bob", role="write")
+    assert invited.headers["location"].endswith("?done=invited#members") and "Take back" in mine.get(page).text
+    assert (
+        bobs.get(page).status_code == 404
+        and accept(bobs).headers["location"] == f"/spaces/{space.full_name}?done=joined"
+    )
     shown = bobs.get(page)
     assert shown.status_code == 200 and "Leave" in shown.text and f"{page}/member" not in shown.text
     assert bobs.post(f"{page}/member", page, user="eve", role="read").status_code == 403
@@ -520,6 +539,7 @@ def test_the_page_of_members(console, ada, make, browser):
     assert bobs.post(f"{page}/leave", page).headers["location"] == "/?done=left"
     assert bobs.get(f"/spaces/{space.full_name}").status_code == 404
     mine.post(f"{page}/member", page, user="bob", role="read")
+    accept(bobs)
     assert bobs.get(f"/spaces/{space.full_name}").status_code == 200 and bobs.get(page).status_code == 403
     mine.post(f"{page}/member", page, user="bob", role="none")
     assert bobs.get(f"/spaces/{space.full_name}").status_code == 404
@@ -538,13 +558,13 @@ def test_a_protected_space_shows_its_code_to_readers_alone(console, ada, bob, ma
     space, bobs = make(Visibility.PROTECTED), browser("bob", console.bobs)
     files = f"/spaces/{space.full_name}/tree/main"
     assert bobs.get(files).status_code == 404 and files not in bobs.get(f"/spaces/{space.full_name}").text
-    console.parts.collaborators.put(ada, space, "bob", Role.READ)
+    console.let_in(ada, space, "bob", Role.READ)
     assert bobs.get(files).status_code == 200 and files in bobs.get(f"/spaces/{space.full_name}").text
 
 
 def test_a_new_owner_lets_in_whom_they_like(console, ada, bob, make):
     space = make(Visibility.PRIVATE)
-    console.parts.collaborators.put(ada, space, "bob", Role.WRITE)
+    console.let_in(ada, space, "bob", Role.WRITE)
     console.parts.moves.move(ada, space, "ada", f"{space.name}-renamed")
     assert console.parts.spaces.find(bob(), "ada", f"{space.name}-renamed").id == space.id
     console.parts.moves.move(ada, again(console, space), "acme", space.name)

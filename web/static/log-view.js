@@ -18,6 +18,7 @@ export class LogView {
   constructor(box) {
     this.box = box;
     this.query = "";
+    this.mark = ""; // what the lines that are shown begin with
     this.changed = () => {}; // called when the log is of another height
     this.near = new IntersectionObserver((seen) => this.#seen(seen), { root: box, rootMargin: "120% 0px" });
     this.sizes = new ResizeObserver(() => this.#measure());
@@ -28,7 +29,8 @@ export class LogView {
   clear() {
     this.texts = [];
     this.times = [];
-    this.order = null; // indexes of the lines that are shown, null for all
+    this.own = this.mark ? [] : null; // indexes of the lines that begin with the mark
+    this.order = this.own; // indexes of the lines that are shown, null for all
     this.matches = [];
     this.marked = -1;
     this.#empty();
@@ -43,6 +45,7 @@ export class LogView {
     for (const [at, text] of rows) {
       const index = this.texts.push(text) - 1;
       this.times.push(at);
+      if (this.own && text.startsWith(this.mark)) this.own.push(index);
       if (this.query && !this.searching && this.#hits(index)) this.matches.push(index);
     }
     this.#grow();
@@ -70,12 +73,24 @@ export class LogView {
   }
 
   #hits(index) {
-    return plain(this.texts[index]).toLowerCase().includes(this.query);
+    const text = this.texts[index];
+    return text.startsWith(this.mark) && plain(text).toLowerCase().includes(this.query);
+  }
+
+  /** Show only lines that begin with a mark, "" for all; what was found before is to be found again. */
+  choose(mark) {
+    this.mark = mark;
+    this.own = null;
+    if (mark) {
+      this.own = [];
+      this.texts.forEach((text, index) => text.startsWith(mark) && this.own.push(index));
+    }
+    this.show(false);
   }
 
   /** Show only what was found, or everything. */
   show(only) {
-    this.order = only ? this.matches : null;
+    this.order = only ? this.matches : this.own;
     this.#empty();
     this.#grow();
   }

@@ -5,14 +5,18 @@ import { LogView, plain } from "./log-view.js";
 import { ready } from "./podium.js";
 import { listen } from "./stream.js";
 
-const [log, query, count, first, jump, before, next, only, wrap, keep, events] = [
+const [log, query, count, first, jump, before, next, only, wrap, keep, events, replica] = [
   "log", "log-query", "log-count", "log-first", "log-error", "log-before", "log-next", "log-only", "log-wrap", "log-follow", "events",
+  "log-replica",
 ].map((id) => document.getElementById(id));
 const said = !first.hidden; // the server knows why it failed
 
 const view = new LogView(log);
 view.changed = () => keep.checked && view.end();
 let error = new FirstError();
+let errors = new Map(); // of each replica, until the first one is found
+// Where there are several replicas, each line begins with the end of a pod's name, which has these letters only.
+const REPLICA = /^\[[bcdfghjklmnpqrstvwxz2-9]{5}\] /;
 const STOPPED = "[podium] stopped"; // the last line of an instance that was told to end; the next one goes on in the same log
 let name = "";
 let at = -1; // of the matches
@@ -36,22 +40,41 @@ function draw() {
   const from = view.length;
   view.add(rows);
   rows.forEach(([when, text], i) => {
-    if (text.endsWith(STOPPED)) forget();
+    const mark = name.startsWith("run/") && REPLICA.exec(text)?.[0];
+    if (mark) look(from + i, text, mark);
+    else if (text.endsWith(STOPPED)) forget();
     else if (when && !error.found && error.feed(from + i, plain(text))) tell();
   });
   tally();
   if (keep.checked) view.end();
 }
 
+/** A line of one of several replicas, whose lines are mixed: each may be looked at alone. */
+function look(index, text, mark) {
+  if (!errors.has(mark)) {
+    errors.set(mark, new FirstError());
+    if (![...replica.options].some((one) => one.value === mark)) replica.add(new Option(mark.slice(1, -2), mark));
+    replica.parentElement.hidden = false;
+  }
+  const own = errors.get(mark);
+  if (error.found || !own.feed(index, plain(text.slice(mark.length)))) return;
+  error = own;
+  tell();
+}
+
 /** What went wrong before is of an instance that is gone. */
 function forget() {
   error = new FirstError();
+  errors = new Map();
   jump.hidden = true;
   if (!said) first.hidden = true;
 }
 
 function clear() {
   fresh = [];
+  replica.length = 1;
+  replica.parentElement.hidden = true;
+  view.mark = "";
   view.clear();
   forget();
   at = -1;
@@ -94,6 +117,7 @@ jump.addEventListener("click", () => {
     only.checked = false;
     view.show(false);
   }
+  if (!view.texts[error.found.index].startsWith(view.mark)) choose("");
   view.go(error.found.index);
 });
 
@@ -102,7 +126,8 @@ jump.addEventListener("click", () => {
 let timer = 0;
 
 function tally() {
-  const all = `${view.length.toLocaleString("en")} line${view.length === 1 ? "" : "s"}`;
+  const lines = (view.own ?? view.texts).length;
+  const all = `${lines.toLocaleString("en")} line${lines === 1 ? "" : "s"}`;
   const found = view.matches.length.toLocaleString("en");
   count.textContent = !query.value ? all : at >= 0 ? `${(at + 1).toLocaleString("en")} of ${found} found` : `${found} found in ${all}`;
   before.disabled = next.disabled = !view.matches.length;
@@ -128,6 +153,14 @@ function step(by) {
   view.go(view.matches[at]);
   tally();
 }
+
+function choose(mark) {
+  replica.value = mark;
+  view.choose(mark);
+  search();
+}
+
+replica.addEventListener("change", () => choose(replica.value));
 
 query.addEventListener("input", () => {
   clearTimeout(timer);
@@ -195,9 +228,9 @@ const stop = listen(() => log.dataset.url, {
     else clear();
     name = now.name;
     say("waiting for the first line…");
-    hear();
   },
   lines: add,
+  events: ({ html }) => tellEvents(html),
   end: ({ over }) => {
     if (over) stop();
     setTimeout(refresh, 1500); // how it ended is known a moment later
@@ -224,9 +257,12 @@ async function refresh() {
 async function hear() {
   const answer = await fetch(events.dataset.url).catch(() => null);
   if (!answer?.ok) return;
-  const told = await answer.text();
-  events.hidden = !told.trim();
-  events.lastElementChild.innerHTML = told;
+  tellEvents(await answer.text());
+}
+
+function tellEvents(html) {
+  events.hidden = !html.trim();
+  events.lastElementChild.innerHTML = html;
   ready(events);
 }
 hear();

@@ -162,6 +162,13 @@ podium/connections: {{ list .Values.database .Values.redis | toJson | sha256sum 
   volumeMounts: {{- include "podium.workMounts" . | nindent 4 }}
 {{- end }}
 
+{{/* Secret with one side's key and certificate between builders and buildkitd, "" without TLS; (dict "root" $ "side" "server"). */}}
+{{- define "podium.buildkitTls" -}}
+{{- with .root.Values.buildkit }}
+{{- if and .enabled .tls.enabled }}{{ get .tls (printf "%sSecret" $.side) | default (printf "%s-buildkit-%s" (include "podium.name" $.root) $.side) }}{{ end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Images are named after what nodes call the registry. */}}
 {{- define "podium.registry" -}}
 {{- if .Values.trial.registry.enabled }}localhost:{{ .Values.trial.registry.nodePort }}/podium{{ else }}{{ .Values.registry.url }}{{ end -}}

@@ -1,15 +1,15 @@
 """What is searched, by its pieces of one to three characters, on PostgreSQL without an extension
 
-Revision ID: 0023
-Revises: 0019
+Revision ID: 0022
+Revises: 0021
 """
 
 from alembic import op
 
 from orchestrator.store import trigrams
 
-revision = "0023"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 
 
 def upgrade() -> None:
