@@ -285,7 +285,8 @@ class Gallery(Console):
         parts.likes.like(bob, space)
         parts.likes.like(self.caller, space)
         parts.likes.like(bob, self.spaces["sketch"])
-        parts.collaborators.put(self.caller, space, "bob", Role.WRITE)
+        parts.collaborators.put(self.admin, space, "bob", Role.WRITE)
+        parts.collaborators.put(self.caller, self.spaces["sketch"], "bob", Role.READ)
         parts.domains.add(self.caller, space, "birds.example.org")
         parts.environment.put(self.caller, space, "API_KEY", "never shown", True)
         parts.environment.put(self.caller, space, "MODEL_NAME", "acme/birds", False)
@@ -378,6 +379,8 @@ class Gallery(Console):
             Page("new", "/new"),
             Page("new-model", "/new/model"),
             Page("account", "/settings"),
+            Page("notifications", "/notifications", "bob"),
+            Page("notifications-none", "/notifications", "root"),
             Page("webhooks", "/settings/webhooks?watch=space+ada/voices"),
             Page("webhook", f"/settings/webhooks/{self.hook}"),
             Page("tokens", "/settings/tokens"),
