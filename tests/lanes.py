@@ -45,8 +45,9 @@ LANES = {
         Part(f"{one}.py")
         for one in (
             "e2e/test_apps", "e2e/test_bad_input", "e2e/test_life", "browser/test_apps", "browser/test_admin",
-            "browser/test_console", "e2e/test_gradio_clients", "e2e/test_starters", "e2e/test_clients",
-            "e2e/test_generations", "e2e/test_sign_in", "e2e/test_large", "e2e/test_kinds",
+            "browser/test_console", "browser/test_ways", "e2e/test_gradio_clients", "e2e/test_starters",
+            "e2e/test_clients", "e2e/test_generations", "e2e/test_sign_in", "e2e/test_buckets", "e2e/test_large",
+            "e2e/test_kinds",
         )
     ),
     "engine": (
@@ -60,10 +61,10 @@ LANES = {
 LONG = tuple(
     Part(f"{one}.py")
     for one in (
-        "e2e/test_faults", "contracts/test_git_crashes", "contracts/test_runtime", "browser/test_provider",
-        "contracts/test_gateway", "contracts/test_git_http", "e2e/test_signed_in_apps",
-        "e2e/test_hardware", "e2e/test_apart", "unit/test_web_pages", "unit/test_web_oidc", "unit/test_accounts",
-        "contracts/test_builds",
+        "e2e/test_faults", "contracts/test_git_crashes", "browser/test_stories", "browser/test_every_page",
+        "contracts/test_runtime", "browser/test_provider", "contracts/test_gateway", "contracts/test_git_http",
+        "e2e/test_signed_in_apps", "e2e/test_hardware", "e2e/test_apart", "unit/test_web_pages", "unit/test_web_oidc",
+        "unit/test_accounts", "contracts/test_builds",
     )
 )  # fmt: skip
 _ORDER = (*(part for lane in LANES.values() for part in lane), *LONG)

@@ -7,9 +7,8 @@ from orchestrator.domain.events import DOMAINS, WATCHABLE, Watched, Webhook
 from orchestrator.domain.records import AnyRepo
 from orchestrator.errors import CallerError, NotFound
 from web.page import Console, go
-from web.session import Visit
+from web.session import Form, Visit
 
-Form = dict[str, str]
 HERE = "/settings/webhooks"
 WORDS = {"repo": "Pushes, settings and stages", "discussion": "Discussions and pull requests"}
 _LINES = 4000  #: characters of the list of what is watched

@@ -43,6 +43,12 @@ class Archive:
                 break
         return {"Config": self.config.get("config"), "Architecture": self.config.get("architecture"), "Size": size}
 
+    def steps(self) -> list[tuple[int, str]]:
+        """What each step added, packed, and its words."""
+        history = self.config.get("history") if isinstance(self.config.get("history"), list) else []
+        words = [str(one.get("created_by")) for one in history if isinstance(one, dict) and not one.get("empty_layer")]
+        return [(layer.size, text) for layer, text in zip(self.manifest.layers, words, strict=False)]
+
     def send(self, registry: Registry, name: str, tag: str) -> None:
         """Put the image into a repository."""
         manifest: Manifest = self.manifest

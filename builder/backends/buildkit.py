@@ -61,7 +61,9 @@ class ImageMaker(Buildx):
         if about:
             self.say("--> The same files were built before, CACHED")
             if not base:
-                verdict.check_image(about, self.images.limit, config.app_file or "Dockerfile")
+                verdict.check_image(
+                    about, self.images.limit, config.app_file or "Dockerfile", lambda: engine.steps(tag)
+                )
             return about["Id"]
         if not base:
             return self._foreign(files.context() / "app", tag, config)
@@ -231,7 +233,7 @@ class ImageMaker(Buildx):
 
     def _checked(self, image_id: str, tag: str, name: str) -> str:
         """The reference of an author's image, once it was found to be one that can run here."""
-        verdict.check_image(engine.image(image_id) or {}, self.images.limit, name)
+        verdict.check_image(engine.image(image_id) or {}, self.images.limit, name, lambda: engine.steps(image_id))
         return image_id
 
 

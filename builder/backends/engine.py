@@ -68,6 +68,13 @@ def image(name: str) -> dict | None:
     return json.loads(done.stdout)[0]
 
 
+def steps(name: str) -> list[tuple[int, str]]:
+    """What each step that made an image added: bytes, and its words."""
+    done = docker("image", "history", "--no-trunc", "--human=false", "--format", "{{.Size}} {{.CreatedBy}}", name)
+    told = (line.partition(" ") for line in done.stdout.splitlines())
+    return [(int(size), words) for size, _, words in told if size.isdecimal()]
+
+
 def images(owner: str, *labels: str) -> list[dict]:
     """All images with the owner's label and the others given (`name=value`)."""
     filters = [word for label in (f"{LABEL}={owner}", *labels) for word in ("--filter", f"label={label}")]

@@ -197,12 +197,13 @@ class PushedMaker(ImageMaker):
 
     def _checked(self, image_id: str, tag: str, name: str) -> str:
         if self._is_engine():
-            verdict.check_image(engine.image(image_id) or {}, self.images.limit, name)
+            about = engine.image(image_id) or {}
+            verdict.check_image(about, self.images.limit, name, lambda: engine.steps(image_id))
             self.publish(tag)
         else:
             self.phases.begin(PUSH)
             with archive.opened(self._archive()) as image:
-                verdict.check_image(image.about(self.images.limit), self.images.limit, name)
+                verdict.check_image(image.about(self.images.limit), self.images.limit, name, image.steps)
                 image.send(self.registry, *self._split(tag))
         about = self.find(tag)
         if about is None:

@@ -1,7 +1,7 @@
 """Why an image was not built or may not run, as one sentence for whoever can mend it: the author, or the admin. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from platform import machine
 
 from builder import foreign
@@ -12,6 +12,7 @@ from builder.plan import Plan
 from builder.request import Bounds
 from builder.text import masked, shown
 
+Steps = Iterable[tuple[int, str]]  #: bytes that a step added, and its words
 _ENGINE_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 _OURS = re.compile(
     r"no space left on device|Cannot connect to the Docker daemon|error reading from server|transport is closing|"
@@ -142,8 +143,9 @@ def _first(text: str) -> str:
     return re.sub(r"^(?:ERROR: )?(?:failed to solve(?: with frontend \S+)?: )*", "", text.strip()).splitlines()[0]
 
 
-def check_image(about: Mapping, size_limit: int, name: str) -> None:
-    """Raises Fault when the image of an author's Dockerfile could not run here."""
+def check_image(about: Mapping, size_limit: int, name: str, steps: Callable[[], Steps] = tuple) -> None:
+    """Raises Fault when the image of an author's Dockerfile could not run here. `steps`: what each step added, asked for when
+    the image is too large."""
     config = about.get("Config") or {}
     if not config.get("Cmd") and not config.get("Entrypoint"):
         hint = 'end it with a line such as CMD ["python", "app.py"]'
@@ -151,9 +153,26 @@ def check_image(about: Mapping, size_limit: int, name: str) -> None:
     size = about.get("Size", 0)
     if size > size_limit:
         words = f"the image has {size / 1024**3:.1f} GiB; at most {size_limit / 1024**3:.1f} GiB are allowed"
+        if largest := _largest(steps()):
+            words += f"; most is of {largest}"
         raise Fault(
             "IMAGE_SIZE", words, name, 0, "start from a smaller image, and remove caches in the step that fills them"
         )
     arch, here = about.get("Architecture", ""), architecture()
     if arch and arch != here:
         raise Fault("DOCKER_ARCH", f"the image is for {shown(arch)}; this machine is {here}", name)
+
+
+def _largest(steps: Steps, count: int = 3) -> str:
+    """The steps that added most, as a Dockerfile writes them."""
+    most = sorted((one for one in steps if one[0] > 0), key=lambda one: -one[0])[:count]
+    return ", ".join(f"`{shown(masked(_written(words)), 60)}` ({size / 1024**2:,.0f} MiB)" for size, words in most)
+
+
+def _written(words: str) -> str:
+    words = re.sub(
+        r"^(?:RUN )?(?:\|\d+ \S.*? )?/bin/sh -c (?:#\(nop\) +)?",
+        lambda hit: "" if "#(nop)" in hit[0] else "RUN ",
+        words,
+    )
+    return " ".join(words.removesuffix("# buildkit").split())

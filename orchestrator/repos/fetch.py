@@ -1,10 +1,8 @@
 """Fetching a stranger's repo into one of ours: one process of git that may speak with one address and nothing else. Which
 addresses may be spoken with is `services/imports.py`'s."""
 
-import resource
 import secrets
 import subprocess
-from contextlib import suppress
 
 from orchestrator.errors import Invalid, TooLarge
 from orchestrator.repos.process import Git, GitFailed, end
@@ -28,9 +26,9 @@ def fetch(git: Git, git_dir: str, url: str, pin: str, limit: int) -> str:
     }
     words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     words += ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-gc"]
-    process = git.start(git_dir, *words, "--end-of-options", url, f"+HEAD:{scratch}")
-    with suppress(ProcessLookupError, PermissionError):
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+    # A limit that is set from outside, once git runs, comes too late for what git has started by then.
+    within = ("prlimit", f"--fsize={limit}", "--")
+    process = git.start(git_dir, *words, "--end-of-options", url, f"+HEAD:{scratch}", within=within)
     try:
         _, errors = process.communicate(timeout=WALL_CLOCK)
         if process.returncode:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -129,9 +129,11 @@ class Git:
         *args: str,
         stdin: IO[bytes] | int = subprocess.DEVNULL,
         env: Mapping[str, str] | None = None,
+        within: Sequence[str] = (),
     ) -> subprocess.Popen:
+        """`within`: a command that runs it."""
         process = subprocess.Popen(
-            self.command(git_dir, *args),
+            [*within, *self.command(git_dir, *args)],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -65,6 +65,7 @@ class ProcessRuntime:
         self._children: dict[str, subprocess.Popen] = {}
         self._preparing: set[str] = set()
         self._stopping: set[str] = set()
+        self._leaving: set[str] = set()  #: whose ports are nobody's any more
         self._draining: dict[str, threading.Event] = {}
         self._closed = threading.Event()
         self._bell: Bell | None = None
@@ -120,8 +121,6 @@ class ProcessRuntime:
             user = self._users.of(spec.space_id) if self._users else None
             fenced = self.fence.give(user, instance.note.port) if user is not None else None
             order = self._orders.prepare(instance, spec, user)
-            if fenced:
-                fenced()
             child = subprocess.Popen(
                 [sys.executable, "-I", "-S", launch.__file__, "/dev/stdin"],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -129,7 +128,9 @@ class ProcessRuntime:
             )  # fmt: skip
             with self._lock:
                 self._children[instance.id] = child
-            with child.stdin as pipe:
+            with child.stdin as pipe:  # it starts nothing before it has its order
+                if fenced:
+                    fenced()
                 pipe.write(json.dumps(order).encode())
         except OSError as problem:
             if instance.directory.exists():
@@ -200,7 +201,8 @@ class ProcessRuntime:
         """Whose ports these are (uid, port); those of all instances when none is named."""
         users = self._users.all() if self._users else {}
         with self._lock:
-            asked = [(one.note, one.status().get("port")) for one in instances or self._known.values() if one.note]
+            there = [one for one in self._known.values() if one.id not in self._leaving]
+            asked = [(one.note, one.status().get("port")) for one in instances or there if one.note]
         both = ((note.space_id, port) for note, seen in asked for port in {note.port, seen or note.port})
         return [(users[space_id], port) for space_id, port in both if space_id in users]
 
@@ -252,13 +254,16 @@ class ProcessRuntime:
         if instance.status().get("state") != "exited":
             self._clear_up(instance)
         ports = self._given(instance)
+        with self._lock:
+            self._leaving.add(instance.id)
+        self.fence.take(ports)  # as long as it is known nobody else gets its port, which would be taken from them
         instance.remove()
         instance.close()
         with self._lock:
             self._known.pop(instance.id, None)
             self._stopping.discard(instance.id)
+            self._leaving.discard(instance.id)
             child = self._children.pop(instance.id, None)
-        self.fence.take(ports)
         if child is not None:
             child.wait()
         self._changed(instance.note.space_id if instance.note else "")

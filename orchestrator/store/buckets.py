@@ -11,7 +11,7 @@ from orchestrator.store import schema as t
 from orchestrator.store.bucket_schema import bucket_changes, bucket_files, buckets
 from orchestrator.store.objects import batches
 from orchestrator.store.repo_schema import former_names
-from orchestrator.store.upsert import upsert
+from orchestrator.store.upsert import upsert, upsert_all
 
 _SELECT = sa.select(buckets, t.owners.c.name.label("owner")).join(t.owners, t.owners.c.id == buckets.c.owner_id)
 _FILE = sa.select(*(bucket_files.c[name] for name in BucketFile.__slots__))
@@ -130,9 +130,10 @@ class Buckets:
 
     def put(self, bucket_id: str, files: Iterable[BucketFile]) -> None:
         """Have these, in the place of what is at their paths."""
-        for file in files:
-            values = {name: getattr(file, name) for name in BucketFile.__slots__}
-            upsert(self._db, bucket_files, {"bucket_id": bucket_id, **values})
+        rows = [
+            {"bucket_id": bucket_id, **{name: getattr(file, name) for name in BucketFile.__slots__}} for file in files
+        ]
+        upsert_all(self._db, bucket_files, rows)
 
     def remove(self, bucket_id: str, paths: Iterable[str]) -> None:
         c = bucket_files.c

@@ -285,8 +285,8 @@ class Gallery(Console):
         parts.likes.like(bob, space)
         parts.likes.like(self.caller, space)
         parts.likes.like(bob, self.spaces["sketch"])
-        parts.collaborators.put(self.admin, space, "bob", Role.WRITE)
-        parts.collaborators.put(self.caller, self.spaces["sketch"], "bob", Role.READ)
+        self.let_in(self.caller, space, "bob", Role.WRITE)
+        parts.collaborators.put(self.caller, self.private, "bob", Role.READ)
         parts.domains.add(self.caller, space, "birds.example.org")
         parts.environment.put(self.caller, space, "API_KEY", "never shown", True)
         parts.environment.put(self.caller, space, "MODEL_NAME", "acme/birds", False)
@@ -376,11 +376,13 @@ class Gallery(Console):
             Page("analytics-none", "/spaces/ada/empty/analytics?days=30"),
             Page("settings", f"{at}/settings"),
             Page("settings-member", f"{at}/settings", "bob"),
+            Page("settings-invited", "/spaces/ada/private/settings"),
             Page("new", "/new"),
             Page("new-model", "/new/model"),
             Page("account", "/settings"),
-            Page("notifications", "/notifications", "bob"),
-            Page("notifications-none", "/notifications", "root"),
+            Page("notifications", "/notifications"),
+            Page("notifications-asked", "/notifications", "bob"),
+            Page("notifications-none", "/notifications?unread=1&before=MHgwLjBwKzA6eA"),
             Page("webhooks", "/settings/webhooks?watch=space+ada/voices"),
             Page("webhook", f"/settings/webhooks/{self.hook}"),
             Page("tokens", "/settings/tokens"),

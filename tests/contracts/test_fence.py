@@ -249,6 +249,19 @@ def test_what_a_stranger_serves_is_not_seen_from_outside():
     assert done.returncode == 0, done.stderr
 
 
+def test_an_app_that_cannot_be_closed_off_is_not_started(world, monkeypatch, tmp_path):
+    broken = tmp_path / "nft"
+    broken.write_text("#!/bin/sh\ncat >/dev/null; echo 'no memory' >&2; exit 1\n")
+    broken.chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(fence, "_PATH", f"{tmp_path}:{fence._PATH}")
+        name = world.launch("print('started')", space="gus")
+        fault = world.exited(name).fault
+    assert "cannot close its ports to other apps: no memory" in fault.message
+    assert not (world.data / "logs" / "run" / f"{name}.log").exists() or "started" not in world.log(name)
+    world.runtime.stop(name)
+
+
 def test_without_nftables_apps_run_as_ever_and_it_is_said(monkeypatch, caplog):
     monkeypatch.setattr(fence, "_PATH", "/nowhere")
     world = Fenced()

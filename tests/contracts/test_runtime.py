@@ -102,7 +102,9 @@ class World:
         hardware = image.pop("hardware", HARDWARE)
         argv = image.pop("argv", (SYSTEM_PYTHON, "app.py"))
         made = self.image(source, argv, **image)
-        return LaunchSpec(instance or f"s-{space}-{self.count}", space, "key", made, hardware, env or {})
+        # Of its own on this machine: control groups are named after it.
+        name = instance or f"s-{space}-{self.root.name[-8:].encode().hex()}-{self.count}"
+        return LaunchSpec(name, space, "key", made, hardware, env or {})
 
     def launch(self, code: str, **given) -> str:
         spec = self.spec(code, **given)
@@ -262,7 +264,7 @@ def test_ready_then_stopped_leaves_nothing_but_the_log(world):
     assert ask(address) == "hello"
     world.runtime.stop(one.id)
     assert world.see(one.id) is None or world.see(one.id).state is InstanceState.STOPPING
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
     assert not list(world.data.glob(f"*/{one.id}*"))
     assert "stopped" in world.log(one.id)
     with pytest.raises(OSError):
@@ -320,7 +322,7 @@ def test_an_exception_names_the_authors_line(world):
 
 def test_the_wrong_port_is_named(world):
     name = world.launch("from server import serve\nserve(21987)")
-    fault = eventually(lambda: world.see(name).fault, 15)
+    fault = eventually(lambda: world.see(name).fault, world.patience)
     assert fault.code == "APP_PORT"
     assert fault.message == "the app listens on port 21987, expected 7860"
     assert world.see(name).state is InstanceState.STARTING
@@ -347,7 +349,7 @@ def test_another_programs_answer_is_not_the_apps(world):
         cwd=world.data / "logs", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as stranger:  # fmt: skip
         try:
-            fault = eventually(lambda: world.see(name).fault)
+            fault = eventually(lambda: world.see(name).fault, world.patience)
             assert "held by another program" in fault.message
             assert world.see(name).state is InstanceState.STARTING
         finally:
@@ -356,7 +358,7 @@ def test_another_programs_answer_is_not_the_apps(world):
 
 def test_never_ready_is_told_with_the_time(world):
     name = world.launch("import time; time.sleep(600)", startup_timeout=0.5)
-    fault = eventually(lambda: world.see(name).fault)
+    fault = eventually(lambda: world.see(name).fault, world.patience)
     assert fault.code == "APP_TIMEOUT"
     assert "within 0.5 seconds" in fault.message
 
@@ -365,7 +367,7 @@ def test_an_app_that_ignores_sigterm_ends_after_the_grace_time(world):
     address = world.serve("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     began = time.monotonic()
     world.runtime.stop(world.runtime.list()[0].id)
-    eventually(world.gone, 15)
+    eventually(world.gone, world.patience)
     assert time.monotonic() - began >= 0.9
     with pytest.raises(OSError):
         ask(address)
@@ -376,7 +378,7 @@ def test_an_app_may_finish_on_sigterm(world):
     world.serve(code)
     name = world.runtime.list()[0].id
     world.runtime.stop(name)
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
     assert "saving" in world.log(name)
 
 
@@ -393,7 +395,7 @@ def test_what_daemonised_goes_too(world):
     world.serve(code)
     eventually(lambda: processes(marker))
     world.runtime.stop(world.runtime.list()[0].id)
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
     assert processes(marker) == []
 
 
@@ -465,12 +467,12 @@ def test_the_volume_lives_on_and_the_rest_is_fresh(world):
     assert ask(address, "open('beside', 'w').write('no')") == "2"
     assert ask(address, "open(os.path.expanduser('~/x'), 'w').write('no')") == "2"
     world.runtime.stop(world.runtime.list()[0].id)
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
     address = world.serve()
     assert ask(address, f"open({where} + '/kept').read()") == "'yes'"
     assert ask(address, "os.path.exists('beside')") == "False"
     world.runtime.stop(world.runtime.list()[0].id)
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
     world.runtime.forget_space("abc")
     assert not (world.data / "volumes" / "abc").exists()
 
@@ -533,7 +535,7 @@ def test_instances_outlive_podium_and_are_adopted(world):
     )
     podium = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
     try:
-        eventually(lambda: world.status(spec.instance_id)["state"] == "ready", 20)
+        eventually(lambda: world.status(spec.instance_id)["state"] == "ready", world.patience)
     finally:
         podium.send_signal(signal.SIGKILL)
         podium.wait()
@@ -544,7 +546,7 @@ def test_instances_outlive_podium_and_are_adopted(world):
     world.runtime.launch(spec)
     assert len(world.runtime.list()) == 1
     world.runtime.stop(one.id)
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
 
 
 def test_a_stop_that_a_crash_interrupted_is_finished(world):
@@ -554,7 +556,7 @@ def test_a_stop_that_a_crash_interrupted_is_finished(world):
     world.runtime.close()
     assert world.see(name)
     world.runtime = world.open()
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
 
 
 def test_launching_again_calls_a_draining_instance_back(world):
@@ -570,7 +572,7 @@ def test_launching_again_calls_a_draining_instance_back(world):
     world.runtime.stop(before.id)
     (leaving,) = world.runtime.list()
     assert not leaving.draining
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
 
 
 @pytest.mark.processes("about launchers of this machine; containers have a test of their own")
@@ -586,7 +588,7 @@ def test_a_killed_launcher_takes_the_app_along_and_is_noticed(world):
         ask(address)
     assert not processes("sleep\x00601")
     world.runtime.stop(name)
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
 
 
 @pytest.mark.processes("a container is known by its id")
@@ -601,7 +603,7 @@ def test_a_reused_pid_is_not_taken_for_the_launcher(world):
     path.write_text(json.dumps(forged))
     assert world.exited(name).fault.code == "APP_LOST"
     world.runtime.stop(name)  # must not signal the test
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
 
 
 @pytest.mark.processes("a container is known by its labels")
@@ -679,7 +681,7 @@ def test_the_nodes_tell_who_has_what(world):
     eventually(lambda: held_by(world, name) == [held])
     assert world.see(name).hardware == "cpu-basic"
     world.runtime.stop(name)
-    eventually(world.gone)
+    eventually(world.gone, world.patience)
     eventually(lambda: not held_by(world, name))
 
 

@@ -133,8 +133,8 @@ ROWS = [
     ("one segment", "GET", "/api/spaces/demo", {}, 404, "RepoNotFound"),
     ("a model's info", "GET", "/api/models/ada/demo/tree/main", {}, 404, "RepoNotFound"),
     ("a model", "GET", "/api/models/ada/demo", {}, 404, "RepoNotFound"),
-    *[(f"a whole part: {p}", "POST" if p == "buckets" else "GET", f"/api/{p}{rest}", {}, 404, "NOT_SUPPORTED")
-      for p, rest in (("buckets", "/ada/x"), ("jobs", "/ada"), ("kernels", "/ada/x"), ("daily_papers", "?p=1"))],
+    *[(f"a whole part: {p}", "GET", f"/api/{p}{rest}", {}, 404, "NOT_SUPPORTED")
+      for p, rest in (("jobs", "/ada"), ("kernels", "/ada/x"), ("daily_papers", "?p=1"))],
     ("models by size", "GET", "/api/models?num_parameters=min:6B", {}, 400, "NOT_SUPPORTED"),
     ("models by app", "GET", "/api/models?apps=ollama", {}, 400, "NOT_SUPPORTED"),
     ("a leaderboard of nothing", "GET", "/api/datasets/ada/demo/leaderboard", {}, 404, "RepoNotFound"),

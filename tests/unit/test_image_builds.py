@@ -119,6 +119,20 @@ def test_an_image_that_could_not_run_is_refused(about, code):
     assert caught.value.code == code
 
 
+def test_an_image_that_is_too_large_names_its_largest_steps():
+    steps = [
+        (3_000_000, 'RUN /bin/sh -c head -c 3000000 /dev/zero > /big # buildkit'), (0, 'CMD ["x"]'), (5, "LABEL a=b"),
+        (10**10, "RUN |1 A=1 /bin/sh -c pip install -i https://me:pw@index.example.org/ torch # buildkit"),
+        (8 * 10**7, "/bin/sh -c #(nop) ADD file:0a1b in / "),
+    ]  # fmt: skip
+    with pytest.raises(Fault) as caught:
+        verdict.check_image({"Config": {"Cmd": ["x"]}, "Size": 11}, 10, "Dockerfile", lambda: steps)
+    assert caught.value.message.endswith(
+        "; most is of `RUN pip install -i https://***@index.example.org/ torch` (9,537 MiB), `ADD file:0a1b in /` (76 MiB), "
+        "`RUN head -c 3000000 /dev/zero > /big` (3 MiB)"
+    )
+
+
 def test_in_a_container_loopback_is_not_enough():
     plan = Plan(
         "x",
