@@ -99,8 +99,8 @@ def test_tabs_back_reload_and_a_lost_connection(page, podium, space, running):
     planes(page).wait_for(timeout=60_000)
 
     with Wire(podium.port) as wire:
-        page.goto(running.replace(str(podium.port), str(wire.port)))
-        planes(page).wait_for(timeout=60_000)
+        page.goto(running.replace(str(podium.port), str(wire.port), 1))
+        page.locator("#badge").get_by_text("Running", exact=True).wait_for()
         wire.cut()
         podium.request("POST", f"/api/spaces/{space.id}/pause", token=podium.token)
         space.wait("PAUSED")
