@@ -135,13 +135,13 @@ class Instance:
 
     def sweep(self) -> bool:
         """The launcher is gone without having tidied up: end whatever of the app is left. The kernel has killed the app
-        itself (and in a sandbox everything); others are found by control group, by session and by working directory.
+        itself (and in a sandbox everything); others are found by control group and by working directory.
         False if that was done before."""
         if self._swept:
             return False
         status = self.status()
         for _ in range(20):
-            left = _members(status.get("cgroups") or ()) | self._by_traces(status.get("pgid", 0))
+            left = _members(status.get("cgroups") or ()) | self._within()
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -158,18 +158,17 @@ class Instance:
         self._swept = True
         return True
 
-    def _by_traces(self, session: int) -> set[int]:
+    def _within(self) -> set[int]:
+        """Processes that work in its directory."""
         mine = str(self.directory) + "/"
         found = set()
         for name in os.listdir("/proc"):
-            if not name.isdigit() or int(name) == os.getpid():
-                continue
-            try:
-                inside = os.readlink(f"/proc/{name}/cwd").startswith(mine)
-                if inside or (session and os.getsid(int(name)) == session and _younger(int(name), self.note)):
-                    found.add(int(name))
-            except OSError:
-                continue
+            if name.isdigit() and int(name) != os.getpid():
+                try:
+                    if os.readlink(f"/proc/{name}/cwd").startswith(mine):
+                        found.add(int(name))
+                except OSError:
+                    continue
         return found
 
     def remove(self) -> None:
@@ -196,13 +195,6 @@ def _members(cgroups: "list[str] | tuple") -> set[int]:
         except OSError:
             continue
     return found
-
-
-def _younger(pid: int, note: Note | None) -> bool:
-    """Whether the process started after the instance did: a session's number may be used again."""
-    ticks = start_time(pid)
-    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return bool(ticks and note) and boot + ticks / os.sysconf("SC_CLK_TCK") >= note.started_at - 1.0
 
 
 def write_json(path: Path, value: object) -> None:
