@@ -104,7 +104,7 @@ def _quoted(word: str) -> str:
 
 def _there(connection: sa.Connection) -> bool:
     query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
-    return connection.exec_driver_sql(query, (TERMS,)).first() is not None
+    return connection.exec_driver_sql(query, (TABLE,)).first() is not None
 
 
 def fill(connection: sa.Connection) -> None:
