@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runtime_images.launcher.log import LogFile, Output
 
+_END = 65536  #: bytes at the end of a log that are read to find where to go on
 _AGAIN = 0.5  #: seconds until a stream that broke is opened again
 
 
@@ -81,20 +82,22 @@ class Follower:
             self._out.log.close()
 
 
-def last_time(path: Path, mark: str = "") -> float:
-    """When the last line in a log was written, 0 when there is none, -1 when the log has ended. With a `mark`: the last line that
-    begins with it, if there is one."""
+def last_time(path: Path, ours: Callable[[bytes], bool] = lambda _: True) -> float:
+    """When the last line in a log was written, of those that are `ours` (each without its time); 0 when there is none, -1
+    when the log has ended."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 65536))
-            lines = file.read().splitlines()
+            left_out = file.seek(max(0, path.stat().st_size - _END))
+            lines = file.read().splitlines()[1 if left_out else 0 :]
     except OSError:
         return 0.0
     if lines and lines[-1].startswith(b"# end"):
         return -1.0
-    wanted = b" " + mark.encode()
-    for told in ([line for line in lines if line[line.find(b" ") :].startswith(wanted)] if mark else [], lines):
-        for line in reversed(told):
-            with suppress(ValueError):
-                return float(line.split(b" ", 1)[0]) + 0.001
+    parts = [(stamp, text) for stamp, _, text in (line.partition(b" ") for line in lines)]
+    found = [stamp for stamp, text in parts if ours(text)]
+    if not found and left_out:  # whoever wrote none of these many lines wrote the last one before them
+        found = [stamp for stamp, _ in parts[:1]]
+    for stamp in reversed(found):
+        with suppress(ValueError):
+            return float(stamp) + 0.001
     return 0.0

@@ -3,6 +3,7 @@ before left out, and the launcher's own words handed on instead of shown. Owns w
 which of several replicas wrote them."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Protocol
@@ -10,6 +11,7 @@ from typing import Protocol
 from orchestrator.runtimes import container
 from runtime_images.launcher.log import LogFile
 
+_MARK = re.compile(rb"\[[bcdfghjklmnpqrstvwxz2456789]{5}\] ")  #: the letters that Kubernetes makes names of
 _SAID = b"\x1e"  #: begins a line of the launcher's own
 
 
@@ -83,6 +85,12 @@ class PodLog:
 def mark_of(pod: str) -> str:
     """What begins each line of a pod that is one of several: the end of its name, which is its own."""
     return f"[{pod.rpartition('-')[2]}] "
+
+
+def lines_of(pod: str) -> Callable[[bytes], bool]:
+    """Whether a line may be this pod's: what bears no mark was written by one that was alone then."""
+    own = mark_of(pod).encode()
+    return lambda text: text.startswith(own) or not _MARK.match(text)
 
 
 def _split(line: bytes) -> tuple[int | None, bytes]:

@@ -10,7 +10,7 @@ from orchestrator.runtimes import pods, standing
 from orchestrator.runtimes.container import Note
 from orchestrator.runtimes.follow import Follower, last_time
 from orchestrator.runtimes.kubernetes_api import Cluster
-from orchestrator.runtimes.pod_log import PodLog, StampedLog, mark_of
+from orchestrator.runtimes.pod_log import PodLog, StampedLog, lines_of, mark_of
 
 _SKEW = 5.0  #: seconds by which clocks may differ
 
@@ -55,7 +55,7 @@ class PodLogs:
         if key in self._followers or not facts.begun(pod):
             return
         path = self._directory / f"{note.id}.log"
-        since = last_time(path, mark_of(name))
+        since = last_time(path, lines_of(name))
         if facts.begun_at(pod) > self.since + _SKEW:  # nobody can have read any of it
             since = 0.0
         elif since < 0:  # it has been read to its end, unless this is another pod

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from orchestrator.runtimes.follow import last_time
-from orchestrator.runtimes.pod_log import PodLog, StampedLog, mark_of
+from orchestrator.runtimes.pod_log import PodLog, StampedLog, lines_of, mark_of
 
 STATUS = {"state": "starting", "listening_elsewhere": ["127.0.0.1:9999"], "port": 7860}
 
@@ -79,20 +79,24 @@ def test_the_launchers_words_are_heard_and_not_shown(tmp_path):
 
 def test_lines_of_several_replicas_say_whose_they_are_and_go_on_apart(tmp_path):
     """After a restart each is read on from its own last line: another's may be later."""
-    path, now = tmp_path / "log", {"a": "[aaaaa] ", "b": "[bbbbb] "}
+    path, now = tmp_path / "log", {"a": "[ccccc] ", "b": "[bbbbb] "}
     lines = {one: [line(n, 0, b"%d" % n) for n in range(8)] for one in now}
     for one, upto in (("a", 3), ("b", 6)):
         log = StampedLog(str(path), 10**6, mark=lambda one=one: now[one])
         for block in PodLog(Kubelet(*lines[one][:upto]), one, log, print, lambda: False)(0.0):
             log.add(block.decode().split(), 1.0)
     assert [row.split(" ", 1)[1] for row in path.read_text().splitlines()] == [
-        *(f"[aaaaa] {n}" for n in range(3)), *(f"[bbbbb] {n}" for n in range(6)),
+        *(f"[ccccc] {n}" for n in range(3)), *(f"[bbbbb] {n}" for n in range(6)),
     ]  # fmt: skip
     for one, rest in (("a", b"3\n4\n5\n6\n7\n"), ("b", b"6\n7\n")):
         again = PodLog(Kubelet(*lines[one]), one, StampedLog(str(path), 10**6), print, lambda: False)
-        assert b"".join(again(last_time(path, now[one]))) == rest
-    assert last_time(path, "[ccccc] ") == last_time(path) > last_time(path, "[aaaaa] ")
+        assert b"".join(again(last_time(path, lines_of(f"s-1-{now[one][1:6]}")))) == rest
+    assert last_time(path, lines_of("s-1-ddddd")) == 0.0, "it has written nothing yet, and was never alone"
+    assert last_time(path) > last_time(path, lines_of("s-1-ccccc")) > 0.0
     now["a"] = ""  # it is the only one again
     log = StampedLog(str(path), 10**6, mark=lambda: now["a"])
     log.add(["plain"], 1.0)
     assert path.read_text().endswith(" plain\n") and mark_of("s-abc-1-5d9f7c-x7k2p") == "[x7k2p] "
+    assert last_time(path, lines_of("s-1-ccccc")) == 1.001
+    path.write_text(path.read_text() + "".join(f"{n:.6f} [bbbbb] much\n" for n in range(100, 5000)))
+    assert 100 < last_time(path, lines_of("s-1-ccccc")) < last_time(path) == 4999.001, "its last line is out of sight"
