@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests import migrated
-from tests.support import eventually, free_port
+from tests.support import GiveUp, eventually, free_port
 
 ROOT = Path(__file__).parent.parent
 TOKENS = {
@@ -75,7 +75,7 @@ def main(data: Path, port: int, failpoint: str, limits: dict[str, int]) -> None:
     unix = socket.socket(socket.AF_UNIX)
     unix.bind(str(data / "control.sock"))
     tcp = socket.create_server(("127.0.0.1", port))
-    pushes.start()
+    pushes.loop.start()
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=2))
     asyncio.run(server.serve(sockets=[tcp, unix]))
 
@@ -110,7 +110,8 @@ class GitServer:
         return self
 
     def _answers(self) -> bool:
-        assert self.process.poll() is None, (self.data / "server.log").read_text()[-3000:]
+        if self.process.poll() is not None:
+            raise GiveUp((self.data / "server.log").read_text()[-3000:])
         return httpx.get(f"{self.url}/spaces/no/body/info/refs?service=git-upload-pack", timeout=2).status_code == 401
 
     def stop(self) -> None:
