@@ -201,6 +201,8 @@ def _storable(_connection, _cursor, statement, parameters, _context, _many):
 
 
 def _text(value: object) -> object:
+    if isinstance(value, list):  # an array of PostgreSQL's
+        return [_text(one) for one in value]
     if not isinstance(value, str) or value.isascii() and "\0" not in value:
         return value
     return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
