@@ -71,9 +71,8 @@ class Reconciler:
         self._clock = clock
         self._who = f"{socket.gethostname()[:30]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._poked: set[str] = set()
-        self._failing: dict[
-            str, tuple[int, float]
-        ] = {}  #: Space -> how often in a row its look failed, when to repeat it
+        #: Space -> how often in a row its look failed, when to repeat it
+        self._failing: dict[str, tuple[int, float]] = {}
         self._strays = StrayCollector(runtime.list, self._known, runtime.stop, clock)
         self._lock = threading.Lock()
         self._recovered = False
