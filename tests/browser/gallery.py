@@ -21,6 +21,7 @@ from orchestrator.domain.visits import REGISTERS, Hour
 from orchestrator.services.accounts import new_id
 from orchestrator.services.spaces import NewSpace
 from tests.console import Console
+from web.docs import CHAPTERS
 from web.routes import create_renderer, create_router
 from web.shapes import COLORS
 
@@ -398,10 +399,5 @@ class Gallery(Console):
             Page("admin-storage", "/admin/storage", "root"),
             Page("admin-audit", "/admin/audit", "root"),
             Page("docs", "/docs"),
-            Page("docs-tour", "/docs/tour"),
-            Page("docs-front-matter", "/docs/front-matter", ""),
-            Page("docs-runtime", "/docs/runtime", ""),
-            Page("docs-stages", "/docs/stages", ""),
-            Page("docs-self-hosting", "/docs/self-hosting", ""),
-            Page("docs-api", "/docs/api", ""),
+            *(Page(f"docs-{chapter}", f"/docs/{chapter}", "") for chapter in CHAPTERS if chapter),
         ]  # fmt: skip
