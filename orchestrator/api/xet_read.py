@@ -102,21 +102,22 @@ def piece(
 
 
 def _chunked(data: Iterator[bytes]) -> Iterator[bytes]:
-    """Raw chunks of a stream, some of them at a time."""
+    """Raw chunks of a stream, some of them at a time. Copies each byte once: gigabytes pass here."""
     rest = b""
     for piece in data:
-        rest += piece
-        whole = len(rest) - len(rest) % CHUNK
+        piece = rest + piece if rest else piece
+        whole = len(piece) - len(piece) % CHUNK
         if whole:
-            yield b"".join(_chunk(rest[at : at + CHUNK]) for at in range(0, whole, CHUNK))
-            rest = rest[whole:]
+            view = memoryview(piece)
+            yield b"".join(part for at in range(0, whole, CHUNK) for part in (_header(CHUNK), view[at : at + CHUNK]))
+        rest = piece[whole:]
     if rest:
-        yield _chunk(rest)
+        yield _header(len(rest)) + rest
 
 
-def _chunk(data: bytes) -> bytes:
-    size = struct.pack("<I", len(data))[:3]
-    return b"\0" + size + b"\0" + size + data
+def _header(length: int) -> bytes:
+    size = struct.pack("<I", length)[:3]
+    return b"\0" + size + b"\0" + size
 
 
 def _cut(pieces: Iterator[bytes], skip: int, length: int) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from orchestrator.errors import Unavailable
 from orchestrator.objects.incoming import Incoming, Landing
 
 PLACE = re.compile(r"[0-9a-f]{64}\.[0-9a-f]{8}")
-CHUNK = 256 * 1024  #: bytes of one piece of an answer
+CHUNK = 512 * 1024  #: bytes of one piece of an answer; each costs a hop to a thread
 
 
 class DiskObjects:
