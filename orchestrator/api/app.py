@@ -64,6 +64,7 @@ _ROUTERS = (
     upkeep.router,
     listing.router,
     spaces.reserved,
+    later.absent,
     repos.router,
     cards.router,
     moves.router,
