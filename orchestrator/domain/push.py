@@ -9,6 +9,10 @@ from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid
 
 ZERO = "0" * 40
+CONVERTED = (
+    "refs/convert/"  #: what programs made of the files, as a dataset's Parquet; like branches, but nobody works on them
+)
+WRITTEN = ("refs/heads/", CONVERTED)  #: refs that take commits, beside those of pull requests
 UPDATES_LIMIT = 100  #: refs in one push
 COMMIT_LIMIT = 256 * 1024  #: bytes of one commit object: message, parents and signatures together
 ENTRIES_LIMIT = 1_000_000  #: entries counted in one revision before it is called a bomb
@@ -142,7 +146,7 @@ def judge_refs(updates: tuple[RefUpdate, ...]) -> list[Refusal]:
             if ZERO in (update.old, update.new):
                 message = f"{update.ref} comes and goes with its pull request; open one with create_pr, then push to it"
                 found.append(Refusal("REF_NAME", message))
-        elif not update.ref.startswith(("refs/heads/", "refs/tags/")):
+        elif not update.ref.startswith((*WRITTEN, "refs/tags/")):
             message = f"only branches and tags can be pushed, not {printable(update.ref, 100)!r}"
             found.append(Refusal("REF_NAME", message))
     return found

@@ -101,7 +101,7 @@ class GitRepos:
         tried = []
         if not _BAD_REF.search(revision) and len(revision) <= 250:
             tried = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
-            if revision.startswith(("refs/heads/", "refs/tags/", "refs/pr/")):
+            if revision.startswith(("refs/heads/", "refs/tags/", "refs/pr/", "refs/convert/")):
                 tried.insert(0, revision)
             if _HEX.fullmatch(revision):
                 tried.append(revision)
