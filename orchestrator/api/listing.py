@@ -90,8 +90,8 @@ def spaces(
     full: bool = False,
 ):
     """Spaces that the caller may see, newest first, in pages (`Link: …; rel="next"`). Filters: `author`, `search`, `filter`
-    (a tag or an sdk), `models`, `datasets`, `linked` (which tells them, too). `expand`: only these keys."""
-    more = ("models", "datasets") if want.linked else ()
+    (a tag or an sdk), `models`, `datasets`, `linked`, each of which has them told, too. `expand`: only these keys."""
+    more = ("models", "datasets") if want.linked or want.models or want.datasets else ()
     return _list(request, response, caller, parts, base, RepoKind.SPACE, want, full, more)
 
 

@@ -47,8 +47,9 @@ def test_linked_spaces_tell_what_they_use(console, ada):
     console.space("linked")
     body = '{"key": "header", "value": {"summary": "m"}}\n' + str(card("sdk: gradio\nmodels: [a/b]")).replace("'", '"')
     assert ada.post("/api/spaces/ada/linked/commit/main", content=body).status_code == 200
-    (told,) = ada.get("/api/spaces?search=ada/linked&linked=true").json()
-    assert (told["models"], told["datasets"]) == (["a/b"], [])
+    for asked in ("search=ada/linked&linked=true", "models=a/b"):
+        (told,) = ada.get(f"/api/spaces?{asked}").json()
+        assert (told["models"], told["datasets"]) == (["a/b"], [])
     assert "models" not in ada.get("/api/spaces?search=ada/linked").json()[0]
 
 
