@@ -128,5 +128,6 @@ def test_what_programs_made_of_a_dataset_has_refs_of_its_own(ada):
     assert (made["name"], made["ref"]) == ("parquet", "refs/convert/parquet")
     assert ada.get(f"{at}/revision/{ref}").json()["sha"] == made["targetCommit"]
     assert ada.get(f"/ada/converted/resolve/{ref}/default/0.parquet").content == b"p"
+    assert ada.get("/ada/converted/resolve/~parquet/default/0.parquet").content == b"p"
     assert ada.post(f"{at}/branch/refs%2Fother%2Fx", json={}).status_code == 400
     assert ada.delete(f"{at}/branch/{ref}").status_code == 200 and ada.get(f"{at}/refs").json()["converts"] == []
