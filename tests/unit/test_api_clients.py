@@ -131,3 +131,16 @@ def test_what_programs_made_of_a_dataset_has_refs_of_its_own(ada):
     assert ada.get("/ada/converted/resolve/~parquet/default/0.parquet").content == b"p"
     assert ada.post(f"{at}/branch/refs%2Fother%2Fx", json={}).status_code == 400
     assert ada.delete(f"{at}/branch/{ref}").status_code == 200 and ada.get(f"{at}/refs").json()["converts"] == []
+
+
+def test_a_licence_that_nobody_knows_is_a_warning_to_commits_and_an_error_to_who_asks(stranger):
+    def asked(license, **headers):
+        body = {"content": f"---\nlicense: {license}\n---\n", "repoType": "model"}
+        return stranger.post("/api/validate-yaml", json=body, headers=headers)
+
+    told = asked("asdf")
+    assert told.status_code == 200 and '"license" must be one of' in told.json()["warnings"][0]["message"]
+    plain = asked("[mit, asdf]", accept="text/plain")
+    assert plain.status_code == 400 and plain.text.startswith('- Error: "license" must be one of [apache-2.0, mit')
+    for known in ("mit", "[mit, other]", "gemma"):
+        assert asked(known, accept="text/plain").json() == {"errors": [], "warnings": []}
