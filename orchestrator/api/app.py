@@ -43,12 +43,14 @@ from orchestrator.api import (
     xet_read,
 )
 from orchestrator.api.envelope import Envelope
+from orchestrator.api.origins import Origins
 from orchestrator.api.parts import Parts
 
 #: Words in the place of an owner before any owner, refusals last.
 _ROUTERS = (
     internal.router,
     internal.internal,
+    later.absent,
     document.router,
     xet.cas,
     xet_read.router,
@@ -106,4 +108,5 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
     document.install(app)
     problems.install(app, page)
     app.add_middleware(Envelope, page=page)
+    app.add_middleware(Origins)  # around all: refusals are read by scripts, too
     return app
