@@ -100,10 +100,11 @@ class GitRepos:
         if self._known.get((repo_id, revision)):
             return revision
         tried = []
-        if not _BAD_REF.search(revision) and len(revision) <= 250:
-            tried = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
-            if revision.startswith(("refs/heads/", "refs/tags/", "refs/pr/")):
-                tried.insert(0, revision)
+        named = f"refs/convert/{revision[1:]}" if revision.startswith("~") else revision  # as DuckDB writes it
+        if not _BAD_REF.search(named) and len(named) <= 250:
+            tried = [f"refs/heads/{named}", f"refs/tags/{named}"]
+            if named.startswith(("refs/heads/", "refs/tags/", "refs/pr/", "refs/convert/")):
+                tried.insert(0, named)
             if _HEX.fullmatch(revision):
                 tried.append(revision)
             if revision == "HEAD":

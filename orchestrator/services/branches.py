@@ -3,7 +3,7 @@ so that it has an intent, an audit row and, for main, a deployment."""
 
 from orchestrator.domain.caller import Caller, require
 from orchestrator.domain.discussions import pr_number
-from orchestrator.domain.push import ZERO, RefUpdate, printable
+from orchestrator.domain.push import CONVERTED, ZERO, RefUpdate, printable
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
@@ -46,7 +46,7 @@ class Branches:
 
     def delete(self, caller: Caller, repo: AnyRepo, name: str) -> None:
         require(caller, repo, Role.WRITE, code=True)
-        ref = f"refs/heads/{name}"
+        ref = name if name.startswith(CONVERTED) else f"refs/heads/{name}"
         if ref == MAIN:
             raise Forbidden("DELETE_MAIN", f"Cannot delete {MAIN}")
         self._move(caller, repo, ref, ZERO, self._there(repo, ref, name))
@@ -71,7 +71,8 @@ class Branches:
 
     def squash(self, caller: Caller, repo: AnyRepo, name: str, message: str) -> str:
         """Make the history of a branch or of a pull request one commit with the same files; returns it."""
-        ref = name if pr_number(name) else f"refs/heads/{name.removeprefix('refs/heads/')}"
+        whole = pr_number(name) or name.startswith(CONVERTED)
+        ref = name if whole else f"refs/heads/{name.removeprefix('refs/heads/')}"
         require_ref(self._pushes.store, caller, repo, ref)
         old = self._there(repo, ref, name)
         text = message.strip() or f"Super-squash branch {name!r}"
@@ -109,6 +110,8 @@ class Branches:
 
 
 def _named(folder: str, name: str) -> str:
+    if folder == "heads" and name.startswith(CONVERTED):
+        return name
     if name.startswith("refs/"):
         what = "branch" if folder == "heads" else "tag"
         raise Invalid("REF_NAME", f"Invalid reference for a {what}: {printable(name, 100)}")
