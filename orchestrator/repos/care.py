@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator import failpoints
+from orchestrator.errors import Unavailable, repo_not_found
 from orchestrator.repos import lock, packs
 from orchestrator.repos.durable import remove, sync
 from orchestrator.repos.process import WALL_CLOCK, Git
@@ -45,18 +46,23 @@ def sweep(git: Git, git_dir: str) -> bool:
 def tend(git: Git, git_dir: str, kept: Iterable[str], grace: float) -> int:
     """See `ports.Repos.tend`."""
     sweep(git, git_dir)
-    with lock.caring(git_dir) as ours:
-        if not ours:
-            return 0
-        kept = _there(git, git_dir, kept)
-        freed = sum(_end(git, git_dir, kept, pack) for pack in packs.packs(git_dir) if pack.cruft and _old(pack, grace))
-        if _marked(git_dir, kept):
-            return freed
+    try:
+        with lock.caring(git_dir) as ours:
+            return _tend(git, git_dir, _there(git, git_dir, kept), grace) if ours else 0
+    except OSError as error:
+        if not os.path.isdir(git_dir):
+            raise repo_not_found() from None
+        raise Unavailable(f"the storage of repos failed: {error.strerror or error}") from None
+
+
+def _tend(git: Git, git_dir: str, kept: list[str], grace: float) -> int:
+    freed = sum(_end(git, git_dir, kept, pack) for pack in packs.packs(git_dir) if pack.cruft and _old(pack, grace))
+    if not _marked(git_dir, kept):
         _order(git, git_dir, kept)
         _pack_refs(git, git_dir)
         git.run(git_dir, "commit-graph", "write", "--reachable", "--changed-paths", timeout=packs.PATIENCE)
         _mark(git_dir, kept)
-        return freed
+    return freed
 
 
 def ended_at(git_dir: str) -> int:

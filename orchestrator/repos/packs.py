@@ -83,12 +83,10 @@ def _few(sizes: Sequence[int]) -> int:
 def part(git: Git, git_dir: str, tips: Iterable[str]) -> None:
     """Everything that these and all refs lead to into one pack, all else into another one."""
     old = packs(git_dir)
+    remove(*(f"{pack.path}.keep" for pack in old))  # of pushes that died: git would leave out what they have alone
     named = _made(git, git_dir, tips, "--revs", "--all", "--write-bitmap-index")
     asked = [*(f"{name}.pack" for name in named), *(f"-{pack.name}.pack" for pack in old if pack.name not in named)]
     unnamed = _made(git, git_dir, asked, "--cruft")
-    for name in unnamed:  # older gits would pack it with the rest
-        with open(os.path.join(git_dir, "objects", "pack", f"{name}.keep"), "wb"):
-            pass
     replace(git_dir, old, [*named, *unnamed])
     git.run(git_dir, "prune-packed", "-q", timeout=WALL_CLOCK)
 

@@ -3,9 +3,11 @@ is gone, or when none of its revisions (of a bucket: none of its files) names it
 to name, is safe for a day. Commits that no ref leads to count as long as they are there (`repo_care.py`). Any number of control
 planes may do this at once."""
 
+import logging
 import time
 from collections.abc import Callable
 
+from orchestrator.errors import PodiumError
 from orchestrator.ports import Repos, Store
 from orchestrator.ports_objects import Objects
 from orchestrator.services.bucket_feed import BucketFeed
@@ -13,6 +15,7 @@ from orchestrator.services.lookup import by_id
 from orchestrator.services.loop import Loop
 from orchestrator.services.xet import Xet
 
+log = logging.getLogger(__name__)
 EVERY = 120.0
 UNNAMED = 24 * 3600.0  #: seconds that an upload may take from its last byte to the commit that names it
 AGAIN = 6 * 3600.0  #: seconds until it is asked again whether an object is named
@@ -67,7 +70,11 @@ class LargeCare:
             due = tx.objects.repos(before)
             buckets = {one for one in due if tx.buckets.get(one)}
         for repo_id in due:
-            named = set() if repo_id in buckets else self._repos.named(repo_id)
+            try:
+                named = set() if repo_id in buckets else self._repos.named(repo_id)
+            except PodiumError as error:  # of one repo; the others are looked at all the same
+                log.warning("large files of %s: %s", repo_id, error)
+                continue
             with self._store.write() as tx:
                 old = {found.oid for found in tx.objects.of(repo_id, before=before)}
                 if repo_id in buckets:

@@ -68,13 +68,16 @@ def test_what_is_kept_stays_though_no_ref_leads_to_it(repos):
     assert repos.resolve(ID, last) == last and len(repos.log(ID, last)) == 3 and fsck(repos) == b""
 
 
-def test_what_is_led_to_again_stays(repos):
+def test_what_is_led_to_again_stays_and_the_rest_goes(repos):
     last = squash(repos)
+    middle = repos.log(ID, last)[1].id
     repos.tend(ID, (), 3600)
-    GitRefs(repos).move(ID, OLD, last, ZERO)
+    GitRefs(repos).move(ID, OLD, middle, ZERO)
     for _ in range(3):
         repos.tend(ID, (), 0)
-    assert fsck(repos) == b"" and len(repos.log(ID, repos.resolve(ID, "old"))) == 3
+    assert fsck(repos) == b"" and len(repos.log(ID, repos.resolve(ID, "old"))) == 2
+    with pytest.raises(NotFound):
+        repos.resolve(ID, last)
     put(repos, "b", "b", OLD)
     assert fsck(repos) == b""
 
