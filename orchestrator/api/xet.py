@@ -20,6 +20,7 @@ from orchestrator.domain.caller import role_on
 from orchestrator.domain.space import Role
 from orchestrator.domain.xet import SHARD_LIMIT, XORB_LIMIT
 from orchestrator.errors import Forbidden, NotFound, Unauthorized
+from orchestrator.services.xet import READING
 
 router = APIRouter(tags=["files"])
 TOKEN_SECONDS = 3600.0
@@ -52,8 +53,9 @@ def token(parts, base: str, repo_id: str, act: str, guest: bool = False) -> Resp
 def given(parts: Parts, base: str, repo_id: str, act: str, guest: bool = False) -> dict[str, str]:
     """The address, the token and its end (epoch seconds), under the names of their headers. `guest`: of who may only propose."""
     more = {"guest": True} if guest else {}
+    epoch = parts.xet.epoch(repo_id, guest) if act == "xet-write" else READING
     return {
-        "X-Xet-Cas-Url": f"{base}/api/xet/{repo_id}/{parts.xet.epoch(repo_id)}",
+        "X-Xet-Cas-Url": f"{base}/api/xet/{repo_id}/{epoch}",
         "X-Xet-Access-Token": parts.links.sign(act, TOKEN_SECONDS, repo=repo_id, **more),
         "X-Xet-Token-Expiration": str(parts.links.ends(TOKEN_SECONDS)),
     }
