@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 
 from orchestrator.api.bodies import pour
 from orchestrator.api.files import REPO
+from orchestrator.api.heavy import heavy
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenRepoDep, VoiceRepoDep
 from orchestrator.api.parts import Parts
@@ -125,7 +126,7 @@ async def shard(
         running = request.app.state.__dict__.setdefault("shards", {})
         key = digest.digest()
         if key not in running:
-            running[key] = asyncio.ensure_future(run_in_threadpool(parts.xet.take_shard, repo_id, epoch, body, guest))
+            running[key] = asyncio.ensure_future(heavy(request, parts.xet.take_shard, repo_id, epoch, body, guest))
             running[key].add_done_callback(lambda _: running.pop(key, None))
         await asyncio.shield(running[key])
     return {"result": 1}
