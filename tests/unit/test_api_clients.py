@@ -112,3 +112,16 @@ def test_repos_of_an_organisation_that_keeps_them_private(ada, console):
     assert [private(f"models/{to}") for to in copies] == [True, False, False]
     accounts.set_private_by_default("acme", False)
     assert make("again").status_code == 200 and private("models/acme/again") is False
+
+
+def test_tags_by_what_they_say(ada, stranger):
+    card = b"---\nlibrary_name: transformers\npipeline_tag: fill-mask\nlicense: mit\ntags: [odd, 'a b:c']\n---\n"
+    model(ada, "tagged", small("README.md", card))
+    told = stranger.get("/api/models-tags-by-type").json()
+    assert told["license"] == [{"type": "license", "id": "license:mit", "label": "mit"}]
+    assert told["library"] == [{"type": "library", "id": "transformers", "label": "transformers"}]
+    assert [one["id"] for one in told["pipeline_tag"]] == ["fill-mask"]
+    assert [one["id"] for one in told["other"]] == ["a b:c", "odd"]
+    assert ada.put("/api/models/ada/tagged/settings", json={"private": True}).status_code == 200
+    assert "license" not in stranger.get("/api/models-tags-by-type").json()
+    assert stranger.get("/api/datasets-tags-by-type").json() == {}
