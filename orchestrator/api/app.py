@@ -36,19 +36,23 @@ from orchestrator.api import (
     repos,
     safetensors,
     spaces,
+    tag_lists,
     upkeep,
     uploads,
     webhooks,
     xet,
     xet_read,
 )
+from orchestrator.api.cors import Cors
 from orchestrator.api.envelope import Envelope
+from orchestrator.api.head import Head
 from orchestrator.api.parts import Parts
 
 #: Words in the place of an owner before any owner, refusals last.
 _ROUTERS = (
     internal.router,
     internal.internal,
+    later.absent,
     document.router,
     xet.cas,
     xet_read.router,
@@ -63,7 +67,9 @@ _ROUTERS = (
     hardware.router,
     upkeep.router,
     listing.router,
+    tag_lists.router,
     spaces.reserved,
+    later.absent,
     repos.router,
     cards.router,
     moves.router,
@@ -105,5 +111,7 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
         app.router.routes.extend(router.routes)  # include_router adds nothing here, and would match every request twice
     document.install(app)
     problems.install(app, page)
+    app.add_middleware(Head, router=app.router)
     app.add_middleware(Envelope, page=page)
+    app.add_middleware(Cors)  # around all: refusals are read by scripts, too
     return app
