@@ -150,3 +150,7 @@ def test_tags_by_what_they_say(ada, stranger):
     assert ada.put("/api/models/ada/tagged/settings", json={"private": True}).status_code == 200
     assert "license" not in stranger.get("/api/models-tags-by-type").json()
     assert stranger.get("/api/datasets-tags-by-type").json() == {}
+
+
+def test_no_model_is_recommended_for_a_task(stranger):
+    assert stranger.get("/api/tasks").json() == {}
