@@ -45,6 +45,12 @@ def test_a_stranger_is_told_401_for_what_may_be_private(ada, stranger):
     )
 
 
+@pytest.mark.parametrize("kept", ["podium-form=abc", "__Host-podium-form=abc; podium-session-x=1"])
+def test_whoever_has_only_looked_at_pages_is_still_a_stranger(stranger, kept):
+    """Clients keep cookies: huggingface_hub those of every answer, for as long as it runs."""
+    assert stranger.get("/api/models/ada/none", headers={"cookie": kept}).status_code == 401
+
+
 def test_the_request_is_called_what_the_client_calls_it(stranger):
     assert stranger.get("/api/models", headers={"x-request-id": "custom-id"}).headers["x-request-id"] == "custom-id"
     assert "a1-b2" in stranger.get("/api/none", headers={"x-amzn-trace-id": "a1-b2"}).headers["x-request-id"]
@@ -131,3 +137,7 @@ def test_what_programs_made_of_a_dataset_has_refs_of_its_own(ada):
     assert ada.get("/ada/converted/resolve/~parquet/default/0.parquet").content == b"p"
     assert ada.post(f"{at}/branch/refs%2Fother%2Fx", json={}).status_code == 400
     assert ada.delete(f"{at}/branch/{ref}").status_code == 200 and ada.get(f"{at}/refs").json()["converts"] == []
+
+
+def test_no_model_is_recommended_for_a_task(stranger):
+    assert stranger.get("/api/tasks").json() == {}
