@@ -412,6 +412,9 @@ def test_other_upgrades_are_ignored(world):
     )
     answer = world.gateway.raw(data + b"GET /2 HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HOST)
     assert answer.count(b"HTTP/1.1 200 OK") == 2 and b"h2c" not in answer
+    posted = data.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 4\r\n\r\nhalf")
+    answer = world.gateway.raw(posted + b"GET /2 HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HOST)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2 and b'"size": 4' in answer
 
 
 # Bodies
