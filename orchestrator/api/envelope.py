@@ -25,7 +25,7 @@ _MODEL_FILE = re.compile(
     r"/(?!(?:api|spaces|datasets|models|buckets)/)[^/]+/[^/]+/(?:(?:resolve|raw)/[^/]+/.|ask-access$)"
 )
 _ID = re.compile(r"[\w.:;=/+-]{1,128}", re.ASCII)
-_KEPT = re.compile(rb"%(2[fF]|25)")
+_KEPT = re.compile(rb"%(2[fF]|25|0[aAdD])")
 
 
 def request_id_of(headers: dict[bytes, bytes]) -> str:
@@ -39,8 +39,8 @@ def request_id_of(headers: dict[bytes, bytes]) -> str:
 
 
 def routable(raw: bytes) -> str | None:
-    """A raw path decoded but for `%2F` and `%25`, so that an encoded slash does not split a segment and every parameter can
-    be decoded once more, exactly. None when it holds a NUL or is not UTF-8. Pure."""
+    """A raw path decoded but for `%2F`, line breaks (no route's pattern spans lines) and `%25`, so that an encoded slash does
+    not split a segment and every parameter can be decoded once more, exactly. None when it holds a NUL or is not UTF-8. Pure."""
     decoded = unquote_to_bytes(_KEPT.sub(rb"%25\1", raw))
     try:
         path = decoded.decode()
