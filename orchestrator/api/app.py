@@ -43,7 +43,6 @@ from orchestrator.api import (
     xet_read,
 )
 from orchestrator.api.envelope import Envelope
-from orchestrator.api.heads import Heads
 from orchestrator.api.parts import Parts
 
 #: Words in the place of an owner before any owner, refusals last.
@@ -106,6 +105,5 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
         app.router.routes.extend(router.routes)  # include_router adds nothing here, and would match every request twice
     document.install(app)
     problems.install(app, page)
-    app.add_middleware(Heads)
     app.add_middleware(Envelope, page=page)
     return app

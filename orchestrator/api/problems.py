@@ -12,9 +12,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from orchestrator import errors
-from orchestrator.api.heads import has_route
 
 log = logging.getLogger(__name__)
 
@@ -125,9 +125,14 @@ def of_http(request: Request, error: HTTPException) -> Response:
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """Every method that some route has for this path, not only those of the first one; HEAD goes with GET."""
-    found = {method for method in _METHODS if has_route(request.scope, method)}
-    return [method for method in _METHODS if method in found or (method == "HEAD" and "GET" in found)]
+    """Every method that some route has for this path, not only those of the first one."""
+    routes = request.app.routes
+
+    def has(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+    return [method for method in _METHODS if has(method)]
 
 
 def shown(page: Page | None, request: Request, answer: Response, code: str, message: str) -> Response:
