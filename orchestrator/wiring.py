@@ -244,6 +244,7 @@ def control(settings: Settings) -> Control:
         version=__version__,
         file_limit=settings.file_limit,
         push_limit=settings.push_limit,
+        files_limit=settings.files_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
         events=running.events,

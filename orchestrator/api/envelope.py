@@ -54,6 +54,12 @@ def with_kind(path: str) -> str:
     return f"/models{path}" if _MODEL_FILE.match(path) else path
 
 
+def without_last_slash(path: str) -> str:
+    """The path without a slash at its end, which no router of the Hub's minds. But where a file is named, there is none. Pure."""
+    names_a_file = "/resolve/" in path or "/raw/" in path
+    return path if names_a_file else path.rstrip("/") or "/"
+
+
 def limit_of(path: str) -> int | None:
     """Bytes that a body for this path may have; None: the route counts for itself. Pure."""
     bounded = path.startswith(("/api/", "/internal/")) or path.endswith("/ask-access")
@@ -92,7 +98,7 @@ class Envelope:
             )
             await answer(scope, receive, stamped)
             return
-        scope["path"] = path = with_kind(path)
+        scope["path"] = path = without_last_slash(with_kind(path))
         limit = limit_of(path)
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if limit is not None and length.isdigit() and int(length) > limit:

@@ -217,6 +217,7 @@ class _Lfs:
     async def get(self, request: Request, oid: str) -> Response:
         told = self._signed(request, "lfs-get", oid)
         headers = {"ETag": f'"{oid}"', "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
+        headers["Cache-Control"] = "private, no-cache"  # the address is the credential
         start, end, status = span(request, told["size"], headers)
         headers["Content-Length"] = str(end - start)
         if request.method == "HEAD" or start == end:

@@ -119,18 +119,19 @@ class _Import:
         """A move with new content is one step more."""
         if not change.moved_from:
             return [(change.path, self._content(change))]
-        moved = (check_path(change.path), "<" + check_path(change.moved_from))
+        moved = (check_path(change.path, True), "<" + check_path(change.moved_from))
         return [moved] if change.content is None else [moved, (change.path, self._content(change))]
 
     def _content(self, change: Change) -> str:
-        check_path(change.path)
+        check_path(change.path, change.content is not None)
         if change.content is None:
             return "folder" if change.folder else "file"
         self._write(b"blob\ndata %d\n" % len(change.content))
         self._write(change.content)
         self._write(b"\n")
-        head = b"blob %d\0" % len(change.content)
-        return hashlib.sha1(head + change.content, usedforsecurity=False).hexdigest()
+        named = hashlib.sha1(b"blob %d\0" % len(change.content), usedforsecurity=False)
+        named.update(change.content)  # which may be large: no copy
+        return named.hexdigest()
 
     def _commit(self, message: str, author: tuple[str, str]) -> str:
         who = b"%s <%s> %d +0000\n" % (plain(author[0]), plain(author[1]), int(time.time()))

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
-from orchestrator.domain.tree import Blame, Commit
+from orchestrator.domain.tree import EMPTY_TREE, Blame, Changed, Commit
 from orchestrator.errors import Conflict, Stale
 from orchestrator.ports_refs import Merged
 from orchestrator.repos import fetch as fetching
 from orchestrator.repos.blame import Blamer
+from orchestrator.repos.changed import changed
 from orchestrator.repos.commit import identity, plain
 from orchestrator.repos.git import GitRepos, _commit, _fsync, _ref, _time
 from orchestrator.repos.inspect import records
@@ -134,15 +135,27 @@ class GitRefs:
         ]
 
     def diff(self, repo_id: str, base: str, head: str, from_fork: bool, limit: int) -> Iterator[bytes]:
-        dots = "..." if from_fork else ".."
-        if from_fork and not self._fork(repo_id, base, head):
-            dots = ".."
-        words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", f"{_commit(base)}{dots}{_commit(head)}", "--")
+        words = (
+            "diff",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+            self._span(repo_id, base, head, from_fork),
+            "--",
+        )
         sent = 0
         with self._git.pipe(self._repos.git_dir(repo_id), words, timeout=_DIFF_SECONDS) as out:
             while sent < limit and (chunk := out.read(min(_CHUNK, limit - sent))):
                 sent += len(chunk)
                 yield chunk
+
+    def changed(self, repo_id: str, base: str, head: str, from_fork: bool) -> list[Changed]:
+        between = self._span(repo_id, base, head, from_fork)
+        return changed(self._git, self._repos.git_dir(repo_id), between, _DIFF_SECONDS)
+
+    def _span(self, repo_id: str, base: str, head: str, from_fork: bool) -> str:
+        forked = from_fork and base != EMPTY_TREE and self._fork(repo_id, base, head)
+        return f"{_commit(base)}{'...' if forked else '..'}{_commit(head)}"
 
     def _fork(self, repo_id: str, base: str, head: str) -> str:
         out = self._run(repo_id, "merge-base", _commit(base), _commit(head), ok=(0, 1))

@@ -21,6 +21,7 @@ from orchestrator.domain.push import amount
 from orchestrator.domain.xet import File, chunks_of, files_of, unpacked
 from orchestrator.errors import Invalid, NotFound, TooLarge, Unavailable
 from orchestrator.services.large_files import LargeFiles
+from orchestrator.services.xorbs import Layouts
 
 log = logging.getLogger(__name__)
 IDLE = 420.0  #: seconds without a byte after which an epoch ends that holds a xorb of which no file was made
@@ -89,11 +90,17 @@ class Xet:
         """Rebuild the files of a shard and have the repo own them. Raises NotFound `XET_EPOCH`, Invalid `SHARD`, `XORB`,
         `LFS_HASH`, TooLarge."""
         folder = self._epoch(repo_id, epoch)
+        layouts = Layouts(folder)
         named: set[str] = set()
         try:
-            for file in files_of(shard):
-                self._rebuild(repo_id, folder, file, guest)
+            for file in files_of(shard):  # all of it is understood before the first file is made
                 named.update(term.xorb for term in file.terms)
+                if not self._has(repo_id, file):
+                    layouts.check(file)
+            shard.seek(0)
+            for file in files_of(shard):
+                if not self._has(repo_id, file):
+                    self._rebuild(repo_id, folder, file, guest, layouts)
         except Invalid:
             # What is here may be what is wrong, and the client would not send it again: it gets a new address next time.
             (folder / _CLOSED).touch()
@@ -102,26 +109,18 @@ class Xet:
             with suppress(FileNotFoundError):  # of a file that the repo had already
                 self._xorb(folder, name).chmod(_NAMED)
 
-    def _rebuild(self, repo_id: str, folder: Path, file: File, guest: bool) -> None:
-        if file.sha256:
-            have = self._large.owned(repo_id, [file.sha256]).get(file.sha256)
-            if have and have.size == file.size:
-                return
+    def _has(self, repo_id: str, file: File) -> bool:
+        have = self._large.owned(repo_id, [file.sha256]).get(file.sha256) if file.sha256 else None
+        return have is not None and have.size == file.size
+
+    def _rebuild(self, repo_id: str, folder: Path, file: File, guest: bool, layouts: Layouts) -> None:
         self._large.check_room(repo_id, file.size, guest)
         incoming = self._large.receive()
         try:
             for term in file.terms:
-                xorb = self._xorb(folder, term.xorb)
-                try:
-                    with open(xorb, "rb") as packed:
-                        chunks = chunks_of(packed, xorb.stat().st_size)
-                        unpacked(packed, chunks, term, _GATHERED, incoming.write)
-                    os.utime(folder)
-                except FileNotFoundError:
-                    message = (
-                        f"this shard names the xorb {term.xorb[:16]}, which was not sent here; upload the file again"
-                    )
-                    raise Invalid("SHARD", message) from None
+                with layouts.open(term.xorb) as packed:
+                    unpacked(packed, layouts.of(term.xorb), term, _GATHERED, incoming.write)
+                os.utime(folder)
             oid = file.sha256 or incoming.sha256()
             self._large.take(repo_id, incoming, oid, file.size)
             if not file.sha256:

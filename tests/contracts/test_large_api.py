@@ -244,6 +244,15 @@ def test_bad_shards_are_refused_and_get_another_address(ada) -> None:
     assert Cas(ada).shard(b"garbage").status_code == 400
 
 
+def test_of_a_shard_that_is_cut_off_nothing_is_made(ada) -> None:
+    data, oid = fresh()
+    cas = Cas(ada, SPACE.replace("demo", "other"))
+    assert cas.xorb(packed(data, 0), "9" * 64).status_code == 200
+    whole = shard(([(swapped("9" * 64), len(data), 0, 1)], swapped(oid)))
+    assert cas.shard(whole[: whole.index(b"\xff" * 32)]).json()["code"] == "SHARD"
+    assert "actions" in ask(ada, oid, len(data), at=BATCH.replace("demo", "other"))
+
+
 def test_a_token_of_one_repo_opens_no_other(ada) -> None:
     mine, other = Cas(ada), Cas(ada, SPACE.replace("demo", "other"))
     mine.root = other.root
