@@ -71,7 +71,7 @@ class _Lfs:
             raise Invalid("LFS_BATCH", '"objects" must be a list of {"oid": …, "size": …}')
         if len(wanted) > BATCH:
             raise TooLarge("LFS_BATCH", f"{len(wanted)} objects in one question, at most {BATCH}; ask in parts")
-        if told.get("hash_algo", "sha256") != "sha256":
+        if told.get("hash_algo", "sha256") not in ("sha256", "sha_256"):  # the second is JavaScript's
             raise Invalid("LFS_BATCH", 'the only "hash_algo" is sha256')
         operation = told.get("operation")
         if operation not in ("upload", "download"):

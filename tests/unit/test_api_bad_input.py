@@ -219,7 +219,8 @@ ROWS = [
      commit(HEAD, file("big", b64encode(b"x" * 6_000_000).decode(), "base64")), 413, "FILE_TOO_LARGE"),
     ("a line over every limit", "POST", f"{SPACE}/commit/main", commit(HEAD, b"x" * 12_000_000), 413, "FILE_TOO_LARGE"),
     *[(f"path {p!r}", "POST", f"{SPACE}/commit/main", commit(HEAD, file(p)), 422, "PATH")
-      for p in ("../x", "..\\x", "a\\..\\b", ".cache/x", "a/.cache/huggingface/x", "/etc/passwd", ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x")],
+      for p in ("../x", "..\\x", "a\\..\\b", ".cache/x", "a/.cache/huggingface/x", "/etc/passwd",
+                 ".git/config", ".GIT/hooks/x", "a/../b", "a\nb", "", "a//b", "git~1/x")],
     ("a deletion of nothing", "POST", f"{SPACE}/commit/main",
      commit(HEAD, {"key": "deletedFile", "value": {"path": "nope"}}), 404, "EntryNotFound"),
     ("a stale parent", "POST", f"{SPACE}/commit/main",
