@@ -67,6 +67,7 @@ _ROUTERS = (
     upkeep.router,
     listing.router,
     spaces.reserved,
+    later.absent,
     repos.router,
     cards.router,
     moves.router,
