@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from orchestrator.api.files import REPO, Revision, entries_of
+from orchestrator.api.heavy import heavy
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.ndjson import lines
 from orchestrator.api.params import OpenBody, RepoDep
@@ -156,7 +157,7 @@ async def commit(
         raise Invalid("REF", f"only branches and pull requests take commits, not {ascii(revision[:100])}")
     with tempfile.TemporaryFile(dir=parts.scratch) as body:
         await _spool(request, body, parts.push_limit, parts.files_limit)
-        oid, num = await run_in_threadpool(_apply, parts, caller, space, body, ref, opens_request)
+        oid, num = await heavy(request, _apply, parts, caller, space, body, ref, opens_request)
     made = {"pullRequestUrl": f"{base}/{space.path}/discussions/{num}"} if num else {}
     return made | {
         "success": True,

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from orchestrator.api.bodies import announced, pour, small
+from orchestrator.api.heavy import heavy
 from orchestrator.api.identity import base_url
 from orchestrator.api.parts import Parts
 from orchestrator.api.problems import moved_to, status_of
@@ -211,7 +212,7 @@ class _Lfs:
             return _answer({})  # the client did not hear our first answer
         incoming = await run_in_threadpool(self._large.receive, _parts(told))
         try:
-            await asyncio.shield(run_in_threadpool(self._large.take, told["repo"], incoming, oid, told["size"]))
+            await asyncio.shield(heavy(request, self._large.take, told["repo"], incoming, oid, told["size"]))
         finally:
             incoming.close()
         return _answer({})

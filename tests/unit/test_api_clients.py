@@ -138,3 +138,16 @@ def test_what_programs_made_of_a_dataset_has_refs_of_its_own(ada):
     assert ada.get("/ada/converted/resolve/~parquet/default/0.parquet").content == b"p"
     assert ada.post(f"{at}/branch/refs%2Fother%2Fx", json={}).status_code == 400
     assert ada.delete(f"{at}/branch/{ref}").status_code == 200 and ada.get(f"{at}/refs").json()["converts"] == []
+
+
+def test_tags_by_what_they_say(ada, stranger):
+    card = b"---\nlibrary_name: transformers\npipeline_tag: fill-mask\nlicense: mit\ntags: [odd, 'a b:c']\n---\n"
+    model(ada, "tagged", small("README.md", card))
+    told = stranger.get("/api/models-tags-by-type").json()
+    assert told["license"] == [{"type": "license", "id": "license:mit", "label": "mit"}]
+    assert told["library"] == [{"type": "library", "id": "transformers", "label": "transformers"}]
+    assert [one["id"] for one in told["pipeline_tag"]] == ["fill-mask"]
+    assert [one["id"] for one in told["other"]] == ["a b:c", "odd"]
+    assert ada.put("/api/models/ada/tagged/settings", json={"private": True}).status_code == 200
+    assert "license" not in stranger.get("/api/models-tags-by-type").json()
+    assert stranger.get("/api/datasets-tags-by-type").json() == {}
