@@ -76,6 +76,13 @@ def test_large_files_of_pull_requests_have_their_names(ada):
     assert (found["filename"], found["ref"]) == ("new.bin", "refs/pr/1")
 
 
+def test_expanded_files_say_that_nobody_scanned_them(ada):
+    at = model(ada, "scanned", small("a/b.txt", b"b"))
+    folder, file = ada.post(f"{at}/paths-info/main", json={"paths": ["a", "a/b.txt"], "expand": True}).json()
+    assert "securityFileStatus" not in folder
+    assert file["securityFileStatus"] == {"status": "unscanned", "avScan": None, "pickleImportScan": None}
+
+
 def test_settings_that_older_clients_send(ada):
     at = model(ada, "older")
     assert ada.put(f"{at}/settings", json={"xetEnabled": True}).json()["xetEnabled"] is True
