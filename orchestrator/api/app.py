@@ -42,8 +42,9 @@ from orchestrator.api import (
     xet,
     xet_read,
 )
+from orchestrator.api.cors import Cors
 from orchestrator.api.envelope import Envelope
-from orchestrator.api.origins import Origins
+from orchestrator.api.head import Head
 from orchestrator.api.parts import Parts
 
 #: Words in the place of an owner before any owner, refusals last.
@@ -66,6 +67,7 @@ _ROUTERS = (
     upkeep.router,
     listing.router,
     spaces.reserved,
+    later.absent,
     repos.router,
     cards.router,
     moves.router,
@@ -107,6 +109,7 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
         app.router.routes.extend(router.routes)  # include_router adds nothing here, and would match every request twice
     document.install(app)
     problems.install(app, page)
+    app.add_middleware(Head, router=app.router)
     app.add_middleware(Envelope, page=page)
-    app.add_middleware(Origins)  # around all: refusals are read by scripts, too
+    app.add_middleware(Cors)  # around all: refusals are read by scripts, too
     return app

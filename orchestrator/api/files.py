@@ -279,7 +279,7 @@ def _pieces(space, base: str, oid: str, commit: str) -> dict[str, str]:
 
 def _cached(space, fixed: bool) -> dict[str, str]:
     """How long caches between us and the client may answer for us. What a commit id names never changes, but a repo may become
-    private; a copy in a shared cache ends soon after."""
-    if space.visibility is not Visibility.PUBLIC:
+    private; a copy in a shared cache ends soon after. None keeps what some of its visitors may not have."""
+    if space.visibility is not Visibility.PUBLIC or space.gated:
         return {"Cache-Control": "private, no-cache"}
     return {"Cache-Control": "public, max-age=300" if fixed else "public, no-cache", "Vary": "Authorization, Cookie"}

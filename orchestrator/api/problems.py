@@ -36,7 +36,8 @@ _STATUS = (
 _CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
 _UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\xff]+")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_FOR_PROGRAMS = re.compile(r"/api/|/[^/]+/[^/]+/[^/]+/(resolve|raw)/")
+#: Paths that clients ask, and no browser for a page.
+FOR_PROGRAMS = re.compile(r"/api/|/[^/]+/[^/]+/[^/]+/(resolve|raw)/")
 _BEARER = 'Bearer realm="podium"'
 RETRY_AFTER = 2  #: seconds, when something of ours is down
 
@@ -149,7 +150,7 @@ def _wants_page(request: Request) -> bool:
 def _is_stranger(request: Request) -> bool:
     """A program asks, for the API or a file, and no credential came with it."""
     named = any(name in request.headers for name in ("authorization", "x-hf-authorization", "cookie"))
-    return not named and not _wants_page(request) and bool(_FOR_PROGRAMS.match(request.url.path))
+    return not named and not _wants_page(request) and bool(FOR_PROGRAMS.match(request.url.path))
 
 
 def install(app: FastAPI, page: Page | None = None) -> None:

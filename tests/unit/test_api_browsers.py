@@ -60,7 +60,7 @@ def test_a_browser_is_told_before_it_sends_a_commit(stranger):
         "/datasets/a/b/resolve/main/x",
     ):
         told = stranger.options(path, headers=ask)
-        assert (told.status_code, told.headers["access-control-allow-origin"]) == (204, "*"), path
+        assert told.is_success and told.headers["access-control-allow-origin"] == "*", path
         assert "authorization" in told.headers["access-control-allow-headers"], "a star would not stand for it"
         assert "POST" in told.headers["access-control-allow-methods"]
     assert "access-control-allow-origin" not in stranger.options("/login", headers=ask).headers
