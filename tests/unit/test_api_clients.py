@@ -125,3 +125,9 @@ def test_tags_by_what_they_say(ada, stranger):
     assert ada.put("/api/models/ada/tagged/settings", json={"private": True}).status_code == 200
     assert "license" not in stranger.get("/api/models-tags-by-type").json()
     assert stranger.get("/api/datasets-tags-by-type").json() == {}
+
+
+def test_a_trusted_publisher_is_told_that_there_is_none(stranger):
+    grant = "urn:ietf:params:oauth:grant-type:token-exchange"
+    answer = stranger.post("/oauth/token", json={"grant_type": grant, "subject_token": "x", "resource": "ada/x"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
