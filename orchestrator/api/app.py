@@ -69,6 +69,7 @@ _ROUTERS = (
     listing.router,
     tag_lists.router,
     spaces.reserved,
+    later.absent,
     repos.router,
     cards.router,
     moves.router,

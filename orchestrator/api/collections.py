@@ -103,6 +103,11 @@ def delete(owner: Name, slug: Name, caller: SignedInDep, parts: PartsDep):
     return PlainTextResponse("OK")
 
 
+@router.post(_AT + "/resource-group", include_in_schema=False)
+def group(owner: Name, slug: Name, caller: SignedInDep):
+    raise Invalid("NOT_SUPPORTED", "there are no resource groups here; say who may see it with `private`")
+
+
 @router.post(_AT + "/items")
 def add_item(owner: Name, slug: Name, body: NewItem, caller: SignedInDep, parts: PartsDep, base: BaseDep):
     changed = parts.collections.add_item(caller, f"{owner}/{slug}", body.item.type, body.item.id, body.note)

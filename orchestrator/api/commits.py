@@ -18,7 +18,7 @@ from orchestrator.api.params import OpenBody, RepoDep
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.globs import Ignored
 from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
-from orchestrator.domain.push import amount
+from orchestrator.domain.push import WRITTEN, amount
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
@@ -153,7 +153,7 @@ async def commit(
     """One commit. Body: NDJSON, a header first, then one line per operation; a small one may be one JSON object. With
     `create_pr=1` it opens a pull request against the branch."""
     ref = branch_of(revision)
-    if not ref.startswith("refs/heads/") and not pr_number(ref):
+    if not ref.startswith(WRITTEN) and not pr_number(ref):
         raise Invalid("REF", f"only branches and pull requests take commits, not {ascii(revision[:100])}")
     with tempfile.TemporaryFile(dir=parts.scratch) as body:
         await _spool(request, body, parts.push_limit, parts.files_limit)

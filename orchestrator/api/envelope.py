@@ -22,7 +22,7 @@ TEXT_LIMIT = 4 * 1024**2  #: bytes: bodies that carry a README, or samples of 25
 _WIDE = re.compile(r"/api/(validate-yaml|repos/create|[^/]+/[^/]+/[^/]+/(preupload|paths-info)(/.*)?)")
 _STREAMED = re.compile(r"/api/(([^/]+/[^/]+/[^/]+/commit|lfs|xet)/.*|buckets/[^/]+/[^/]+/batch)")  # counts for itself
 _MODEL_FILE = re.compile(
-    r"/(?!(?:api|spaces|datasets|models|buckets)/)[^/]+/[^/]+/(?:(?:resolve|raw)/[^/]+/.|ask-access$)"
+    r"/(?!(?:api|spaces|datasets|models|kernels|buckets)/)[^/]+/[^/]+/(?:(?:resolve|raw)/[^/]+/.|ask-access$)"
 )
 _ID = re.compile(r"[\w.:;=/+-]{1,128}", re.ASCII)
 _KEPT = re.compile(rb"%(2[fF]|25|0[aAdD])")

@@ -44,7 +44,7 @@ def no_owner() -> None:
 
 #: Whole parts of the Hub that are none of this server's, by their first word below /api.
 _ABSENT = {
-    "daily_papers": "papers", "jobs": "jobs", "kernels": "kernels; a model repo holds such files too",
+    "daily_papers": "papers", "jobs": "jobs",
     "papers": "papers", "scheduled-jobs": "jobs",
 }  # fmt: skip
 
@@ -59,6 +59,7 @@ def _absence(what: str):
 for _word, _what in _ABSENT.items():
     for _rest in ("", "/{rest:path}"):
         absent.add_api_route(f"/api/{_word}{_rest}", _absence(_what), methods=_METHODS)
+absent.add_api_route("/papers/{rest:path}", _absence("papers"), methods=["GET"])
 router.add_api_route("/api/buckets/{name}", no_owner, methods=["POST", "PUT", "DELETE"])
 for _word in _WORDS:
     for _rest in ("", "/{rest:path}"):

@@ -85,6 +85,8 @@ class _Lfs:
         if operation == "download":
             answers = [self._download(base, repo, have, oid, size) for oid, size in objects]
             return _answer({"transfer": "basic", "objects": answers, "hash_algo": "sha256"})
+        if have:
+            await run_in_threadpool(self._large.stay, repo.id, have)
         transfer, action = "basic", self._whole
         if "xet" in transfers:
             told = await run_in_threadpool(given, self._parts, base, repo.id, "xet-write", guest)

@@ -9,6 +9,8 @@ from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid
 
 ZERO = "0" * 40
+CONVERTED = "refs/convert/"  #: what programs made of a dataset, as its Parquet: like branches, but nobody works on them
+WRITTEN = ("refs/heads/", CONVERTED)  #: refs that take commits, beside those of pull requests
 UPDATES_LIMIT = 2000  #: refs in one push; mirrors of long-lived projects have hundreds of tags
 COMMIT_LIMIT = 256 * 1024  #: bytes of one commit object: message, parents and signatures together
 ENTRIES_LIMIT = 1_000_000  #: entries counted in one revision before it is called a bomb
@@ -137,7 +139,7 @@ def judge_refs(updates: tuple[RefUpdate, ...]) -> list[Refusal]:
     found = []
     if any(update.ref == MAIN and update.deletes for update in updates):
         found.append(Refusal("DELETE_MAIN", "cannot delete 'main', it is the deployed branch"))
-    others = [update for update in updates if not update.ref.startswith(("refs/heads/", "refs/tags/"))]
+    others = [update for update in updates if not update.ref.startswith((*WRITTEN, "refs/tags/"))]
     requests = [update for update in others if _PULL_REQUEST.fullmatch(update.ref)]
     if ends := [update.ref for update in requests if ZERO in (update.old, update.new)]:
         message = f"{ends[0]} comes and goes with its pull request; open one with create_pr, then push to it"

@@ -15,7 +15,7 @@ from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
 from orchestrator.repos.paths import check_path
-from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
+from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end, failed
 from orchestrator.repos.quarantine import Quarantine
 
 MESSAGE_LIMIT = 64 * 1024  #: bytes
@@ -107,7 +107,7 @@ class _Import:
             return new
         except (BrokenPipeError, ConnectionError):
             self._end()
-            raise GitFailed("fast-import", 1, "it ended early") from None
+            raise failed(self.git_dir, "fast-import", 1, "it ended early") from None
         finally:
             end(self.process)
             Path(self.git_dir, f"fast_import_crash_{self.process.pid}").unlink(missing_ok=True)
@@ -159,7 +159,7 @@ class _Import:
             errors = self.process.stderr.read() if not self.process.stderr.closed else b""
         if self.process.wait(10):
             detail = errors.decode("utf-8", "replace").strip()
-            raise GitFailed("fast-import", self.process.returncode, detail)
+            raise failed(self.git_dir, "fast-import", self.process.returncode, detail)
 
     # ------------------------------------------------------------------------------------- the rules between paths
 

@@ -5,7 +5,6 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
 from orchestrator.domain.tree import EMPTY_TREE, Blame, Changed, Commit
@@ -15,7 +14,8 @@ from orchestrator.repos import fetch as fetching
 from orchestrator.repos.blame import Blamer
 from orchestrator.repos.changed import changed
 from orchestrator.repos.commit import identity, plain
-from orchestrator.repos.git import GitRepos, _commit, _fsync, _ref
+from orchestrator.repos.durable import sync_objects
+from orchestrator.repos.git import GitRepos, _commit, _ref
 from orchestrator.repos.history import time_of
 from orchestrator.repos.inspect import records
 from orchestrator.repos.process import GitFailed
@@ -69,7 +69,7 @@ class GitRefs:
         text = message.encode("utf-8", "replace").replace(b"\0", b"").strip() + b"\n"
         body = b"object %s\ntype commit\ntag %s\ntagger %s\n\n%s" % (_commit(commit).encode(), name.encode(), who, text)
         made = self._run(repo_id, "hash-object", "-t", "tag", "-w", "--stdin", stdin=body).decode().strip()
-        self._durable(repo_id)
+        sync_objects(self._repos.git_dir(repo_id))
         return made
 
     # ------------------------------------------------------------------------------------------------- new commits
@@ -104,21 +104,15 @@ class GitRefs:
         made = (
             self._run(repo_id, "commit-tree", *words, _commit(tree), stdin=text, env=identity(author)).decode().strip()
         )
-        self._durable(repo_id)
+        sync_objects(self._repos.git_dir(repo_id))
         return made
-
-    def _durable(self, repo_id: str) -> None:
-        """Loose objects are on the disk when git ends; the folders that name them are our affair."""
-        objects = Path(self._repos.git_dir(repo_id)) / "objects"
-        for entry in os.scandir(objects):
-            if len(entry.name) == 2:
-                _fsync(Path(entry.path))
-        _fsync(objects)
 
     # -------------------------------------------------------------------------------------------------- importing
 
     def fetch(self, repo_id: str, url: str, pin: str, limit: int) -> str:
-        return fetching.fetch(self._git, self._repos.git_dir(repo_id), url, pin, limit)
+        made = fetching.fetch(self._git, self._repos.git_dir(repo_id), url, pin, limit)
+        sync_objects(self._repos.git_dir(repo_id))
+        return made
 
     def release(self, repo_id: str) -> None:
         fetching.release(self._git, self._repos.git_dir(repo_id))

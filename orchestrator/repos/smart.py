@@ -9,12 +9,13 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from orchestrator.errors import Invalid, TooLarge, TooMany
+from orchestrator.errors import Invalid, PodiumError, TooLarge, TooMany, repo_not_found
 from orchestrator.repos.git import GitRepos
+from orchestrator.repos.lock import shared
 from orchestrator.repos.pktline import FLUSH, Commands, Holder, packet, read_commands, say
 from orchestrator.repos.process import WALL_CLOCK, limit
 
@@ -99,6 +100,8 @@ class Smart:
             finally:
                 feeding.cancel()
             code = await process.wait()
+            if code and not os.path.isdir(where):
+                raise repo_not_found()
             if code and not sent:
                 raise Invalid("GIT_PROTOCOL", "git could not read the request; is this a git client?")
 
@@ -116,6 +119,7 @@ class Smart:
         env = {"PODIUM_HOOK_SOCKET": self._socket, "PODIUM_PUSH_SECRET": secret}
         where = self._repos.git_dir(repo_id)
         holder = Holder(commands.sideband)
+        locking = asyncio.create_task(asyncio.to_thread(shared, where))
         settled: list[asyncio.Task] = []
 
         def settling() -> asyncio.Task:
@@ -124,7 +128,8 @@ class Smart:
             return settled[0]
 
         try:
-            async with self._process("receive-pack", where=where, env=env) as process:
+            lock = await asyncio.shield(locking)
+            async with self._process("receive-pack", where=where, env=env, holding=[lock]) as process:
                 feeding = asyncio.create_task(_feed(process, commands.raw, body))
                 try:
                     async for chunk in _until_refused(process, feeding):
@@ -145,19 +150,23 @@ class Smart:
                     yield say(*said)
             yield bytes(holder.held) or commands.refusal("BAD_PUSH: git ended without a report; push again")
         finally:
+            with suppress(PodiumError):
+                os.close(await asyncio.shield(locking))
             # Whatever happened to the client, what git has stored takes effect.
             await asyncio.shield(settling())
 
     @asynccontextmanager
-    async def _process(self, program: str, *flags: str, where: str, env: dict[str, str]):
+    async def _process(self, program: str, *flags: str, where: str, env: dict[str, str], holding: Sequence[int] = ()):
+        hooks = self._repos.git.hooks if program == "receive-pack" else ()
         process = await asyncio.create_subprocess_exec(
-            *self._repos.git.command(where, program, "--stateless-rpc", *flags, where),
+            *self._repos.git.command(where, *hooks, program, "--stateless-rpc", *flags, where),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env=self._repos.git.environment(env),
             cwd="/",
             start_new_session=True,
+            pass_fds=tuple(holding),
         )
         limit(process.pid)
         timer = asyncio.get_running_loop().call_later(WALL_CLOCK, _signal, process, signal.SIGTERM)

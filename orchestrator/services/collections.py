@@ -162,7 +162,7 @@ class Collections:
             of = RepoKind(kind)
         except ValueError:
             raise Invalid(
-                "ITEM", f"item type is {ascii(kind[:40])}; write model, dataset, space or collection"
+                "ITEM", f"item type is {ascii(kind[:40])}; write model, dataset, kernel, space or collection"
             ) from None
         owner, _, rest = name.partition("/")
         repo = named(tx, of, owner, rest)

@@ -169,6 +169,11 @@ class LargeFiles:
 
     # ---------------------------------------------------------------------------------------------------- committing
 
+    def stay(self, repo_id: str, oids: Iterable[str]) -> None:
+        """Those of these objects that the repo owns stay for long enough to be named."""
+        with self._store.write() as tx:
+            tx.objects.use(repo_id, oids, self._clock())
+
     def use(self, repo_id: str, named: Mapping[str, tuple[str, int]]) -> None:
         """A revision is about to name these objects (SHA-256 -> a path that names it, the size said there): they stay from now
         on. Raises Invalid `LFS_MISSING` for those that the repo does not own."""

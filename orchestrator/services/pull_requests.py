@@ -63,8 +63,9 @@ class PullRequests:
         """The commit of its ref, which is made where a crash left it out."""
         found = self._repos.head(repo.id, one.ref)
         if found is None:
-            found = self._base(repo, one.base)
-            self._refs.move(repo.id, one.ref, found, ZERO)
+            with self._repos.writing(repo.id):
+                found = self._base(repo, one.base)
+                self._refs.move(repo.id, one.ref, found, ZERO)
         return found
 
     def _base(self, repo: AnyRepo, ref: str) -> str:
@@ -109,11 +110,12 @@ class PullRequests:
             raise Conflict("PR_DRAFT", f"pull request {one.num} is a draft; set its status to open, then merge it")
         if one.status is not Status.OPEN:
             raise Conflict("PR_CLOSED", f"pull request {one.num} is {one.status}; only an open one can be merged")
-        ours, theirs = self._base(repo, one.base), self.head(repo, one)
-        commits = self._refs.between(repo.id, ours, theirs, COMMITS_SHOWN)
-        if not commits:
-            raise Conflict("PR_EMPTY", f"pull request {one.num} changes nothing; commit to {one.ref} first")
-        merged = self._merged(caller, repo, one, ours, theirs, commits)
+        with self._repos.writing(repo.id):
+            ours, theirs = self._base(repo, one.base), self.head(repo, one)
+            commits = self._refs.between(repo.id, ours, theirs, COMMITS_SHOWN)
+            if not commits:
+                raise Conflict("PR_EMPTY", f"pull request {one.num} changes nothing; commit to {one.ref} first")
+            merged = self._merged(caller, repo, one, ours, theirs, commits)
         return self._discussions.change_status(
             caller, repo, one, Status.MERGED, text, merge_commit=merged, base_oid=ours
         )

@@ -72,6 +72,8 @@ class Xet:
         try:
             with open(coming, "wb+") as file:
                 yield Arriving(file, coming, target)
+        except FileNotFoundError:  # the epoch ended meanwhile, or the repo is gone
+            raise _ended() from None
         except OSError as error:
             raise Unavailable(f"the storage of xorbs failed: {error.strerror or error}") from None
         finally:
@@ -105,7 +107,8 @@ class Xet:
                     self._rebuild(repo_id, folder, file, guest, layouts)
         except Invalid:
             # What is here may be what is wrong, and the client would not send it again: it gets a new address next time.
-            (folder / _CLOSED).touch()
+            with suppress(FileNotFoundError):
+                (folder / _CLOSED).touch()
             raise
         for name in named:
             with suppress(FileNotFoundError):  # of a file that the repo had already
@@ -165,7 +168,7 @@ class Xet:
                 raise FileNotFoundError
             os.utime(folder)
         except FileNotFoundError:
-            raise NotFound("XET_EPOCH", "this upload took too long a pause; start it again") from None
+            raise _ended() from None
         return folder
 
     @staticmethod
@@ -191,6 +194,10 @@ class Arriving:
             return False
         self._coming.rename(self._target)
         return True
+
+
+def _ended() -> NotFound:
+    return NotFound("XET_EPOCH", "this upload took too long a pause; start it again")
 
 
 def _begin(guest: bool) -> str:

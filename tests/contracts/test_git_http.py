@@ -242,7 +242,7 @@ def test_the_path_chooses_the_rule_not_the_query(server, work):
     )
 
 
-@pytest.mark.parametrize("name", ["bad--name", "x.ipynb", "settings"])
+@pytest.mark.parametrize("name", ["bad--name", "x.ipynb", "internal"])
 def test_a_name_that_cannot_be_is_refused_in_words(server, work, name):
     work.commit({"a": "1"})
     work.git("remote", "set-url", "origin", server.remote(f"ada/{name}"))

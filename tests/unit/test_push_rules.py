@@ -40,6 +40,7 @@ def codes(refusals):
         (RefUpdate(ZERO, B, "refs/heads/dev"), None),
         (RefUpdate(A, ZERO, "refs/heads/dev"), None),
         (RefUpdate(ZERO, B, "refs/tags/v1"), None),
+        (RefUpdate(ZERO, B, "refs/convert/parquet"), None),
         (RefUpdate(A, ZERO, "refs/heads/main"), "DELETE_MAIN"),
         (RefUpdate(ZERO, B, "refs/podium/x"), "REF_NAME"),
         (RefUpdate(ZERO, B, "refs/pr/1"), "REF_NAME"),
