@@ -34,7 +34,11 @@ def validate_yaml(body: Readme):
     return {"errors": [], "warnings": [{"message": warning} for warning in warnings]}
 
 
-@router.get("/schema/space.json")
+class SchemaResponse(JSONResponse):
+    media_type = "application/schema+json"
+
+
+@router.get("/schema/space.json", response_class=SchemaResponse)
 def schema():
     """JSON schema of a Space's front matter."""
-    return JSONResponse(config.schema(), media_type="application/schema+json")
+    return SchemaResponse(config.schema())

@@ -148,3 +148,9 @@ def test_what_programs_made_of_a_dataset_has_refs_of_its_own(ada):
 
 def test_no_model_is_recommended_for_a_task(stranger):
     assert stranger.get("/api/tasks").json() == {}
+
+
+def test_a_trusted_publisher_is_told_that_there_is_none(stranger):
+    grant = "urn:ietf:params:oauth:grant-type:token-exchange"
+    answer = stranger.post("/oauth/token", json={"grant_type": grant, "subject_token": "x", "resource": "ada/x"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
