@@ -154,3 +154,16 @@ def test_a_trusted_publisher_is_told_that_there_is_none(stranger):
     grant = "urn:ietf:params:oauth:grant-type:token-exchange"
     answer = stranger.post("/oauth/token", json={"grant_type": grant, "subject_token": "x", "resource": "ada/x"})
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
+
+
+def test_a_licence_that_nobody_knows_is_a_warning_to_commits_and_an_error_to_who_asks(stranger):
+    def asked(license, **headers):
+        body = {"content": f"---\nlicense: {license}\n---\n", "repoType": "model"}
+        return stranger.post("/api/validate-yaml", json=body, headers=headers)
+
+    told = asked("asdf")
+    assert told.status_code == 200 and '"license" must be one of' in told.json()["warnings"][0]["message"]
+    plain = asked("[mit, asdf]", accept="text/plain")
+    assert plain.status_code == 400 and plain.text.startswith('- Error: "license" must be one of [apache-2.0, mit')
+    for known in ("mit", "[mit, other]", "gemma"):
+        assert asked(known, accept="text/plain").json() == {"errors": [], "warnings": []}
