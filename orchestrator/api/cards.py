@@ -43,7 +43,11 @@ def _judged(body: Readme) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     return [], [{"message": warning} for warning in warnings]
 
 
-@router.get("/schema/space.json")
+class SchemaResponse(JSONResponse):
+    media_type = "application/schema+json"
+
+
+@router.get("/schema/space.json", response_class=SchemaResponse)
 def schema():
     """JSON schema of a Space's front matter."""
-    return JSONResponse(config.schema(), media_type="application/schema+json")
+    return SchemaResponse(config.schema())
