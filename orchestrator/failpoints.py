@@ -9,7 +9,8 @@ LOOK = frozenset(
     ["after_submit", "after_secret", "after_launch", "after_save"]
 )  #: of the reconciler; after_secret: in a cluster
 BUILD = frozenset(["after_claim", "after_image"])
-NAMES = PUSH | LOOK | BUILD
+CARE = frozenset(["after_pack", "after_index", "after_refs"])  #: of a repo's packs
+NAMES = PUSH | LOOK | BUILD | CARE
 _enabled: set[str] = set()
 
 

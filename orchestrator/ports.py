@@ -212,7 +212,11 @@ class Repos(Protocol):
     def create(self, repo_id: str) -> None:
         """Make an empty repo with HEAD at main. Present: nothing."""
 
-    def remove(self, repo_id: str) -> None: ...
+    def remove(self, repo_id: str) -> None:
+        """Raises Unavailable while somebody writes to it for long: try again later."""
+
+    def clear(self) -> None:
+        """Remove what crashes left of repos that were being made or removed."""
 
     def git_dir(self, repo_id: str) -> str: ...
 
@@ -244,6 +248,9 @@ class Repos(Protocol):
         """SHA-256 of every large object that any revision names, also one that no ref leads to any more."""
 
     def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]: ...
+
+    def count(self, repo_id: str, commit: str) -> int:
+        """How many commits lead to this one, itself among them."""
 
     def commit(
         self,
@@ -283,9 +290,18 @@ class Repos(Protocol):
     def sync(self, repo_id: str, *refs: str) -> None:
         """What these refs name now is durable on return."""
 
+    def writing(self, repo_id: str) -> AbstractContextManager[None]:
+        """What is in the repo now is not taken away meanwhile: for whoever relies on an object before a ref names it. May be
+        nested. Raises NotFound for a repo that is gone, Unavailable."""
+
     def tidy(self, repo_id: str) -> bool:
         """Clear away what dead processes left, and keep reads fast. Loses nothing, may run beside anything. Returns whether
         something is there that may be a living process's: it is to be looked at again."""
+
+    def tend(self, repo_id: str, kept: Iterable[str], grace: float) -> int:
+        """Keep the repo small and fast: one pack and few others, refs in one file, and without what neither a ref nor one of
+        the commits in `kept` has led to for `grace` seconds. May run beside anything, in any number of processes, and may
+        take minutes; with nothing to do it is cheap. Returns the bytes freed. Raises NotFound for a repo that is gone."""
 
 
 # ------------------------------------------------------------------------------------------------------------ bell

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.domain.tree import Blame, Commit
+from orchestrator.domain.tree import Blame, Changed, Commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,9 @@ class Refs(Protocol):
 
     def diff(self, repo_id: str, base: str, head: str, from_fork: bool, limit: int) -> Iterator[bytes]:
         """A patch of at most `limit` bytes. `from_fork`: from where the two parted."""
+
+    def changed(self, repo_id: str, base: str, head: str, from_fork: bool) -> list[Changed]:
+        """What `diff` tells of the same two, without the lines. Raises Unavailable when it takes too long."""
 
     def fetch(self, repo_id: str, url: str, pin: str, limit: int) -> str:
         """Bring the history of another repo's HEAD, at most `limit` bytes, from the one address that `pin` (host:port:address)

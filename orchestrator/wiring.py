@@ -152,6 +152,7 @@ def control(settings: Settings) -> Control:
     from orchestrator.services.people import People
     from orchestrator.services.pushes import Pushes
     from orchestrator.services.reconciler import Reconciler
+    from orchestrator.services.repo_care import RepoCare
     from orchestrator.services.repos import Repositories
     from orchestrator.services.routes import RouteFeed
     from orchestrator.services.shares import Shares
@@ -214,6 +215,7 @@ def control(settings: Settings) -> Control:
     feed = RouteFeed(store, belfry, signing.public())
     notifications = Notifications(store)
     others = (hosted.collect, lambda: catch_up(store), notifications.collect)
+    repo_care = RepoCare(store, repos)
     janitor = Janitor(store, builds, keeper, settings.keep_builds, others)
     watched = upkeep_settings.checks(settings, data, running, builds, large.files.objects, belfry)
     sizes = upkeep_settings.measures(settings, data, builds), upkeep_settings.volume(settings, data)
@@ -244,6 +246,8 @@ def control(settings: Settings) -> Control:
         version=__version__,
         file_limit=settings.file_limit,
         push_limit=settings.push_limit,
+        api_origins=settings.api_origins,
+        files_limit=settings.files_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,
         events=running.events,
@@ -253,7 +257,7 @@ def control(settings: Settings) -> Control:
         downloads=Downloads(store),
         loads=Loads(store, running),
         health=Health(store, upkeep_settings.name_of(settings), __version__, feed, watched, reconciler.trouble),
-        storage=Storage(store, repos, *sizes, janitor.collect, large.care),
+        storage=Storage(store, repos, *sizes, janitor.collect, (repo_care.collect, large.care.collect)),
         oauth=oauth,
         devices=Devices(store),
         community=community,
@@ -286,6 +290,7 @@ def control(settings: Settings) -> Control:
         janitor.loop,
         domains.loop,
         large.care.loop,
+        repo_care.loop,
         parts.downloads.loop,
         parts.loads.loop,
         parts.health,

@@ -126,7 +126,7 @@ class Console:
         self.freed = [2048, 1024]  #: what a dry and a real collection say
         storage = Storage(
             self.store, repos, lambda: {"Logs": 5000, "Images": None}, lambda space_id: 10, lambda dry: self.freed[not dry],
-            LargeCare(self.store, self.large.objects, repos, xet),
+            [LargeCare(self.store, self.large.objects, repos, xet).collect],
         )  # fmt: skip
         self.parts = replace(
             Parts(

@@ -6,7 +6,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from orchestrator.domain.records import Space
-from orchestrator.domain.tree import Commit
+from orchestrator.domain.tree import EMPTY_TREE, Commit
 from orchestrator.errors import NotFound
 from web import diff
 from web.addresses import RepoPages
@@ -16,9 +16,6 @@ from web.session import Visit
 from web.shapes import ago, plain
 
 COMMITS = 50
-EMPTY_TREE = (
-    "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  #: known to every git, so that a first commit has something before it
-)
 PATCH_LIMIT = 1_000_000  #: bytes
 _ENTRIES = 500
 _KEPT = 300

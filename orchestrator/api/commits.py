@@ -1,11 +1,9 @@
 """Writing a repo over HTTP: preupload and commit (hub-api reference 2.17, 2.18). A commit's body is read to disk as it comes
 and then line by line, so that memory holds one file of it at a time."""
 
-import json
 import tempfile
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Iterator
 from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,12 +11,14 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from orchestrator.api.files import REPO, Revision, entries_of
+from orchestrator.api.heavy import heavy
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
+from orchestrator.api.ndjson import lines, whole
 from orchestrator.api.params import OpenBody, RepoDep
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.globs import Ignored
 from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
-from orchestrator.domain.push import amount
+from orchestrator.domain.push import WRITTEN, amount
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
@@ -31,7 +31,8 @@ router = APIRouter(tags=["files"])
 _BATCH = 1000
 _IGNORE_LIMIT = 256 * 1024  #: bytes of a .gitignore that are read
 _MESSAGE_LIMIT = 64 * 1024
-_ENVELOPE = 64 * 1024  #: bytes of a line around a file's content
+_MORE = 1000  #: lines of a commit beyond those that its files need
+_OPERATIONS = ("file", "lfsFile", "deletedFile", "deletedFolder", "deletedEntry")
 
 
 class FileToCome(OpenBody):
@@ -149,14 +150,15 @@ async def commit(
     revision: Revision,
     opens_request: WantsRequest,
 ):
-    """One commit. Body: NDJSON, a header first, then one line per operation. With `create_pr=1` it opens a pull request
-    against the branch."""
+    """One commit. Body: NDJSON, a header first, then one line per operation; a small one may be one JSON object. With
+    `create_pr=1` it opens a pull request against the branch."""
     ref = branch_of(revision)
-    if not ref.startswith("refs/heads/") and not pr_number(ref):
+    if not ref.startswith(WRITTEN) and not pr_number(ref):
         raise Invalid("REF", f"only branches and pull requests take commits, not {ascii(revision[:100])}")
     with tempfile.TemporaryFile(dir=parts.scratch) as body:
-        await _spool(request, body, parts.push_limit)
-        oid, num = await run_in_threadpool(_apply, parts, caller, space, body, ref, opens_request)
+        await _spool(request, body, parts.push_limit, parts.files_limit)
+        is_json = request.headers.get("content-type", "").startswith("application/json")
+        oid, num = await heavy(request, _apply, parts, caller, space, body, ref, opens_request, is_json)
     made = {"pullRequestUrl": f"{base}/{space.path}/discussions/{num}"} if num else {}
     return made | {
         "success": True,
@@ -166,57 +168,48 @@ async def commit(
     }
 
 
-async def _spool(request: Request, body: IO[bytes], limit: int) -> None:
-    size = 0
+async def _spool(request: Request, body: IO[bytes], limit: int, files: int) -> None:
+    """More lines than can stand for one revision are refused before anything is made of them."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    size = count = 0
     async for chunk in request.stream():
         size += len(chunk)
+        count += chunk.count(b"\n")
         if size > limit:
-            raise TooLarge("TOO_LARGE", f"one commit may have {amount(limit)}; send it in several")
+            raise _too_large(limit)
+        if count > 2 * files + _MORE:  # each file goes and another one comes
+            raise TooLarge(
+                "TOO_MANY_FILES", f"a revision may have {files} files, this commit has more than {count} lines"
+            )
         await run_in_threadpool(body.write, chunk)
     body.seek(0)
 
 
-def _apply(parts, caller, space: AnyRepo, body: IO[bytes], ref: str, opens_request: bool) -> tuple[str, int]:
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge("TOO_LARGE", f"one commit may have {amount(limit)}; send it in several")
+
+
+def _apply(
+    parts, caller, space: AnyRepo, body: IO[bytes], ref: str, opens_request: bool, is_json: bool
+) -> tuple[str, int]:
     """The commit, and the number of the pull request that it opened, or 0."""
-    lines = _lines(body, 2 * parts.file_limit + _ENVELOPE)
-    key, header = next(lines, ("", {}))
+    operations = (whole if is_json else lines)(body, parts.file_limit)
+    key, header = next(operations, ("", {}))
     if key != "header":
         raise Invalid("COMMIT_BODY", 'the first line must be {"key": "header", "value": {"summary": …}}')
     message, parent = _message(header), header.get("parentCommit")
     if parent is not None and not isinstance(parent, str):
         raise Invalid("COMMIT_BODY", '"parentCommit" must be a commit id')
     changes = with_attributes(
-        (_change(parts, space, key, value) for key, value in lines),
+        (_change(parts, space, key, value) for key, value in operations),
         lambda: parts.repos.read(space.id, _commit_of(parts, space, ref) or "", ATTRIBUTES, ATTRIBUTES_LIMIT),
     )
     if opens_request:
         one, oid = parts.community.pull_requests.open_with(caller, space, changes, message, parent or None, ref)
         return oid, one.num
     return parts.pushes.commit(caller, space, changes, message, parent or None, ref), 0
-
-
-def _lines(body: IO[bytes], limit: int) -> Iterator[tuple[str, dict]]:
-    """(key, value) of each line. Raises Invalid `COMMIT_BODY` with the number of the line."""
-    number = 0
-    while line := body.readline(limit + 1):
-        number += 1
-        if len(line) > limit:
-            raise TooLarge(
-                "FILE_TOO_LARGE", f"line {number} of the commit is too long: one file may have {amount(limit // 2)}"
-            )
-        if not line.strip():
-            continue
-        try:
-            told = json.loads(line)
-        except (ValueError, RecursionError):
-            told = None
-        if (
-            not isinstance(told, dict)
-            or not isinstance(told.get("key"), str)
-            or not isinstance(told.get("value"), dict)
-        ):
-            raise Invalid("COMMIT_BODY", f'line {number} is not a JSON object {{"key": …, "value": {{…}}}}')
-        yield told["key"], told["value"]
 
 
 def _message(header: dict) -> str:
@@ -230,6 +223,8 @@ def _message(header: dict) -> str:
 
 
 def _change(parts, space: AnyRepo, key: str, value: dict) -> Change:
+    if key not in _OPERATIONS:
+        raise Invalid("COMMIT_BODY", f"unknown operation {ascii(key[:40])}; write {', '.join(_OPERATIONS)}")
     path, old = value.get("path"), value.get("oldPath") or ""
     if not isinstance(path, str) or not isinstance(old, str):
         raise Invalid("COMMIT_BODY", f'{ascii(key[:40])} needs a "path", and "oldPath" must be one')
@@ -245,10 +240,8 @@ def _change(parts, space: AnyRepo, key: str, value: dict) -> Change:
             return Change(path, None)
         case "deletedFolder":
             return Change(path.rstrip("/"), None, folder=True)
-        case "deletedEntry":
+        case _:
             return Change(path.rstrip("/"), None, folder=path.endswith("/"))
-    known = "file, lfsFile, deletedFile, deletedFolder or deletedEntry"
-    raise Invalid("COMMIT_BODY", f"unknown operation {ascii(key[:40])}; write {known}")
 
 
 def _pointer(parts, space: AnyRepo, path: str, value: dict) -> bytes:
@@ -260,11 +253,14 @@ def _pointer(parts, space: AnyRepo, path: str, value: dict) -> bytes:
 
 
 def content_of(content: object, encoding: object, path: str, limit: int) -> bytes:
-    """The bytes of a file in JSON. Raises Invalid `COMMIT_CONTENT`, TooLarge `FILE_TOO_LARGE`."""
+    """The bytes of a file in JSON; those of bytes are they. Raises Invalid `COMMIT_CONTENT`, TooLarge `FILE_TOO_LARGE`."""
     try:
-        if not isinstance(content, str) or encoding not in ("base64", "utf-8"):
+        if isinstance(content, bytes):
+            data = content
+        elif not isinstance(content, str) or encoding not in ("base64", "utf-8"):
             raise ValueError
-        data = b64decode(content, validate=True) if encoding == "base64" else content.encode()
+        else:
+            data = b64decode(content, validate=True) if encoding == "base64" else content.encode()
     except (Base64Error, ValueError):
         message = f'{ascii(path[:200])}: "content" must be a text in the "encoding" base64 or utf-8'
         raise Invalid("COMMIT_CONTENT", message) from None

@@ -180,6 +180,7 @@ def commits(
     found = parts.repos.log(space.id, commit, p * limit, limit + 1)
     if len(found) > limit:
         response.headers.update(next_link(request, base, p=p + 1))
+    response.headers["X-Total-Count"] = str(parts.repos.count(space.id, commit))
     formatted = "formatted" in listed(request, "expand")
     return [views.commit(one, formatted) for one in found[:limit]]
 
@@ -278,7 +279,7 @@ def _pieces(space, base: str, oid: str, commit: str) -> dict[str, str]:
 
 def _cached(space, fixed: bool) -> dict[str, str]:
     """How long caches between us and the client may answer for us. What a commit id names never changes, but a repo may become
-    private; a copy in a shared cache ends soon after."""
-    if space.visibility is not Visibility.PUBLIC:
+    private; a copy in a shared cache ends soon after. None keeps what some of its visitors may not have."""
+    if space.visibility is not Visibility.PUBLIC or space.gated:
         return {"Cache-Control": "private, no-cache"}
     return {"Cache-Control": "public, max-age=300" if fixed else "public, no-cache", "Vary": "Authorization, Cookie"}

@@ -1,7 +1,7 @@
 """Lists of repos: pages, filters, search. Must be routed before `/api/spaces/{owner}/{name}`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -30,6 +30,8 @@ _SORTS = {
     "likes30d": "likes",
     "trendingScore": "trending",
 }
+#: What `apps` may name (huggingface.js, `local-apps`): each runs what has the tag gguf.
+_GGUF_APPS = ("llama.cpp", "ollama", "lmstudio", "jan", "koboldcpp")
 _Value = Callable[[AnyRepo], float]
 
 
@@ -86,8 +88,9 @@ def spaces(
     full: bool = False,
 ):
     """Spaces that the caller may see, newest first, in pages (`Link: …; rel="next"`). Filters: `author`, `search`, `filter`
-    (a tag or an sdk), `models`, `datasets`, `linked`. `expand`: only these keys."""
-    return _list(request, response, caller, parts, base, RepoKind.SPACE, want, full, ())
+    (a tag or an sdk), `models`, `datasets`, `linked`, each of which has them told, too. `expand`: only these keys."""
+    more = ("models", "datasets") if want.linked or want.models or want.datasets else ()
+    return _list(request, response, caller, parts, base, RepoKind.SPACE, want, full, more)
 
 
 @router.get("/api/models")
@@ -107,12 +110,13 @@ def models(
     num_parameters: str = "",
 ):
     """Models that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `pipeline_tag`, `gated`;
-    `inference` and `inference_provider` find none, for nobody runs models for others here; `apps` and `num_parameters` are
-    refused, for nobody notes them here."""
+    `apps` as far as an app runs all GGUF models and nothing else; `inference` and `inference_provider` find none, for nobody runs
+    models for others here; `num_parameters` is refused, for nobody notes them here."""
+    if any(app not in _GGUF_APPS for app in apps.split(",") if app):
+        known = ", ".join(_GGUF_APPS)
+        raise Invalid("NOT_SUPPORTED", f"This Podium knows what {known} run; for other apps filter by tags.")
     if apps:
-        raise Invalid(
-            "NOT_SUPPORTED", "This Podium does not know which apps run a model; filter by a tag such as gguf."
-        )
+        want = replace(want, tags=(*want.tags, "gguf"))
     if num_parameters:
         raise Invalid(
             "NOT_SUPPORTED", "This Podium does not filter by size; expand=safetensors tells it of each model."
@@ -135,6 +139,12 @@ def datasets(
 ):
     """Datasets that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `gated`."""
     return _list(request, response, caller, parts, base, RepoKind.DATASET, want, full, ())
+
+
+@router.get("/api/kernels")
+def kernels(request: Request, response: Response, caller: CallerDep, parts: PartsDep, base: BaseDep, want: WantedDep):
+    """Kernels that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `gated`."""
+    return _list(request, response, caller, parts, base, RepoKind.KERNEL, want, False, ())
 
 
 def _list(

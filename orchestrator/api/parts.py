@@ -80,6 +80,8 @@ class Parts:
     version: str = "0"
     file_limit: int = 50 * 1024**2
     push_limit: int = 1024**3
+    files_limit: int = 20_000
+    api_origins: str = "*"
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
     events: Callable[[str], Sequence[Event]] = lambda space_id: ()

@@ -96,6 +96,13 @@ def agent_harnesses():
     return {"standardEnvVars": [], "harnesses": {}}
 
 
+@router.get("/api/tasks", include_in_schema=False)
+def tasks():
+    """Which model the inference clients use for a task that is asked without one: none, for nobody runs models for others here.
+    They say so then, and ask for the model's name."""
+    return {}
+
+
 @router.api_route("/api/telemetry/{topic:path}", methods=["HEAD", "GET", "POST"], include_in_schema=False)
 @router.api_route("/v1/telemetry", methods=["POST"], include_in_schema=False)
 def telemetry(topic: str = ""):
@@ -123,7 +130,8 @@ def _of(parts, caller: Caller, owner: Owner, kind: RepoKind) -> list[AnyRepo]:
 def _repositories(parts, caller: Caller, owner: Owner):
     repos = [repo for kind in RepoKind for repo in _of(parts, caller, owner, kind)]
     buckets = parts.buckets.list(caller, owner.name, _MANY)
-    sizes = {repo.id: parts.repos.size(repo.id) for repo in repos} | {bucket.id: bucket.size for bucket in buckets}
+    sizes = {repo.id: parts.repos.size(repo.id) + parts.large.usage(repo.id) for repo in repos}
+    sizes |= {bucket.id: bucket.size for bucket in buckets}
     whole = sum(sizes.values()) or 1
     return JSONResponse(
         [

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from orchestrator import errors
+from orchestrator.api.identity import parts_of
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ _STATUS = (
 _CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "TOO_LARGE"}
 _UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\xff]+")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_FOR_PROGRAMS = re.compile(r"/api/|/[^/]+/[^/]+/[^/]+/(resolve|raw)/")
+#: Paths that clients ask, and no browser for a page.
+FOR_PROGRAMS = re.compile(r"/api/|/[^/]+/[^/]+/[^/]+/(resolve|raw)/")
 _BEARER = 'Bearer realm="podium"'
 RETRY_AFTER = 2  #: seconds, when something of ours is down
 
@@ -51,7 +53,8 @@ def header_text(message: str) -> str:
 
 
 def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None, **extra: object) -> Response:
-    """The answer for one error. `extra` are more members of the body."""
+    """The answer for one error. `extra` are more members of the body. Clients put the full stop after the message."""
+    message = message.removesuffix(".")
     told = {"X-Error-Code": code, "X-Error-Message": header_text(message), "Cache-Control": "no-store"}
     return JSONResponse({"error": message, "code": code, **extra}, status, {**told, **(headers or {})})
 
@@ -146,9 +149,11 @@ def _wants_page(request: Request) -> bool:
 
 
 def _is_stranger(request: Request) -> bool:
-    """A program asks, for the API or a file, and no credential came with it."""
-    named = any(name in request.headers for name in ("authorization", "x-hf-authorization", "cookie"))
-    return not named and not _wants_page(request) and bool(_FOR_PROGRAMS.match(request.url.path))
+    """A program asks, for the API or a file, and no credential came with it. Clients keep cookies for as long as they run, also
+    those that name nobody, such as the one for forms, once they have looked at a page."""
+    named = any(name in request.headers for name in ("authorization", "x-hf-authorization"))
+    named = named or parts_of(request).session_cookie in request.cookies
+    return not named and not _wants_page(request) and bool(FOR_PROGRAMS.match(request.url.path))
 
 
 def install(app: FastAPI, page: Page | None = None) -> None:

@@ -2,18 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Path
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import Field
 
 from orchestrator.api.files import REPO, Revision
 from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, OpenRepoDep, RepoDep, Segment, WritableRepoDep
+from orchestrator.domain.push import CONVERTED, printable
+from orchestrator.domain.tree import EMPTY_TREE, Changed, TreeEntry
 from orchestrator.errors import Invalid
 
 router = APIRouter(tags=["refs"])
 _NAME_LIMIT = 250
 _DIFF_LIMIT = 32 * 1024**2
+_PATH_LIMIT = 5000
 RefName = Annotated[Segment, Path(max_length=_NAME_LIMIT)]
 
 
@@ -36,7 +39,7 @@ class Squash(OpenBody):
 def refs(repo: RepoDep, parts: PartsDep, include_prs: bool = False, include_pull_requests: bool = False):
     """Branches and tags, and with `include_prs` the refs of pull requests."""
     told: dict[str, list] = {"branches": [], "converts": [], "tags": []}
-    for prefix, group in (("refs/heads/", "branches"), ("refs/tags/", "tags")):
+    for prefix, group in (("refs/heads/", "branches"), (CONVERTED, "converts"), ("refs/tags/", "tags")):
         told[group] = _listed(parts.community.refs.below(repo.id, prefix), prefix)
     told["branches"].sort(key=lambda branch: branch["name"] != "main")
     if include_prs or include_pull_requests:
@@ -87,13 +90,34 @@ def super_squash(revision: Revision, repo: RepoDep, caller: CallerDep, parts: Pa
 
 
 @router.get(REPO + "/compare/{compare}", response_class=StreamingResponse)
-def compare(compare: Revision, repo: OpenRepoDep, parts: PartsDep, raw: Annotated[bool, Query()] = True):
-    """A patch from one revision to another, `base..head`; `base...head`: from where the two parted."""
+def compare(compare: Revision, repo: OpenRepoDep, parts: PartsDep, raw: bool = False):
+    """A patch from one revision to another, `base..head`; `base...head`: from where the two parted; one revision: what it
+    changed. `raw`: a line per file in place of the patch."""
     dots = "..." if "..." in compare else ".."
     base, found, head = compare.partition(dots)
-    if not found or not base or not head:
-        raise Invalid("COMPARE", "write two revisions with dots between them: main..branch or main...branch")
-    ends = [parts.repos.resolve(repo.id, name) for name in (base, head)]
-    patch = parts.community.refs.diff(repo.id, *ends, dots == "...", _DIFF_LIMIT)
+    if not base or (found and not head):
+        raise Invalid("COMPARE", "write two revisions with dots between them, main..branch or main...branch, or one")
+    if found:
+        ends = [name if name == EMPTY_TREE else parts.repos.resolve(repo.id, name) for name in (base, head)]
+    else:
+        one = parts.repos.log(repo.id, parts.repos.resolve(repo.id, base), limit=1)[0]
+        ends = [one.parents[0] if one.parents else EMPTY_TREE, one.id]
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache"}
+    if raw:
+        text = _listing(parts, repo.id, parts.community.refs.changed(repo.id, *ends, dots == "..."))
+        return PlainTextResponse(text, headers=headers)
+    patch = parts.community.refs.diff(repo.id, *ends, dots == "...", _DIFF_LIMIT)
     return StreamingResponse(patch, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _listing(parts, repo_id: str, changed: list[Changed]) -> str:
+    """As the Hub prints it and its Rust client reads it: text or binary, bytes, then git's own line."""
+    there = [TreeEntry(one.path, "file", one.after[1], one.size, one.after[0]) for one in changed]
+    large = {entry.oid: entry.large.size for entry in parts.large.seen(repo_id, there) if entry.large}
+    return "".join(
+        f"{'B' if one.is_binary else 'T'} {large.get(one.after[1], one.size)}\t:{one.before[0]} {one.after[0]} "
+        f"{one.before[1]}... {one.after[1]}... "
+        + "\t".join((one.status, *(printable(path, _PATH_LIMIT) for path in (one.path, one.moved_to) if path)))
+        + "\n"
+        for one in changed
+    )

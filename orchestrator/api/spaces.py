@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 
 from orchestrator.api import hardware_views, repo_views, views
@@ -19,7 +19,6 @@ from orchestrator.errors import repo_not_found
 router = APIRouter(tags=["spaces"])
 reserved = APIRouter(tags=["spaces"])  #: words in the place of an owner; routed first
 
-_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}  # browsers of any page ask where an app is; no cookie goes with it
 EXPANDABLE = Depends(expandable(RepoKind.SPACE))
 SPACE = "/api/spaces/{owner}/{name}"
 
@@ -76,8 +75,7 @@ def quota(caller: SignedInDep):
 
 
 @reserved.get("/api/spaces/by-subdomain/{label}")
-def by_subdomain(label: Segment, response: Response, caller: CallerDep, parts: PartsDep):
-    response.headers.update(_ANY_ORIGIN)
+def by_subdomain(label: Segment, caller: CallerDep, parts: PartsDep):
     space = parts.spaces.by_label(caller, label.lower()[:100])
     return repo_views.repo(shown(parts, caller, space), True)
 
@@ -93,7 +91,8 @@ def info(request: Request, space: SpaceDep, caller: CallerDep, parts: PartsDep, 
 def info_at(
     request: Request, space: SpaceDep, revision: Segment, caller: CallerDep, parts: PartsDep, blobs: bool = False
 ):
-    return repo_views.repo(shown(parts, caller, space, revision, blobs), True, listed(request, "expand"))
+    now = fresh(space, parts.queue.look(space))
+    return repo_views.repo(shown(parts, caller, now, revision, blobs), True, listed(request, "expand"))
 
 
 @router.get("/api/spaces/{name}", include_in_schema=False)
@@ -103,8 +102,7 @@ def single_segment(name: str):
 
 
 @router.get(SPACE + "/host")
-def host(space: SpaceDep, parts: PartsDep, response: Response):
-    response.headers.update(_ANY_ORIGIN)
+def host(space: SpaceDep, parts: PartsDep):
     return {"subdomain": space.label, "host": parts.app_url(space.label)}
 
 

@@ -90,6 +90,7 @@ def piece(
         "ETag": f'"{xorb_name(oid, number)}"',
         "Accept-Ranges": "bytes",
         "Content-Type": "application/octet-stream",
+        "Cache-Control": "private, no-cache",  # the address is the credential
     }
     start, end, status = span(request, packed_size(length), headers)
     headers["Content-Length"] = str(end - start)

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from orchestrator.domain.large import Pointer
 
+EMPTY_TREE = (
+    "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  #: known to every git, so that a first commit has something before it
+)
+
 
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
@@ -34,6 +38,20 @@ class Blame:
     first: int
     count: int
     commit: Commit
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of one file between two revisions, in git's words (git-diff(1), --raw). `before`, `after`: (mode, object id),
+    zeros for none. `status`: a letter, and how like the two are when it is R. `moved_to`: its new path then."""
+
+    path: str
+    status: str
+    before: tuple[str, str]
+    after: tuple[str, str]
+    moved_to: str = ""
+    is_binary: bool = False
+    size: int = 0  #: bytes of what it is after; of a large file those of the pointer
 
 
 @dataclass(frozen=True, slots=True)

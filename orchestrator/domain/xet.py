@@ -16,6 +16,7 @@ SHARD_LIMIT = 64 * 1024**2  #: bytes of one shard
 CHUNK_LIMIT = 256 * 1024  #: bytes of one chunk; clients cut at 128 KiB
 CHUNKS_LIMIT = 64 * 1024  #: chunks of one xorb
 FILES_LIMIT = 100_000  #: files of one shard
+PIECES_LIMIT = 256 * 1024  #: terms of one file; clients take eight chunks together at least
 _HEADER = 8
 _FOOTER = b"XETBLOB"
 _TAG = b"HFRepoMetaData\0"
@@ -118,9 +119,10 @@ def files_of(shard: BinaryIO) -> Iterator[File]:
         if record.startswith(_END):
             return
         called, (flags, count) = name_of(record[:32]), struct.unpack_from("<II", record, 32)
-        if count * 48 > SHARD_LIMIT:
-            raise Invalid("SHARD", "this shard describes a file with too many pieces")
-        terms = tuple(_term(_record(shard)) for _ in range(count))
+        if count > PIECES_LIMIT:
+            raise Invalid("SHARD", f"this shard describes a file of {count} pieces, at most {PIECES_LIMIT}")
+        names: dict[bytes, str] = {}  # each is held once, however often it is named
+        terms = tuple(_term(_record(shard), names) for _ in range(count))
         if flags & _VERIFIED:
             for _ in range(count):
                 _record(shard)
@@ -135,11 +137,12 @@ def _record(shard: BinaryIO) -> bytes:
     return record
 
 
-def _term(record: bytes) -> Term:
+def _term(record: bytes, names: dict[bytes, str]) -> Term:
     _, size, start, end = struct.unpack_from("<IIII", record, 32)
     if start >= end:
         raise Invalid("SHARD", "this shard names chunks that end before they begin")
-    return Term(name_of(record[:32]), start, end, size)
+    digest = record[:32]
+    return Term(names.get(digest) or names.setdefault(digest, name_of(digest)), start, end, size)
 
 
 def name_of(digest: bytes) -> str:
@@ -147,14 +150,19 @@ def name_of(digest: bytes) -> str:
     return "".join(f"{number:016x}" for number in struct.unpack("<4Q", digest))
 
 
-def unpacked(xorb: BinaryIO, chunks: list[Chunk], term: Term, gathered: int, write: Callable[[bytes], None]) -> None:
-    """Give the bytes of a term to `write`, about `gathered` at a time. Raises Invalid `SHARD`, `XORB`."""
-    wanted = chunks[term.start : term.end]
-    if len(wanted) != term.end - term.start or sum(chunk.size for chunk in wanted) != term.size:
+def wanted(chunks: list[Chunk], term: Term) -> list[Chunk]:
+    """Those of the chunks of a xorb that a term names. Raises Invalid `SHARD` when they are not there or have another size."""
+    found = chunks[term.start : term.end]
+    if len(found) != term.end - term.start or sum(chunk.size for chunk in found) != term.size:
         raise Invalid("SHARD", f"this shard names chunks that the xorb {term.xorb[:16]} does not have")
+    return found
+
+
+def unpacked(xorb: BinaryIO, chunks: list[Chunk], term: Term, gathered: int, write: Callable[[bytes], object]) -> None:
+    """Give the bytes of a term to `write`, about `gathered` at a time. Raises Invalid `SHARD`, `XORB`."""
     pieces: list[bytes] = []
     held = 0
-    for chunk in wanted:
+    for chunk in wanted(chunks, term):
         xorb.seek(chunk.at)
         pieces.append(unpack(xorb.read(chunk.packed), chunk))
         held += chunk.size

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from sys import intern
 from time import monotonic
 
@@ -73,11 +74,7 @@ class Route:
         self.hosts = () if self.private else tuple(host.encode("ascii") for host in message.get("hosts") or ())
         told = message.get("ancestors")
         self.origins = None if told is None else tuple(str(one) for one in told if _ORIGIN.fullmatch(one))
-        if self.embed and self.origins is None:
-            self.ancestors, self.extra = "*", b""
-        else:
-            self.ancestors = " ".join((public_url, "'self'", *(self.origins or () if self.embed else ())))
-            self.extra = f"Content-Security-Policy: frame-ancestors {self.ancestors}\r\n".encode()
+        self.ancestors, self.extra = _framing(public_url, self.embed, self.origins)
         if self.custom:
             self.extra += b"".join(b"%b: %b\r\n" % (n.encode(), v.encode()) for n, v in self.custom.items())
         self.pool = None
@@ -115,6 +112,15 @@ class Route:
             self._settled, self._settles = there, now + _SETTLING
         elif there:
             self._settled, self._settles = there, old._settles
+
+
+@lru_cache(1024)
+def _framing(public_url: str, embed: bool, origins: tuple[str, ...] | None) -> tuple[str, bytes]:
+    """Who may frame an app, and the header line that says so. The same objects for all that say the same: memory for 100,000."""
+    if embed and origins is None:
+        return "*", b""
+    ancestors = " ".join((public_url, "'self'", *(origins or () if embed else ())))
+    return ancestors, f"Content-Security-Policy: frame-ancestors {ancestors}\r\n".encode()
 
 
 def is_address(text: str) -> bool:

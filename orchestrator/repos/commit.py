@@ -15,7 +15,7 @@ from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
 from orchestrator.errors import Invalid, NotFound, Stale
 from orchestrator.repos.paths import check_path
-from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
+from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end, failed
 from orchestrator.repos.quarantine import Quarantine
 
 MESSAGE_LIMIT = 64 * 1024  #: bytes
@@ -107,7 +107,7 @@ class _Import:
             return new
         except (BrokenPipeError, ConnectionError):
             self._end()
-            raise GitFailed("fast-import", 1, "it ended early") from None
+            raise failed(self.git_dir, "fast-import", 1, "it ended early") from None
         finally:
             end(self.process)
             Path(self.git_dir, f"fast_import_crash_{self.process.pid}").unlink(missing_ok=True)
@@ -119,18 +119,19 @@ class _Import:
         """A move with new content is one step more."""
         if not change.moved_from:
             return [(change.path, self._content(change))]
-        moved = (check_path(change.path), "<" + check_path(change.moved_from))
+        moved = (check_path(change.path, True), "<" + check_path(change.moved_from))
         return [moved] if change.content is None else [moved, (change.path, self._content(change))]
 
     def _content(self, change: Change) -> str:
-        check_path(change.path)
+        check_path(change.path, change.content is not None)
         if change.content is None:
             return "folder" if change.folder else "file"
         self._write(b"blob\ndata %d\n" % len(change.content))
         self._write(change.content)
         self._write(b"\n")
-        head = b"blob %d\0" % len(change.content)
-        return hashlib.sha1(head + change.content, usedforsecurity=False).hexdigest()
+        named = hashlib.sha1(b"blob %d\0" % len(change.content), usedforsecurity=False)
+        named.update(change.content)  # which may be large: no copy
+        return named.hexdigest()
 
     def _commit(self, message: str, author: tuple[str, str]) -> str:
         who = b"%s <%s> %d +0000\n" % (plain(author[0]), plain(author[1]), int(time.time()))
@@ -158,7 +159,7 @@ class _Import:
             errors = self.process.stderr.read() if not self.process.stderr.closed else b""
         if self.process.wait(10):
             detail = errors.decode("utf-8", "replace").strip()
-            raise GitFailed("fast-import", self.process.returncode, detail)
+            raise failed(self.git_dir, "fast-import", self.process.returncode, detail)
 
     # ------------------------------------------------------------------------------------- the rules between paths
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from orchestrator.domain.push import ZERO
 from orchestrator.domain.space import MAIN
 from orchestrator.repos.commit import identity, tree_of
-from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed, end
+from orchestrator.repos.durable import sync_objects
+from orchestrator.repos.process import WALL_CLOCK, Git, end, failed
 
 
 def duplicate(
@@ -22,6 +23,7 @@ def duplicate(
     tree = tree_of(git, source_dir, commit).decode().strip()
     _send(git, source_dir, tree, git_dir)
     new = git.run(git_dir, "commit-tree", tree, stdin=message.encode(), env=identity(author)).decode().strip()
+    sync_objects(git_dir)
     before_update(None, new, "")
     git.run(git_dir, "update-ref", "--no-deref", MAIN, new, ZERO)
     return new
@@ -38,7 +40,7 @@ def _send(git: Git, source_dir: str, tree: str, git_dir: str) -> None:
             packing.stdout.close()
             _, errors = taking.communicate(timeout=WALL_CLOCK)
             if taking.returncode or packing.wait(10):
-                raise GitFailed("index-pack", taking.returncode, errors.decode("utf-8", "replace"))
+                raise failed(git_dir, "index-pack", taking.returncode, errors.decode("utf-8", "replace"))
         finally:
             end(taking)
     finally:

@@ -6,19 +6,24 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from orchestrator.domain.large import Pointer
 from orchestrator.domain.push import Pushed, RefUpdate, printable
 from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change, Commit, TreeEntry
-from orchestrator.errors import Invalid, NotFound
+from orchestrator.errors import Invalid, NotFound, Unavailable
+from orchestrator.repos import care as caring
 from orchestrator.repos import commit as committing
+from orchestrator.repos import create as creating
 from orchestrator.repos import duplicate as duplicating
+from orchestrator.repos import history, lock
 from orchestrator.repos import inspect as inspecting
 from orchestrator.repos import pointers as pointing
+from orchestrator.repos.durable import sync as sync_folder
 from orchestrator.repos.known import Known
-from orchestrator.repos.process import WALL_CLOCK, Git, GitFailed
+from orchestrator.repos.process import Git, GitFailed
 from orchestrator.repos.reader import Reader
 
 _ID = re.compile(r"[0-9a-f]{8,64}")
@@ -27,9 +32,7 @@ _BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|[/.]$|\.lock
 _CHUNK = 64 * 1024
 _TREE_LIMIT = 200_000  #: entries listed at once; no push may bring as many
 _REMEMBERED = 10_000  #: entries of one listing that are remembered
-_STALE = WALL_CLOCK + 300  #: seconds after which a lock or a quarantine belongs to nobody
-_LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/tmp_objdir-*", "objects/incoming-*", "objects/pack/tmp_*")
-_MANY_PACKS = 40  #: a repo with more packs is tidied
+_LEAVING = 3.0  #: seconds that the removal of a repo waits for who writes to it
 
 
 class GitRepos:
@@ -43,22 +46,30 @@ class GitRepos:
         self._reader = Reader(self.git)
         #: An empty repo: what a push to a Space that does not exist yet is shown.
         self.blank = str(root / ".podium" / "blank.git")
-        self._make(Path(self.blank))
+        creating.by_git(self.git, Path(self.blank))
 
     # ------------------------------------------------------------------------------------------------- the repos
 
     def create(self, repo_id: str) -> None:
-        self._make(self._path(repo_id))
+        creating.like(Path(self.blank), self._path(repo_id))
 
     def remove(self, repo_id: str) -> None:
         path = self._path(repo_id)
         doomed = path.with_name(f"{path.name}.removed-{time.time_ns()}")
         try:
-            path.rename(doomed)
-        except FileNotFoundError:
+            with lock.alone(str(path), _LEAVING) as ours:
+                if not ours:
+                    raise Unavailable(f"{path.name}: somebody still writes to this repo; it is removed later")
+                path.rename(doomed)
+        except (FileNotFoundError, NotFound):
             return
         self._reader.forget(str(path))
         shutil.rmtree(doomed, ignore_errors=True)
+
+    def clear(self) -> None:
+        """See `ports.Repos.clear`."""
+        for path in self._root.glob("??/*.git.*"):
+            caring.remove_old(path, time.time() - caring.STALE)
 
     def git_dir(self, repo_id: str) -> str:
         return str(self._path(repo_id))
@@ -71,22 +82,6 @@ class GitRepos:
             raise ValueError(f"not a repo id: {repo_id!r}")
         return self._root / repo_id[:2] / f"{repo_id}.git"
 
-    def _make(self, path: Path) -> None:
-        if path.exists():
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}-{time.time_ns()}")
-        self.git.run(str(fresh), "init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(fresh))
-        for folder in ("refs/heads", "refs/tags", "objects/pack", "objects/info"):
-            (fresh / folder).mkdir(parents=True, exist_ok=True)
-        try:
-            fresh.rename(path)
-        except OSError:
-            shutil.rmtree(fresh, ignore_errors=True)
-            if not path.exists():
-                raise
-        _fsync(path.parent)
-
     # ---------------------------------------------------------------------------------------------------- reading
 
     def head(self, repo_id: str, ref: str = MAIN) -> str | None:
@@ -96,20 +91,24 @@ class GitRepos:
         return out.decode().strip() or None
 
     def resolve(self, repo_id: str, revision: str) -> str:
-        if self._known.get((repo_id, revision)):
+        since = caring.ended_at(self.git_dir(repo_id))
+        if self._known.get((repo_id, revision)) == since:
             return revision
         tried = []
-        if not _BAD_REF.search(revision) and len(revision) <= 250:
-            tried = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
-            if revision.startswith(("refs/heads/", "refs/tags/", "refs/pr/")):
-                tried.insert(0, revision)
+        named = f"refs/convert/{revision[1:]}" if revision.startswith("~") else revision  # as DuckDB writes it
+        if not _BAD_REF.search(named) and len(named) <= 250:
+            tried = [f"refs/heads/{named}", f"refs/tags/{named}"]
+            if named.startswith(("refs/heads/", "refs/tags/", "refs/pr/", "refs/convert/")):
+                tried.insert(0, named)
             if _HEX.fullmatch(revision):
                 tried.append(revision)
+            if revision == "HEAD":
+                tried.append(MAIN)
         for name in tried:
             found = self._reader.info(self.git_dir(repo_id), f"{name}^{{commit}}".encode("utf-8", "replace"))
             if found and found[1] == "commit":
                 if found[0] == revision:
-                    self._known.put([((repo_id, revision), True)])
+                    self._known.put([((repo_id, revision), since)])
                 return found[0]
         raise NotFound("RevisionNotFound", f"Invalid rev id: {printable(revision, 100)}")
 
@@ -181,23 +180,14 @@ class GitRepos:
             return out.read(limit)
 
     def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]:
-        out = self.git.run(
-            self.git_dir(repo_id),
-            "log",
-            "-z",
-            f"--skip={max(0, int(skip))}",
-            f"--max-count={max(0, int(limit))}",
-            "--no-show-signature",
-            "--format=%H%x00%P%x00%an%x00%at%x00%s%x00%B",
-            "--end-of-options",
-            _commit(commit),
-        )
-        fields = out.decode("utf-8", "replace").split("\0")
-        rows = zip(*[iter(fields)] * 6, strict=False)
-        return [
-            Commit(oid, title, message.strip(), (author,), _time(at), tuple(parents.split()))
-            for oid, parents, author, at, title, message in rows
-        ]
+        return history.log(self.git, self.git_dir(repo_id), _commit(commit), skip, limit)
+
+    def count(self, repo_id: str, commit: str) -> int:
+        key = (repo_id, commit, None)
+        if (known := self._known.get(key)) is None:
+            known = history.count(self.git, self.git_dir(repo_id), _commit(commit))
+            self._known.put([(key, known)])
+        return known
 
     def pointers(self, repo_id: str, oids: Iterable[str]) -> dict[str, Pointer]:
         return pointing.pointers(self.git, self.git_dir(repo_id), oids)
@@ -216,6 +206,10 @@ class GitRepos:
 
     # ---------------------------------------------------------------------------------------------------- writing
 
+    def writing(self, repo_id: str) -> AbstractContextManager[None]:
+        """See `ports.Repos.writing`."""
+        return lock.writing(self.git_dir(repo_id))
+
     def commit(
         self,
         repo_id: str,
@@ -226,11 +220,12 @@ class GitRepos:
         parent: str | None = None,
         before_update: Callable[[str | None, str, str], None] = lambda old, new, quarantine: None,
     ) -> str:
-        old = self.head(repo_id, _ref(ref))
-        made = committing.commit(
-            self.git, self.git_dir(repo_id), ref, old, changes, message, author, parent, before_update
-        )
-        self.sync(repo_id, ref)
+        with self.writing(repo_id):
+            old = self.head(repo_id, _ref(ref))
+            made = committing.commit(
+                self.git, self.git_dir(repo_id), ref, old, changes, message, author, parent, before_update
+            )
+            self.sync(repo_id, ref)
         return made
 
     def duplicate(
@@ -242,10 +237,12 @@ class GitRepos:
         author: tuple[str, str],
         before_update: Callable[[str | None, str, str], None] = lambda old, new, quarantine: None,
     ) -> str:
-        made = duplicating.duplicate(
-            self.git, self.git_dir(source_id), _commit(commit), self.git_dir(repo_id), message, author, before_update
-        )
-        self.sync(repo_id, MAIN)
+        target = self.git_dir(repo_id)
+        with self.writing(source_id), self.writing(repo_id):
+            made = duplicating.duplicate(
+                self.git, self.git_dir(source_id), _commit(commit), target, message, author, before_update
+            )
+            self.sync(repo_id, MAIN)
         return made
 
     def sync(self, repo_id: str, *refs: str) -> None:
@@ -258,7 +255,7 @@ class GitRepos:
                 folders.add(folder)
                 folder = folder.parent
         for folder in folders:
-            _fsync(folder)
+            sync_folder(folder)
 
     # --------------------------------------------------------------------------------------------------- a push
 
@@ -272,15 +269,14 @@ class GitRepos:
 
     def tidy(self, repo_id: str) -> bool:
         """See `ports.Repos.tidy`."""
-        top = self._path(repo_id)
-        before = time.time() - _STALE
-        try:
-            left = [_remove_old(path, before) for pattern in _LEFTOVERS for path in top.glob(pattern)]
-        except FileNotFoundError:  # a folder went while it was read: git's own, or all of the repo
-            return top.exists()
-        if sum(1 for _ in top.glob("objects/pack/*.pack")) > _MANY_PACKS:
-            self.git.run(self.git_dir(repo_id), "repack", "-d", "-q", "--geometric=2", timeout=WALL_CLOCK)
-        return not all(left)
+        return caring.sweep(self.git, self.git_dir(repo_id))
+
+    def tend(self, repo_id: str, kept: Iterable[str], grace: float) -> int:
+        """See `ports.Repos.tend`."""
+        freed = caring.tend(self.git, self.git_dir(repo_id), kept, grace)
+        if freed:
+            self._reader.forget(self.git_dir(repo_id))  # they would still find what is gone
+        return freed
 
 
 def _entry(record: bytes, prefix: str = "") -> TreeEntry:
@@ -313,35 +309,9 @@ def _no_entry() -> NotFound:
     return NotFound("EntryNotFound", "Entry not found")
 
 
-def _time(text: str) -> float:
-    """Author times are a stranger's: anything that is not a plausible date is the epoch."""
-    return float(text) if text.isdigit() and len(text) <= 11 else 0.0
-
-
 def _inside(path: str, folder: str) -> bool:
     real = os.path.realpath(path)
     return os.path.dirname(real) == os.path.realpath(folder) and os.path.isdir(real)
-
-
-def _fsync(folder: Path) -> None:
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except (FileNotFoundError, NotADirectoryError):  # a ref that never came to be, below one that is there
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove_old(path: Path, before: float) -> bool:
-    """Whether it is gone."""
-    try:
-        if path.lstat().st_mtime < before:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        return not path.exists()
-    except OSError:
-        return True
 
 
 __all__ = ["GitFailed", "GitRepos"]

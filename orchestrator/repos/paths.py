@@ -15,13 +15,13 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
-def check_path(path: str) -> str:
-    """The path itself. Raises Unfit `PATH` with the part that is wrong."""
+def check_path(path: str, written: bool = False) -> str:
+    """The path itself. `written`: a file is to be there, rather than leave. Raises Unfit `PATH` with the part that is wrong."""
     if not path:
         raise _bad(path, "it is empty")
     if path.startswith("/"):
         raise _bad(path, "it starts with '/'; paths are relative to the repository")
-    if path.startswith("..\\"):
+    if ".." in re.split(r"[\\/]", path) and "\\" in path:
         raise _bad(path, "it leads outside of the repository on machines where '\\' parts folders")
     if _CONTROL.search(path):
         raise _bad(path, "it has control or direction characters; leave them out")
@@ -34,6 +34,8 @@ def check_path(path: str) -> str:
             raise _bad(path, f"a component is longer than {PART_LIMIT} bytes")
         if _means(part, ".git", "git~1"):
             raise _bad(path, "'.git' is git's own directory")
+        if written and part == ".cache":
+            raise _bad(path, "'.cache' is where clients keep what they downloaded")
         if _means(part, ".gitmodules", "gitmod~1", "gitmod~2", "gitmod~3", "gitmod~4"):
             raise _bad(path, "submodules cannot be added here; push them with git")
     return path

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from orchestrator.errors import Unavailable
+from orchestrator.errors import PodiumError, Unavailable, repo_not_found
+from orchestrator.repos.lock import held
 
 MEMORY_LIMIT = 1024**3  #: bytes of private memory of one git process
 WALL_CLOCK = 600.0  #: seconds that any git process may take
@@ -38,13 +39,26 @@ _CONFIG = """\
 [fastimport]
 	# Always a pack, of one object too: quarantine and fsync know packs.
 	unpackLimit = 0
+[fetch]
+	# The same: loose objects of a fetch would be fsynced one by one, and their folders not at all.
+	unpackLimit = 1
 [uploadpack]
-	allowAnySHA1InWant = false
+	# Version 2 of the protocol gives any object of a repo to who may read it; clients that speak an older one, as go-git
+	# and libgit2 do, ask for commits by their ids too.
+	allowAnySHA1InWant = true
 	allowFilter = true
 [uploadpackfilter]
+	# The cheap ones; patterns of sparse:oid would be matched against every path.
 	allow = false
 [uploadpackfilter "blob:none"]
 	allow = true
+[uploadpackfilter "blob:limit"]
+	allow = true
+[uploadpackfilter "object:type"]
+	allow = true
+[uploadpackfilter "tree"]
+	allow = true
+	maxTreeDepth = 0
 [http]
 	getanyfile = false
 	uploadarchive = false
@@ -56,7 +70,7 @@ _CONFIG = """\
 	# Milliseconds that one of several writers waits for another one's fsync; git's own 100 are over on a slow disk.
 	filesRefLockTimeout = 5000
 	packedRefsTimeout = 5000
-	hooksPath = {hooks}
+	hooksPath = /dev/null
 	symlinks = false
 	protectHFS = true
 	protectNTFS = true
@@ -80,6 +94,14 @@ _CONFIG = """\
 """
 
 
+#: git has taken the packs of a push in and is about to move its refs: their names are durable first.
+_BEFORE_REFS = """\
+#!/bin/sh
+[ "$1" = prepared ] && exec sync "${GIT_DIR:-.}/objects/pack"
+exit 0
+"""
+
+
 class GitFailed(Unavailable):
     """git ended with an error that we did not expect; `detail` is for the log, never for callers."""
 
@@ -87,6 +109,11 @@ class GitFailed(Unavailable):
         super().__init__(f"git {what} failed ({code}): {detail[:500]}")
         self.code = code
         self.detail = detail
+
+
+def failed(git_dir: str, what: str, code: int, detail: str) -> PodiumError:
+    """The error to raise: a repo that was removed meanwhile is not ours to mend."""
+    return GitFailed(what, code, detail) if os.path.isdir(git_dir) else repo_not_found()
 
 
 class Git:
@@ -101,10 +128,13 @@ class Git:
         program_of_hook = Path(__file__).with_name("hook.py")
         command = f"exec {shlex.quote(sys.executable)} -I -S {shlex.quote(str(program_of_hook))}"
         _write(hooks / "pre-receive", f"#!/bin/sh\n{command}\n", 0o755)
+        _write(hooks / "reference-transaction", _BEFORE_REFS, 0o755)
         config = home / "git.cfg"
         # The wrapper stops at push_limit with words; this is the hard stop behind it.
-        _write(config, _CONFIG.format(max_input=push_limit + 1024**2, hooks=_quoted(hooks)), 0o644)
+        _write(config, _CONFIG.format(max_input=push_limit + 1024**2), 0o644)
         self.program = program
+        #: For `receive-pack` only: nothing else asks or is asked.
+        self.hooks = ("-c", f"core.hooksPath={hooks}")
         self._environment = {
             "PATH": os.pathsep.join(dict.fromkeys([str(Path(program).parent), "/usr/local/bin", "/usr/bin", "/bin"])),
             "HOME": str(home),
@@ -140,6 +170,7 @@ class Git:
             env=self.environment(env),
             cwd="/",
             start_new_session=True,
+            pass_fds=held(),
         )
         limit(process.pid)
         return process
@@ -162,7 +193,7 @@ class Git:
         finally:
             end(process)
         if process.returncode not in ok:
-            raise GitFailed(args[0], process.returncode, errors.decode("utf-8", "replace").strip())
+            raise failed(git_dir, args[0], process.returncode, errors.decode("utf-8", "replace").strip())
         return output
 
     @contextmanager
@@ -193,6 +224,7 @@ class Git:
                         env=self.environment(env),
                         cwd="/",
                         start_new_session=True,
+                        pass_fds=held(),
                     )
                     limit(process.pid)
                     started.append(process)
@@ -203,7 +235,7 @@ class Git:
                 timer.start()
                 yield source
                 if source.read(1) == b"":
-                    self._judge(started, commands, complaints)
+                    self._judge(git_dir, started, commands, complaints)
             finally:
                 timer.cancel()
                 for process in started:
@@ -211,12 +243,12 @@ class Git:
                 source.close()
 
     @staticmethod
-    def _judge(started: list[subprocess.Popen], commands: tuple, complaints: IO[bytes]) -> None:
+    def _judge(git_dir: str, started: list[subprocess.Popen], commands: tuple, complaints: IO[bytes]) -> None:
         for process, args in zip(started, commands, strict=True):
             if process.wait(10):
                 complaints.seek(0)
                 detail = complaints.read(2000).decode("utf-8", "replace").strip()
-                raise GitFailed(args[0], process.returncode, detail)
+                raise failed(git_dir, args[0], process.returncode, detail)
 
 
 def limit(pid: int) -> None:
@@ -252,7 +284,3 @@ def _write(path: Path, text: str, mode: int) -> None:
     fresh.write_text(text)
     fresh.chmod(mode)
     fresh.replace(path)
-
-
-def _quoted(path: Path) -> str:
-    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'

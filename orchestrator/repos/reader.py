@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from orchestrator.repos.process import Git, GitFailed, end, limit
+from orchestrator.repos.process import Git, end, failed, limit
 
 IDLE_SECONDS = 10.0
 SMALL = 1024**2  #: bytes; larger objects are for a process of their own, which hands them on bit by bit
@@ -30,7 +30,7 @@ class Reader:
 
     def info(self, git_dir: str, name: bytes) -> tuple[str, str, int] | None:
         """Object id, type and size in bytes of what git knows under this name; None if that is nothing, or not one thing.
-        Raises GitFailed."""
+        Raises GitFailed, NotFound for a repo that is gone."""
         if b"\n" in name or b"\0" in name or len(name) > _ASK_LIMIT:
             return None
         words = self._asked(git_dir, "--batch-check", lambda process: process.line(name)).split(b" ")
@@ -39,7 +39,7 @@ class Reader:
         return words[0].decode(), words[1].decode(), int(words[2])
 
     def blob(self, git_dir: str, name: bytes) -> bytes | None:
-        """The bytes of a blob of at most `SMALL`; None if it is larger, or none. Raises GitFailed."""
+        """The bytes of a blob of at most `SMALL`; None if it is larger, or none. Raises as `info`."""
         found = self.info(git_dir, name)
         if found is None or found[1] != "blob" or found[2] > SMALL:
             return None
@@ -62,7 +62,7 @@ class Reader:
             except (OSError, ValueError) as error:
                 process.close()
                 if process.fresh:
-                    raise GitFailed("cat-file", -1, str(error)) from None
+                    raise failed(git_dir, "cat-file", -1, str(error)) from None
                 continue  # it died or was ended while idle: another one answers
             except BaseException:
                 process.close()

@@ -5,16 +5,18 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from orchestrator.domain.push import ZERO, printable
-from orchestrator.domain.tree import Blame, Commit
+from orchestrator.domain.tree import EMPTY_TREE, Blame, Changed, Commit
 from orchestrator.errors import Conflict, Stale
 from orchestrator.ports_refs import Merged
 from orchestrator.repos import fetch as fetching
 from orchestrator.repos.blame import Blamer
+from orchestrator.repos.changed import changed
 from orchestrator.repos.commit import identity, plain
-from orchestrator.repos.git import GitRepos, _commit, _fsync, _ref, _time
+from orchestrator.repos.durable import sync_objects
+from orchestrator.repos.git import GitRepos, _commit, _ref
+from orchestrator.repos.history import time_of
 from orchestrator.repos.inspect import records
 from orchestrator.repos.process import GitFailed
 
@@ -67,7 +69,7 @@ class GitRefs:
         text = message.encode("utf-8", "replace").replace(b"\0", b"").strip() + b"\n"
         body = b"object %s\ntype commit\ntag %s\ntagger %s\n\n%s" % (_commit(commit).encode(), name.encode(), who, text)
         made = self._run(repo_id, "hash-object", "-t", "tag", "-w", "--stdin", stdin=body).decode().strip()
-        self._durable(repo_id)
+        sync_objects(self._repos.git_dir(repo_id))
         return made
 
     # ------------------------------------------------------------------------------------------------- new commits
@@ -102,21 +104,15 @@ class GitRefs:
         made = (
             self._run(repo_id, "commit-tree", *words, _commit(tree), stdin=text, env=identity(author)).decode().strip()
         )
-        self._durable(repo_id)
+        sync_objects(self._repos.git_dir(repo_id))
         return made
-
-    def _durable(self, repo_id: str) -> None:
-        """Loose objects are on the disk when git ends; the folders that name them are our affair."""
-        objects = Path(self._repos.git_dir(repo_id)) / "objects"
-        for entry in os.scandir(objects):
-            if len(entry.name) == 2:
-                _fsync(Path(entry.path))
-        _fsync(objects)
 
     # -------------------------------------------------------------------------------------------------- importing
 
     def fetch(self, repo_id: str, url: str, pin: str, limit: int) -> str:
-        return fetching.fetch(self._git, self._repos.git_dir(repo_id), url, pin, limit)
+        made = fetching.fetch(self._git, self._repos.git_dir(repo_id), url, pin, limit)
+        sync_objects(self._repos.git_dir(repo_id))
+        return made
 
     def release(self, repo_id: str) -> None:
         fetching.release(self._git, self._repos.git_dir(repo_id))
@@ -129,20 +125,32 @@ class GitRefs:
         out = self._run(repo_id, *words, shown, "--end-of-options", f"{_commit(base)}..{_commit(head)}")
         rows = zip(*[iter(out.decode("utf-8", "replace").split("\0"))] * 6, strict=False)
         return [
-            Commit(oid, title, message.strip(), (author,), _time(at), tuple(parents.split()))
+            Commit(oid, title, message.strip(), (author,), time_of(at), tuple(parents.split()))
             for oid, parents, author, at, title, message in rows
         ]
 
     def diff(self, repo_id: str, base: str, head: str, from_fork: bool, limit: int) -> Iterator[bytes]:
-        dots = "..." if from_fork else ".."
-        if from_fork and not self._fork(repo_id, base, head):
-            dots = ".."
-        words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", f"{_commit(base)}{dots}{_commit(head)}", "--")
+        words = (
+            "diff",
+            "--no-color",
+            "--no-ext-diff",
+            "--no-textconv",
+            self._span(repo_id, base, head, from_fork),
+            "--",
+        )
         sent = 0
         with self._git.pipe(self._repos.git_dir(repo_id), words, timeout=_DIFF_SECONDS) as out:
             while sent < limit and (chunk := out.read(min(_CHUNK, limit - sent))):
                 sent += len(chunk)
                 yield chunk
+
+    def changed(self, repo_id: str, base: str, head: str, from_fork: bool) -> list[Changed]:
+        between = self._span(repo_id, base, head, from_fork)
+        return changed(self._git, self._repos.git_dir(repo_id), between, _DIFF_SECONDS)
+
+    def _span(self, repo_id: str, base: str, head: str, from_fork: bool) -> str:
+        forked = from_fork and base != EMPTY_TREE and self._fork(repo_id, base, head)
+        return f"{_commit(base)}{'...' if forked else '..'}{_commit(head)}"
 
     def _fork(self, repo_id: str, base: str, head: str) -> str:
         out = self._run(repo_id, "merge-base", _commit(base), _commit(head), ok=(0, 1))
@@ -181,7 +189,7 @@ def _touched(fields: Iterator[bytes]) -> Iterator[tuple[str, Commit]]:
     for field in fields:
         if _HEAD.fullmatch(field):
             title, at, author = (next(fields, b"").decode("utf-8", "replace") for _ in range(3))
-            current, first = Commit(field[1:].decode(), title, "", (author,), _time(at)), True
+            current, first = Commit(field[1:].decode(), title, "", (author,), time_of(at)), True
             continue
         path = os.fsdecode(field[1:] if first else field)
         first = False

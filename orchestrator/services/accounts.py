@@ -37,15 +37,17 @@ class Accounts(Tokens):
         """The caller of a request, by its Authorization header (`Bearer hf_…`, or Basic with the token as password and any
         user name, as git sends it) or else by its session cookie. Neither: a stranger.
 
-        Raises Unauthorized `INVALID_TOKEN` / `TOKEN_EXPIRED` / `AUTH_PASSWORD` for a credential that does not hold."""
+        Raises Unauthorized `INVALID_TOKEN` / `TOKEN_EXPIRED` for a credential that does not hold, `AUTH_PASSWORD` for what was
+        typed as a password and is no token; the Hub's clients know a wrong token by the words of `INVALID_TOKEN`."""
         if authorization:
-            return replace(self._by_token(_secret_of(authorization)), address=address)
+            by_git = authorization[:6].lower() == "basic "
+            return replace(self._by_token(_secret_of(authorization), by_git), address=address)
         if session:
             found = self.by_session(session)
             return replace(found, address=address) if found else replace(STRANGER, address=address)
         return replace(STRANGER, address=address)
 
-    def _by_token(self, secret: str) -> Caller:
+    def _by_token(self, secret: str, typed: bool = False) -> Caller:
         now = self._clock()
         with self._store.read() as tx:
             token = tx.accounts.token_by_hash(digest(secret))
@@ -54,7 +56,7 @@ class Accounts(Tokens):
             repos = tx.collaborators.roles_of(user.id) if user else {}
             gone = token is not None and token.grants is not None and not self.client_lives(tx, token)
         if token is None or user is None or gone:
-            if secret and not secret.startswith(TOKEN_PREFIX):
+            if typed and secret and not secret.startswith(TOKEN_PREFIX):
                 raise Unauthorized(
                     "AUTH_PASSWORD",
                     "That is not an access token; use one with write permission as the password: Settings → Tokens.",

@@ -84,7 +84,7 @@ class Imports:
         if repo.sha:
             raise Conflict("NOT_EMPTY", f"{repo.full_name} has files already; only an empty one takes an import.")
         address, pin = self.check(url)
-        try:
+        try:  # what came is named from then on, until `release`
             new = self._refs.fetch(repo.id, address, pin, self._limit)
             update = RefUpdate(ZERO, new, MAIN)
             self._pushes.move(caller, repo, update, lambda: self._refs.move(repo.id, MAIN, new, ZERO))

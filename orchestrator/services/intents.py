@@ -15,6 +15,7 @@ from orchestrator.domain.push import ZERO, RefUpdate
 from orchestrator.domain.records import AnyRepo, AuditRow, Intent, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import MAIN
+from orchestrator.errors import repo_not_found
 from orchestrator.ports import Bell, Repos, Store
 from orchestrator.services.card import Card
 from orchestrator.services.lookup import by_id
@@ -59,10 +60,13 @@ class Intents:
                     del self._active[repo_id]
 
     def write(self, repo_id: str, updates: Iterable[RefUpdate], actor: str) -> None:
-        """Durable on return."""
+        """Durable on return. Raises NotFound for a repo that was deleted meanwhile."""
         failpoints.hit("before_intent")
         now = self._clock()
         with self._store.write() as tx:
+            repo = by_id(tx, repo_id)
+            if repo is None or repo.deleted:
+                raise repo_not_found()
             for update in updates:
                 tx.pushes.add(repo_id, update.ref, update.old, update.new, actor, now)
         failpoints.hit("after_intent")

@@ -128,13 +128,11 @@ class LargeFiles:
     def take(self, repo_id: str, incoming: Incoming, oid: str, size: int) -> None:
         """The bytes are all there: check them, store them unless they are, and have the repo own them. Raises Invalid
         `LFS_HASH` when they are not what was announced; nothing of them stays then."""
-        found, length = incoming.sha256(), incoming.size
-        if found != oid or length != size:
+        try:
+            check_hash(oid, size, incoming.sha256(), incoming.size)
+        except Invalid:
             incoming.drop()
-            message = (
-                f"announced were {size} bytes with the SHA-256 {oid}, received {length} with {found}; upload it again"
-            )
-            raise Invalid("LFS_HASH", message)
+            raise
         if self._own(repo_id, oid):
             incoming.drop()
             return
@@ -169,6 +167,11 @@ class LargeFiles:
 
     # ---------------------------------------------------------------------------------------------------- committing
 
+    def stay(self, repo_id: str, oids: Iterable[str]) -> None:
+        """Those of these objects that the repo owns stay for long enough to be named."""
+        with self._store.write() as tx:
+            tx.objects.use(repo_id, oids, self._clock())
+
     def use(self, repo_id: str, named: Mapping[str, tuple[str, int]]) -> None:
         """A revision is about to name these objects (SHA-256 -> a path that names it, the size said there): they stay from now
         on. Raises Invalid `LFS_MISSING` for those that the repo does not own."""
@@ -187,6 +190,13 @@ class LargeFiles:
         if found is None:
             raise missing([path])
         return found.size
+
+
+def check_hash(oid: str, size: int, found: str, length: int) -> None:
+    """Raises Invalid `LFS_HASH` when what came is not what was announced."""
+    if (found, length) != (oid, size):
+        message = f"announced were {size} bytes with the SHA-256 {oid}, received {length} with {found}; upload it again"
+        raise Invalid("LFS_HASH", message)
 
 
 def missing(paths: list[str]) -> Invalid:

@@ -63,8 +63,9 @@ class PullRequests:
         """The commit of its ref, which is made where a crash left it out."""
         found = self._repos.head(repo.id, one.ref)
         if found is None:
-            found = self._base(repo, one.base)
-            self._refs.move(repo.id, one.ref, found, ZERO)
+            with self._repos.writing(repo.id):
+                found = self._base(repo, one.base)
+                self._refs.move(repo.id, one.ref, found, ZERO)
         return found
 
     def _base(self, repo: AnyRepo, ref: str) -> str:
@@ -76,18 +77,28 @@ class PullRequests:
     # ----------------------------------------------------------------------------------------------------- reading
 
     def sides(self, repo: AnyRepo, one: Discussion) -> tuple[str, str]:
-        """(base, head) that are compared: of a merged one as they were then. A base that is gone counts as the head."""
+        """(base, head) that are compared: of a merged one as they were then, ("", "") when its branch was squashed since. A base
+        that is gone counts as the head."""
         if one.base_oid:
-            return one.base_oid, self.head(repo, one)
+            head = self._repos.head(repo.id, one.ref)
+            return (one.base_oid, head) if head and self._is_there(repo, one.base_oid) else ("", "")
         base = self._repos.head(repo.id, one.base)
         head = self.head(repo, one) if base else self._repos.head(repo.id, one.ref) or ""
         return base or head, head
 
+    def _is_there(self, repo: AnyRepo, commit: str) -> bool:
+        try:
+            return bool(self._repos.resolve(repo.id, commit))
+        except NotFound:
+            return False
+
     def commits(self, repo: AnyRepo, one: Discussion) -> list[Commit]:
-        return self._refs.between(repo.id, *self.sides(repo, one), COMMITS_SHOWN)
+        base, head = self.sides(repo, one)
+        return self._refs.between(repo.id, base, head, COMMITS_SHOWN) if head else []
 
     def diff(self, repo: AnyRepo, one: Discussion) -> str:
-        pieces = self._refs.diff(repo.id, *self.sides(repo, one), True, DIFF_LIMIT)
+        base, head = self.sides(repo, one)
+        pieces = self._refs.diff(repo.id, base, head, True, DIFF_LIMIT) if head else ()
         return b"".join(pieces).decode("utf-8", "replace")
 
     def conflicts(self, repo: AnyRepo, one: Discussion) -> list[str] | bool:
@@ -109,11 +120,12 @@ class PullRequests:
             raise Conflict("PR_DRAFT", f"pull request {one.num} is a draft; set its status to open, then merge it")
         if one.status is not Status.OPEN:
             raise Conflict("PR_CLOSED", f"pull request {one.num} is {one.status}; only an open one can be merged")
-        ours, theirs = self._base(repo, one.base), self.head(repo, one)
-        commits = self._refs.between(repo.id, ours, theirs, COMMITS_SHOWN)
-        if not commits:
-            raise Conflict("PR_EMPTY", f"pull request {one.num} changes nothing; commit to {one.ref} first")
-        merged = self._merged(caller, repo, one, ours, theirs, commits)
+        with self._repos.writing(repo.id):
+            ours, theirs = self._base(repo, one.base), self.head(repo, one)
+            commits = self._refs.between(repo.id, ours, theirs, COMMITS_SHOWN)
+            if not commits:
+                raise Conflict("PR_EMPTY", f"pull request {one.num} changes nothing; commit to {one.ref} first")
+            merged = self._merged(caller, repo, one, ours, theirs, commits)
         return self._discussions.change_status(
             caller, repo, one, Status.MERGED, text, merge_commit=merged, base_oid=ours
         )

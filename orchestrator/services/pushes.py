@@ -16,6 +16,7 @@ from orchestrator.domain.large import read_pointer
 from orchestrator.domain.notification import of_leak
 from orchestrator.domain.push import (
     SCANNED,
+    WRITTEN,
     ZERO,
     PushLimits,
     RefUpdate,
@@ -184,7 +185,7 @@ class Pushes:
 
         Raises Unauthorized, Forbidden, NotFound by the caller's role; Stale, NotFound `EntryNotFound`, Invalid (ports.Repos);
         TooLarge `FILE_TOO_LARGE` `PUSH_TOO_LARGE` `REPO_TOO_LARGE` `TOO_MANY_FILES`; Forbidden `TOKEN_LEAKED`."""
-        if not ref.startswith("refs/heads/") and not pr_number(ref):
+        if not ref.startswith(WRITTEN) and not pr_number(ref):
             raise Invalid("REF_NAME", f"commits go to branches, not to {printable(ref, 100)!r}")
         require_ref(self.store, caller, space, ref)
         size = self._repos.size(space.id)
@@ -224,15 +225,18 @@ class Pushes:
 
     def move(self, caller: Caller, space: AnyRepo, update: RefUpdate, apply: Callable[[], None]) -> None:
         """Move a ref to objects that are in already, by `apply`, under the rules of a push. Who may is the caller's to ask."""
-        if not update.deletes:
-            pushed = self._repos.inspect(space.id, (update,), "", self._limits.file)
-            if refusals := judge(pushed, self._limits):
-                raise TooLarge(refusals[0].code, refusals[0].message)
-        with self._intents.pushing(space.id):
+        with self._repos.writing(space.id), self._intents.pushing(space.id):
+            if not update.deletes:
+                pushed = self._repos.inspect(space.id, (update,), "", self._limits.file)
+                if refusals := judge(pushed, self._limits):
+                    raise TooLarge(refusals[0].code, refusals[0].message)
+                if self._large and pushed.large:
+                    self._large.stay(space.id, pushed.large)
             self._intents.write(space.id, (update,), caller.name)
             failpoints.hit("before_ref")
             apply()
             failpoints.hit("after_ref")
+        self._touched(space.id)
         self.landed(space.id)
 
     def _allowed(self, space_id: str, changes: Iterable[Change], caller: Caller) -> Iterator[Change]:

@@ -10,7 +10,7 @@ from orchestrator.domain.events import of_config, of_repo
 from orchestrator.domain.records import AnyRepo, AuditRow, Repo, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.space import Role, Visibility, check_name
-from orchestrator.errors import Conflict, Invalid
+from orchestrator.errors import Conflict, Invalid, Unavailable
 from orchestrator.ports import Repos as GitRepos
 from orchestrator.ports import Store
 from orchestrator.services.accounts import Accounts, new_id
@@ -111,7 +111,7 @@ class Repositories:
         self._remove(repo.id)
 
     def collect(self) -> None:
-        """Remove what a crash left of deleted ones."""
+        """Remove what a crash, or somebody who was writing, left of deleted ones."""
         with self._store.read() as tx:
             left = tx.repos.deleted()
         for repo_id in left:
@@ -119,7 +119,11 @@ class Repositories:
 
     def _remove(self, repo_id: str) -> None:
         """The row last, so that a crash only repeats this."""
-        self._git.remove(repo_id)
+        try:
+            self._git.remove(repo_id)
+        except Unavailable as error:
+            log.info("%s", error)
+            return
         with self._store.write() as tx:
             tx.pushes.forget(repo_id)
             tx.interest.forget(repo_id)

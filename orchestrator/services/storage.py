@@ -4,14 +4,13 @@ the background: once a day, after each collection, and when an admin asks; pages
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from orchestrator.domain.caller import Caller, require_admin
 from orchestrator.domain.records import AnyRepo, AuditRow
 from orchestrator.errors import Conflict, PodiumError
 from orchestrator.ports import Repos, Store
-from orchestrator.services.large_care import LargeCare
 from orchestrator.services.lookup import by_id
 from orchestrator.services.loop import Loop
 
@@ -54,7 +53,7 @@ class Stored:
 
 class Storage:
     """`measures`: what each part takes, by its words. `volume(space_id)`: bytes of its /data. `collect(dry)`: what the janitor
-    does, returns the bytes freed. `loop` measures once a day."""
+    does, returns the bytes freed; `others` as well, but for saying it before. `loop` measures once a day."""
 
     def __init__(
         self,
@@ -63,11 +62,11 @@ class Storage:
         measures: Callable[[], Mapping[str, int | None]],
         volume: Callable[[str], int | None],
         collect: Callable[[bool], int],
-        large: LargeCare,
+        others: Iterable[Callable[[], int]] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._repos, self._measures, self._volume = store, repos, measures, volume
-        self._collect, self._large, self._clock = collect, large, clock
+        self._collect, self._others, self._clock = collect, tuple(others), clock
         self._busy = threading.Lock()
         self.loop = Loop("storage", _LOOK, self._daily, first=_FIRST)
 
@@ -147,7 +146,7 @@ class Storage:
 
     def _round(self, by: str, begun: float) -> None:
         freed, error = 0, ""
-        for part in (lambda: self._collect(False), self._large.collect):
+        for part in (lambda: self._collect(False), *self._others):
             try:
                 freed += part()
             except PodiumError as problem:

@@ -5,6 +5,7 @@ A client remembers what it has sent to an address and sends it no second time (i
 *epoch*, both part of the address: what was sent to an epoch is there as long as the epoch, and when it goes the address goes with
 it, and clients begin anew. No repo can name the chunks of another."""
 
+import hashlib
 import logging
 import os
 import re
@@ -20,7 +21,8 @@ from typing import BinaryIO
 from orchestrator.domain.push import amount
 from orchestrator.domain.xet import File, chunks_of, files_of, unpacked
 from orchestrator.errors import Invalid, NotFound, TooLarge, Unavailable
-from orchestrator.services.large_files import LargeFiles
+from orchestrator.services.large_files import LargeFiles, check_hash
+from orchestrator.services.xorbs import Layouts
 
 log = logging.getLogger(__name__)
 IDLE = 420.0  #: seconds without a byte after which an epoch ends that holds a xorb of which no file was made
@@ -28,6 +30,7 @@ KEPT = 24 * 3600.0  #: the same for one without: whoever uploads a similar file 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{8,64}")
 _EPOCH = re.compile(r"[0-9a-f]{16}")
+READING = "0" * 16  #: the epoch of those who only read; nothing is ever sent to it
 _CLOSED = "closed"  #: a mark in the folder of an epoch to whose address nobody is sent any more
 _NAMED = 0o400  #: mode of a xorb of which a file was made
 _COMING = "coming-"  #: begins the name of a xorb that is on its way
@@ -42,19 +45,20 @@ class Xet:
         self._root, self._large, self._clock = root, large, clock
         self._lock = threading.Lock()
 
-    def epoch(self, repo_id: str) -> str:
-        """The epoch that uploads to this repo begin in now."""
-        folder = self._repo(repo_id)
+    def epoch(self, repo_id: str, guest: bool = False) -> str:
+        """The epoch that uploads to this repo begin in now. Guests, who may only propose changes, have one of their own: whoever
+        sends first under a name is not asked again, and must not stand in the way of those who may write."""
+        folder, begin = self._repo(repo_id), _begin(guest)
         with self._lock:
-            open_ones = [path for path in _children(folder) if not (path / _CLOSED).exists()]
-            newest = max(open_ones, key=_time, default=None)
+            mine = [path for path in _children(folder) if path.name.startswith(begin)]
+            newest = max((path for path in mine if not (path / _CLOSED).exists()), key=_time, default=None)
             if newest is None:
-                newest = folder / secrets.token_hex(8)
+                newest = folder / (begin + secrets.token_hex(8)[1:])
                 newest.mkdir(parents=True, mode=0o700)
             with suppress(FileNotFoundError):
                 os.utime(newest)
                 return newest.name
-        return self.epoch(repo_id)
+        return self.epoch(repo_id, guest)
 
     def has(self, repo_id: str, epoch: str, name: str) -> bool:
         return self._xorb(self._epoch(repo_id, epoch), name).exists()
@@ -62,13 +66,15 @@ class Xet:
     @contextmanager
     def arriving(self, repo_id: str, epoch: str, name: str, guest: bool = False) -> Iterator["Arriving"]:
         """A xorb is on its way. Raises NotFound `XET_EPOCH`, Invalid `XORB`, TooLarge as `LargeFiles.check_room`."""
-        folder = self._epoch(repo_id, epoch)
+        folder = self._epoch(repo_id, epoch, guest)
         target = self._xorb(folder, name)
         self._check_room(repo_id, folder, guest)
         coming = target.with_name(f"{_COMING}{secrets.token_hex(8)}")
         try:
             with open(coming, "wb+") as file:
                 yield Arriving(file, coming, target)
+        except FileNotFoundError:  # the epoch ended meanwhile, or the repo is gone
+            raise _ended() from None
         except OSError as error:
             raise Unavailable(f"the storage of xorbs failed: {error.strerror or error}") from None
         finally:
@@ -88,46 +94,53 @@ class Xet:
     def take_shard(self, repo_id: str, epoch: str, shard: BinaryIO, guest: bool = False) -> None:
         """Rebuild the files of a shard and have the repo own them. Raises NotFound `XET_EPOCH`, Invalid `SHARD`, `XORB`,
         `LFS_HASH`, TooLarge."""
-        folder = self._epoch(repo_id, epoch)
+        folder = self._epoch(repo_id, epoch, guest)
+        layouts = Layouts(folder)
         named: set[str] = set()
         try:
-            for file in files_of(shard):
-                self._rebuild(repo_id, folder, file, guest)
+            for file in files_of(shard):  # all of it is understood before the first file is made
                 named.update(term.xorb for term in file.terms)
+                if not self._has(repo_id, file):
+                    layouts.check(file)
+            shard.seek(0)
+            for file in files_of(shard):
+                if not self._has(repo_id, file):
+                    self._rebuild(repo_id, folder, file, guest, layouts)
         except Invalid:
             # What is here may be what is wrong, and the client would not send it again: it gets a new address next time.
-            (folder / _CLOSED).touch()
+            with suppress(FileNotFoundError):
+                (folder / _CLOSED).touch()
             raise
         for name in named:
             with suppress(FileNotFoundError):  # of a file that the repo had already
                 self._xorb(folder, name).chmod(_NAMED)
 
-    def _rebuild(self, repo_id: str, folder: Path, file: File, guest: bool) -> None:
-        if file.sha256:
-            have = self._large.owned(repo_id, [file.sha256]).get(file.sha256)
-            if have and have.size == file.size:
-                return
+    def _has(self, repo_id: str, file: File) -> bool:
+        have = self._large.owned(repo_id, [file.sha256]).get(file.sha256) if file.sha256 else None
+        return have is not None and have.size == file.size
+
+    def _rebuild(self, repo_id: str, folder: Path, file: File, guest: bool, layouts: Layouts) -> None:
         self._large.check_room(repo_id, file.size, guest)
+        if file.sha256 and layouts.swells(file):
+            found = hashlib.sha256()
+            self._unpack(folder, file, layouts, found.update)
+            check_hash(file.sha256, file.size, found.hexdigest(), file.size)
         incoming = self._large.receive()
         try:
-            for term in file.terms:
-                xorb = self._xorb(folder, term.xorb)
-                try:
-                    with open(xorb, "rb") as packed:
-                        chunks = chunks_of(packed, xorb.stat().st_size)
-                        unpacked(packed, chunks, term, _GATHERED, incoming.write)
-                    os.utime(folder)
-                except FileNotFoundError:
-                    message = (
-                        f"this shard names the xorb {term.xorb[:16]}, which was not sent here; upload the file again"
-                    )
-                    raise Invalid("SHARD", message) from None
+            self._unpack(folder, file, layouts, incoming.write)
             oid = file.sha256 or incoming.sha256()
             self._large.take(repo_id, incoming, oid, file.size)
             if not file.sha256:
                 self._large.call(repo_id, file.hash, oid)  # what the client will name it by
         finally:
             incoming.close()
+
+    @staticmethod
+    def _unpack(folder: Path, file: File, layouts: Layouts, write: Callable[[bytes], object]) -> None:
+        for term in file.terms:
+            with layouts.open(term.xorb) as packed:
+                unpacked(packed, layouts.of(term.xorb), term, _GATHERED, write)
+            os.utime(folder)
 
     def collect(self) -> None:
         """End the epochs that nobody uses."""
@@ -157,14 +170,14 @@ class Xet:
             raise ValueError(f"not a repo id: {repo_id!r}")
         return self._root / repo_id
 
-    def _epoch(self, repo_id: str, epoch: str) -> Path:
+    def _epoch(self, repo_id: str, epoch: str, guest: bool = False) -> Path:
         folder = self._repo(repo_id) / epoch
         try:
-            if not _EPOCH.fullmatch(epoch):
+            if not _EPOCH.fullmatch(epoch) or (guest and not epoch.startswith(_begin(guest))):
                 raise FileNotFoundError
             os.utime(folder)
         except FileNotFoundError:
-            raise NotFound("XET_EPOCH", "this upload took too long a pause; start it again") from None
+            raise _ended() from None
         return folder
 
     @staticmethod
@@ -190,6 +203,15 @@ class Arriving:
             return False
         self._coming.rename(self._target)
         return True
+
+
+def _ended() -> NotFound:
+    return NotFound("XET_EPOCH", "this upload took too long a pause; start it again")
+
+
+def _begin(guest: bool) -> str:
+    """The first letter of an epoch."""
+    return "f" if guest else "0"
 
 
 def _children(path: Path) -> list[Path]:

@@ -93,14 +93,14 @@ class Objects:
         upsert(self._db, xet_names, {"repo_id": repo_id, "hash": hash, "oid": oid})
 
     def use(self, repo_id: str, oids: Iterable[str], now: float) -> set[str]:
-        """Those of `oids` that the repo owns, from now on as new as if just uploaded."""
+        """Those of `oids` that the repo owns, from now on as new as if uploaded at `now`; what is newer stays so."""
         c = t.owned_objects.c
         used: set[str] = set()
         for some in batches(sorted({*oids})):
             where = sa.and_(c.repo_id == repo_id, c.oid.in_(some))
-            used.update(
-                self._db.execute(sa.update(t.owned_objects).where(where).values(used_at=now).returning(c.oid)).scalars()
-            )
+            newest = sa.case((c.used_at > now, c.used_at), else_=now)
+            query = sa.update(t.owned_objects).where(where).values(used_at=newest).returning(c.oid)
+            used.update(self._db.execute(query).scalars())
         return used
 
     def disown(self, repo_id: str, oids: Iterable[str] | None = None, before: float | None = None) -> None:

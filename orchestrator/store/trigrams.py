@@ -70,6 +70,8 @@ def holding(connection: sa.Connection, kind: RepoKind | None, words: list[str], 
         pieces = sorted({piece for word in words for piece in _pieces(word)})
         query = query.where(sa.func.podium_pieces(search.c.text).op("@>")(sa.cast(pieces, ARRAY(sa.Text))))
         words = [word for word in words if len(word) > _LONG]
+        # For pieces that most texts have, the planner would take the rows as they lie and make the pieces of each anew.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
     elif _there(connection):
         asked = [_asked(connection, word) for word in words]
         if "" in asked:
@@ -80,7 +82,10 @@ def holding(connection: sa.Connection, kind: RepoKind | None, words: list[str], 
             query = query.params(asked=" AND ".join(filter(None, asked)))
             words = [word for word, there in zip(words, asked, strict=True) if there is None]
     query = query.where(*(search.c.text.contains(word, autoescape=True) for word in words))
-    return list(connection.execute(query).scalars())
+    found = list(connection.execute(query).scalars())
+    if connection.dialect.name != "sqlite":
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = on")
+    return found
 
 
 def _pieces(word: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Branches, tags, discussions and pull requests as the Hub's own client and git see them."""
 
+import json
+
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RevisionNotFoundError
@@ -126,6 +128,34 @@ def test_comparing_two_revisions(api, console):
         answer = client.get(f"/api/spaces/{REPO}/compare/{first[:8]}..main")
     assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/plain")
     assert "+++ b/a.txt" in answer.text and "+hello" in answer.text
+
+
+def test_comparing_file_by_file_as_the_rust_client_reads_it(api, console):
+    added = add(api, "a b.txt", b"hello\n").oid
+    add(api, "large.bin", bytes(3000) + b"x")
+    with console.client() as client:
+        told = client.get(f"/api/spaces/{REPO}/compare/{added}", params={"raw": True}).text
+        nothing, oid = "0" * 40, "ce013625030ba8dba906f756967f9e9ca394464a"
+        assert told == f"T 6\t:000000 100644 {nothing}... {oid}... A\ta b.txt\n"
+        assert "+hello" in client.get(f"/api/spaces/{REPO}/compare/{added}").text
+        large = client.get(f"/api/spaces/{REPO}/compare/main?raw=true").text
+        assert large.startswith("T 3001\t:") and large.endswith("A\tlarge.bin\n")  # of the file, not of its pointer
+        empty = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+        paths = [
+            line.split("\t")[-1]
+            for line in client.get(f"/api/spaces/{REPO}/compare/{empty}..main?raw=1").text.splitlines()
+        ]
+        assert paths == [".gitattributes", "README.md", "a b.txt", "large.bin"]
+        moved = {"key": "file", "value": {"path": "c.txt", "oldPath": "a b.txt"}}
+        body = "\n".join(map(json.dumps, ({"key": "header", "value": {"summary": "m"}}, moved)))
+        assert client.post(f"/api/spaces/{REPO}/commit/main", content=body).status_code == 200
+        assert client.get(f"/api/spaces/{REPO}/compare/main?raw=true").text.endswith("R100\ta b.txt\tc.txt\n")
+        binary = {"key": "file", "value": {"path": "b", "content": "AAEC", "encoding": "base64"}}
+        gone = {"key": "deletedFile", "value": {"path": "c.txt"}}
+        body = "\n".join(map(json.dumps, ({"key": "header", "value": {"summary": "m"}}, binary, gone)))
+        assert client.post(f"/api/spaces/{REPO}/commit/main", content=body).status_code == 200
+        one, other = client.get(f"/api/spaces/{REPO}/compare/main?raw=true").text.splitlines()
+        assert one.startswith("B 3\t:000000 100644") and other.startswith("T 0\t:100644 000000")
 
 
 # ------------------------------------------------------------------------------------------------------ discussions

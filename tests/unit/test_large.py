@@ -12,6 +12,7 @@ from orchestrator.errors import Forbidden, Invalid
 from orchestrator.ports import Change
 from orchestrator.services.attributes import mode_of, with_attributes
 from orchestrator.services.links import SignedLinks
+from orchestrator.services.xorbs import Layouts
 
 OID = "ab" * 32
 
@@ -190,6 +191,23 @@ def test_a_chunk_that_unpacks_to_something_else_is_refused() -> None:
     chunks = xet.chunks_of(io.BytesIO(xorb), len(xorb))
     with pytest.raises(Invalid, match="unpacked"):
         xet.unpacked(io.BytesIO(xorb), chunks, xet.Term("00" * 32, 0, 1, 5), 10, lambda data: None)
+
+
+def test_one_shard_makes_no_endless_work(tmp_path) -> None:
+    """A few MB can name the same chunks a million times, and each xorb has to be looked through to find them."""
+    body = packed(b"a", 0) * 1000
+    for name in ("12" * 32, "34" * 32):
+        (tmp_path / name).write_bytes(body)
+    often = xet.File(tuple(xet.Term(name, 0, 1, 1) for _ in range(200) for name in ("12" * 32, "34" * 32)), "")
+    Layouts(tmp_path, work=2500).check(often)  # each was looked through once
+    with pytest.raises(Invalid, match="too often"):
+        Layouts(tmp_path, work=2300).check(often)
+    with pytest.raises(Invalid, match="too often"):
+        Layouts(tmp_path, work=9000).check(xet.File((xet.Term("12" * 32, 0, 1000, 1000),) * 9, ""))
+    with pytest.raises(Invalid, match="does not have"):
+        Layouts(tmp_path).check(xet.File((xet.Term("12" * 32, 999, 1001, 2),), ""))
+    with pytest.raises(Invalid, match="not sent here"):
+        Layouts(tmp_path).check(xet.File((xet.Term("56" * 32, 0, 1, 1),), ""))
 
 
 def test_files_of_a_shard() -> None:
