@@ -249,6 +249,9 @@ class Repos(Protocol):
 
     def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]: ...
 
+    def count(self, repo_id: str, commit: str) -> int:
+        """How many commits lead to this one, itself among them."""
+
     def commit(
         self,
         repo_id: str,

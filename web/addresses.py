@@ -1,5 +1,5 @@
-"""Where pages stand: at `/spaces/owner/name…`, at `/datasets/owner/name…`, of models at `/owner/name…`; and which words at the
-place of an owner are none. Pure."""
+"""Where pages stand: at `/spaces/owner/name…`, `/datasets/owner/name…`, `/kernels/owner/name…`, of models at `/owner/name…`; and
+which words at the place of an owner are none. Pure."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -96,19 +96,19 @@ def sample(paths: list[str]) -> str:
 
 def ways(repo: AnyRepo, endpoint: str, file: str) -> list[Way]:
     """How programs read the repo. Pure."""
-    dataset, name = repo.kind is RepoKind.DATASET, repo.full_name
+    kind, name = repo.kind, repo.full_name
     told = []
-    if dataset:
+    if kind is RepoKind.DATASET:
         told.append(Way("Datasets", f'from datasets import load_dataset\n\nds = load_dataset("{name}")'))
-    else:
+    elif kind is RepoKind.MODEL:
         told += [Way(library.capitalize(), text) for library, text in _of_library(repo)]
-    more = ', repo_type="dataset"' if dataset else ""
+    more = f', repo_type="{kind}"' if kind.prefix else ""
     hub = f'from huggingface_hub import hf_hub_download\n\npath = hf_hub_download("{name}", "{file}"{more})'
     return [
         Way("First, once", f"export HF_ENDPOINT={endpoint}{_token(repo)}"),
         *told,
         Way("One file in Python", hub),
-        Way("All files", f"hf download {name}{' --repo-type dataset' if dataset else ''}"),
+        Way("All files", f"hf download {name}{f' --repo-type {kind}' if kind.prefix else ''}"),
         Way("Git", f"git clone {endpoint}/{repo.path}"),
     ]
 

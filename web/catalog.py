@@ -1,5 +1,5 @@
-"""The lists of models and of datasets: found by words, in an order, page by page, as Spaces are on the front page. And
-collections, which hold all kinds."""
+"""The lists of models, of datasets and of kernels: found by words, in an order, page by page, as Spaces are on the front page.
+And collections, which hold all kinds."""
 
 from fastapi import APIRouter, Depends, Request, Response
 

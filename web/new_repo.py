@@ -1,4 +1,5 @@
-"""The pages that make a model or a dataset: a name, an owner, who may see it. Its files come by git, by clients or by upload."""
+"""The pages that make a model, a dataset or a kernel: a name, an owner, who may see it. Its files come by git, by clients or by
+upload."""
 
 from fastapi import APIRouter, Depends, Request, Response
 

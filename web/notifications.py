@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from orchestrator.api.params import cursor_of, time_cursor
 from orchestrator.domain.invitation import MAY
 from orchestrator.domain.notification import KINDS
+from orchestrator.domain.repo import RepoKind
 from orchestrator.errors import Invalid
 from orchestrator.services.notifications import PAGE
 from web.page import Console, go
@@ -65,7 +66,7 @@ def routes(console: Console) -> APIRouter:
         offer = invitations.answer(visit.caller, form.get("id", ""), accept)
         if not accept:
             return go("/notifications?done=declined")
-        prefix = {"space": "spaces/", "dataset": "datasets/"}.get(offer.kind, "")
+        prefix = RepoKind(offer.kind).prefix if offer.kind in list(RepoKind) else ""
         return go(f"/{prefix}{offer.name}?done=joined")
 
     return router

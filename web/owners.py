@@ -36,7 +36,7 @@ def routes(console: Console) -> APIRouter:
             "orgs": orgs,
             "liked": [repo for repo, _ in liked],
             "others": {kind: (repos[:_OTHERS], len(repos) > _OTHERS) for kind, repos in others.items() if repos},
-            "collections": parts.collections.list(visit.caller, [who.name], None, _COLLECTIONS),
+            "collections": parts.collections.list(visit.caller, [who.name], [], _COLLECTIONS),
         }
         return console.show(request, visit, "owner.html", **values)
 

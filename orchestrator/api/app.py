@@ -51,6 +51,7 @@ from orchestrator.api.parts import Parts
 _ROUTERS = (
     internal.router,
     internal.internal,
+    later.absent,
     document.router,
     xet.cas,
     xet_read.router,
@@ -66,6 +67,7 @@ _ROUTERS = (
     upkeep.router,
     listing.router,
     spaces.reserved,
+    later.absent,
     repos.router,
     cards.router,
     moves.router,
@@ -108,6 +110,6 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
     document.install(app)
     problems.install(app, page)
     app.add_middleware(Head, router=app.router)
-    app.add_middleware(Cors)
-    app.add_middleware(Envelope, page=page)  # the outermost
+    app.add_middleware(Envelope, page=page)
+    app.add_middleware(Cors, origins=parts.api_origins.split())  # around all: refusals are read by scripts, too
     return app

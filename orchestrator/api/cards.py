@@ -7,10 +7,10 @@ from pydantic import Field
 from builder import config
 from builder.errors import Fault
 from orchestrator.api.params import OpenBody
+from orchestrator.domain.repo import RepoKind
 from orchestrator.services.card import card_faults
 
 router = APIRouter(tags=["repos"])
-_KINDS = ("space", "model", "dataset")
 
 
 class Readme(OpenBody):
@@ -22,7 +22,7 @@ class Readme(OpenBody):
 def validate_yaml(body: Readme):
     """Whether the front matter of a README can be used. Clients ask before every commit that touches README.md, and read JSON
     whatever the status."""
-    if body.repo_type and body.repo_type not in _KINDS:
+    if body.repo_type and body.repo_type not in list(RepoKind):
         return {"errors": [], "warnings": []}
     if (body.repo_type or "model") != "space":
         errors, warnings = card_faults(body.content)

@@ -16,31 +16,41 @@ _DATASET_KEYS = (
 
 def tags(repo: AnyRepo, card: dict[str, Any]) -> list[str]:
     """Without repetition, in a fixed order."""
+    return list(dict.fromkeys(tag for _, tag in typed(repo, card)))
+
+
+def typed(repo: AnyRepo, card: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(what it tells of, tag) as `tags` has them: `license`, `license:mit`. What tells of nothing in particular is `other`."""
     if isinstance(repo, Space):
-        found = [*([repo.sdk] if repo.sdk else []), *texts(card.get("tags"))]
+        yield from (("sdk", repo.sdk),) if repo.sdk else ()
+        yield from _all("other", card.get("tags"))
     elif repo.kind is RepoKind.MODEL:
-        found = [*_of_model(card)]
+        yield from _of_model(card)
     else:
-        found = [*_of_dataset(card)]
-    return list(dict.fromkeys(found))
+        yield from _of_dataset(card)
 
 
-def _of_model(card: dict[str, Any]) -> Iterator[str]:
-    yield from texts(card.get("library_name"))
-    yield from texts(card.get("tags"))
-    yield from texts(card.get("pipeline_tag"))
-    yield from texts(card.get("language"))
+def _of_model(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from _all("library", card.get("library_name"))
+    yield from _all("other", card.get("tags"))
+    yield from _all("pipeline_tag", card.get("pipeline_tag"))
+    yield from _all("language", card.get("language"))
     for key, prefix in (("datasets", "dataset"), ("base_model", "base_model"), ("license", "license")):
-        yield from (f"{prefix}:{value}" for value in texts(card.get(key)))
+        yield from _all(prefix, card.get(key), f"{prefix}:")
     relation = card.get("base_model_relation")
     if isinstance(relation, str):
-        yield from (f"base_model:{relation}:{value}" for value in texts(card.get("base_model")))
+        yield from _all("base_model", card.get("base_model"), f"base_model:{relation}:")
+    yield from (("other", key) for key in ("co2_eq_emissions", "model-index") if card.get(key))
 
 
-def _of_dataset(card: dict[str, Any]) -> Iterator[str]:
+def _of_dataset(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key in _DATASET_KEYS:
-        yield from (f"{key}:{value}" for value in texts(card.get(key)))
-    yield from texts(card.get("tags"))
+        yield from _all(key, card.get(key), f"{key}:")
+    yield from _all("other", card.get("tags"))
+
+
+def _all(type: str, value: object, prefix: str = "") -> Iterator[tuple[str, str]]:
+    return ((type, f"{prefix}{text}") for text in texts(value))
 
 
 def texts(value: object) -> list[str]:

@@ -59,14 +59,15 @@ def collections(
     caller: CallerDep,
     parts: PartsDep,
     base: BaseDep,
-    item: Annotated[str | None, Query(max_length=400, description="models/acme/m")] = None,
+    item: Annotated[list[str], Query(max_length=20, description="models/acme/m; any of them")] = [],  # noqa: B006
+    q: Annotated[str, Query(max_length=250, description="part of the title or the description")] = "",
     sort: Literal["lastModified", "trending", "upvotes"] = "lastModified",
     limit: Annotated[int, Query(ge=1, le=1_000_000)] = _PAGE,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ):
     """Collections that the caller may see, last changed first, whatever `sort` says: nobody votes here."""
     count = min(limit, _PAGE)
-    found = parts.collections.list(caller, listed(request, "owner"), item, count + 1, time_cursor(cursor))
+    found = parts.collections.list(caller, listed(request, "owner"), item, count + 1, time_cursor(cursor), q.strip())
     if len(found) > count:
         last = found[count - 1]
         response.headers.update(next_link(request, base, cursor=cursor_of(last.updated_at.hex(), last.id)))
@@ -100,6 +101,11 @@ def change(owner: Name, slug: Name, body: Changes, caller: SignedInDep, parts: P
 def delete(owner: Name, slug: Name, caller: SignedInDep, parts: PartsDep):
     parts.collections.delete(caller, f"{owner}/{slug}")
     return PlainTextResponse("OK")
+
+
+@router.post(_AT + "/resource-group", include_in_schema=False)
+def group(owner: Name, slug: Name, caller: SignedInDep):
+    raise Invalid("NOT_SUPPORTED", "there are no resource groups here; say who may see it with `private`")
 
 
 @router.post(_AT + "/items")

@@ -11,13 +11,14 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from orchestrator.api.files import REPO, Revision, entries_of
+from orchestrator.api.heavy import heavy
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.ndjson import lines
 from orchestrator.api.params import OpenBody, RepoDep
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.globs import Ignored
 from orchestrator.domain.large import ATTRIBUTES, ATTRIBUTES_LIMIT, Attributes, check_oid, check_size, pointer_text
-from orchestrator.domain.push import amount
+from orchestrator.domain.push import WRITTEN, amount
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN
 from orchestrator.domain.tree import Change
@@ -152,11 +153,11 @@ async def commit(
     """One commit. Body: NDJSON, a header first, then one line per operation. With `create_pr=1` it opens a pull request
     against the branch."""
     ref = branch_of(revision)
-    if not ref.startswith("refs/heads/") and not pr_number(ref):
+    if not ref.startswith(WRITTEN) and not pr_number(ref):
         raise Invalid("REF", f"only branches and pull requests take commits, not {ascii(revision[:100])}")
     with tempfile.TemporaryFile(dir=parts.scratch) as body:
         await _spool(request, body, parts.push_limit, parts.files_limit)
-        oid, num = await run_in_threadpool(_apply, parts, caller, space, body, ref, opens_request)
+        oid, num = await heavy(request, _apply, parts, caller, space, body, ref, opens_request)
     made = {"pullRequestUrl": f"{base}/{space.path}/discussions/{num}"} if num else {}
     return made | {
         "success": True,

@@ -22,10 +22,10 @@ TEXT_LIMIT = 4 * 1024**2  #: bytes: bodies that carry a README, or samples of 25
 _WIDE = re.compile(r"/api/(validate-yaml|repos/create|[^/]+/[^/]+/[^/]+/(preupload|paths-info)(/.*)?)")
 _STREAMED = re.compile(r"/api/(([^/]+/[^/]+/[^/]+/commit|lfs|xet)/.*|buckets/[^/]+/[^/]+/batch)")  # counts for itself
 _MODEL_FILE = re.compile(
-    r"/(?!(?:api|spaces|datasets|models|buckets)/)[^/]+/[^/]+/(?:(?:resolve|raw)/[^/]+/.|ask-access$)"
+    r"/(?!(?:api|spaces|datasets|models|kernels|buckets)/)[^/]+/[^/]+/(?:(?:resolve|raw)/[^/]+/.|ask-access$)"
 )
 _ID = re.compile(r"[\w.:;=/+-]{1,128}", re.ASCII)
-_KEPT = re.compile(rb"%(2[fF]|25)")
+_KEPT = re.compile(rb"%(2[fF]|25|0[aAdD])")
 
 
 def request_id_of(headers: dict[bytes, bytes]) -> str:
@@ -39,8 +39,8 @@ def request_id_of(headers: dict[bytes, bytes]) -> str:
 
 
 def routable(raw: bytes) -> str | None:
-    """A raw path decoded but for `%2F` and `%25`, so that an encoded slash does not split a segment and every parameter can
-    be decoded once more, exactly. None when it holds a NUL or is not UTF-8. Pure."""
+    """A raw path decoded but for `%2F`, line breaks (no route's pattern spans lines) and `%25`, so that an encoded slash does
+    not split a segment and every parameter can be decoded once more, exactly. None when it holds a NUL or is not UTF-8. Pure."""
     decoded = unquote_to_bytes(_KEPT.sub(rb"%25\1", raw))
     try:
         path = decoded.decode()

@@ -180,6 +180,7 @@ def commits(
     found = parts.repos.log(space.id, commit, p * limit, limit + 1)
     if len(found) > limit:
         response.headers.update(next_link(request, base, p=p + 1))
+    response.headers["X-Total-Count"] = str(parts.repos.count(space.id, commit))
     formatted = "formatted" in listed(request, "expand")
     return [views.commit(one, formatted) for one in found[:limit]]
 

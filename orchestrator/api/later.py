@@ -7,6 +7,7 @@ from orchestrator.api.params import repo_of
 from orchestrator.errors import Invalid, NotFound, repo_not_found
 
 router = APIRouter(include_in_schema=False)
+absent = APIRouter(include_in_schema=False)  #: words in the place of a kind of repos; routed first
 
 _REPO = "/api/{kind}/{owner}/{name}"
 _LATER = (
@@ -33,7 +34,7 @@ _WORDS = (
     "auth-check", "branch", "commit", "commits", "discussions", "like", "likers", "paths-info", "preupload", "refs",
     "revision", "settings", "super-squash", "tag", "tree", "xet-read-token", "xet-write-token",
 )  # fmt: skip
-_METHODS = ["GET", "POST", "PUT", "DELETE"]
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def no_owner() -> None:
@@ -43,7 +44,7 @@ def no_owner() -> None:
 
 #: Whole parts of the Hub that are none of this server's, by their first word below /api.
 _ABSENT = {
-    "daily_papers": "papers", "jobs": "jobs", "kernels": "kernels; a model repo holds such files too",
+    "daily_papers": "papers", "jobs": "jobs",
     "papers": "papers", "scheduled-jobs": "jobs",
 }  # fmt: skip
 
@@ -57,7 +58,8 @@ def _absence(what: str):
 
 for _word, _what in _ABSENT.items():
     for _rest in ("", "/{rest:path}"):
-        router.add_api_route(f"/api/{_word}{_rest}", _absence(_what), methods=_METHODS)
+        absent.add_api_route(f"/api/{_word}{_rest}", _absence(_what), methods=_METHODS)
+absent.add_api_route("/papers/{rest:path}", _absence("papers"), methods=["GET"])
 router.add_api_route("/api/buckets/{name}", no_owner, methods=["POST", "PUT", "DELETE"])
 for _word in _WORDS:
     for _rest in ("", "/{rest:path}"):

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from orchestrator.api.bodies import announced, pour, small
+from orchestrator.api.heavy import heavy
 from orchestrator.api.identity import base_url
 from orchestrator.api.parts import Parts
 from orchestrator.api.problems import moved_to, status_of
@@ -71,7 +72,7 @@ class _Lfs:
             raise Invalid("LFS_BATCH", '"objects" must be a list of {"oid": …, "size": …}')
         if len(wanted) > BATCH:
             raise TooLarge("LFS_BATCH", f"{len(wanted)} objects in one question, at most {BATCH}; ask in parts")
-        if told.get("hash_algo", "sha256") != "sha256":
+        if told.get("hash_algo", "sha256") not in ("sha256", "sha_256"):  # the second is JavaScript's
             raise Invalid("LFS_BATCH", 'the only "hash_algo" is sha256')
         operation = told.get("operation")
         if operation not in ("upload", "download"):
@@ -211,7 +212,7 @@ class _Lfs:
             return _answer({})  # the client did not hear our first answer
         incoming = await run_in_threadpool(self._large.receive, _parts(told))
         try:
-            await asyncio.shield(run_in_threadpool(self._large.take, told["repo"], incoming, oid, told["size"]))
+            await asyncio.shield(heavy(request, self._large.take, told["repo"], incoming, oid, told["size"]))
         finally:
             incoming.close()
         return _answer({})

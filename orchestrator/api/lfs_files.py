@@ -13,6 +13,7 @@ from orchestrator.api.params import OpenBody, OpenRepoDep, WritableRepoDep, curs
 from orchestrator.api.repos import kind_named, parted
 from orchestrator.domain.caller import role_on
 from orchestrator.domain.large import check_oid
+from orchestrator.domain.push import WRITTEN
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import CallerError
 from orchestrator.ports import Change, TreeEntry
@@ -110,7 +111,7 @@ def duplicate_lfs_files(body: Copies, source: OpenRepoDep, caller: CallerDep, pa
 
 def _at_tips(parts, repo_id: str, of_requests: bool = False) -> list[tuple[str, TreeEntry]]:
     """(full ref, entry) of the large files of all branches, those of main first; then those of pull requests."""
-    refs = parts.community.refs.below(repo_id, "refs/heads/")
+    refs = {ref: oid for prefix in WRITTEN for ref, oid in parts.community.refs.below(repo_id, prefix).items()}
     refs |= parts.community.refs.below(repo_id, "refs/pr/") if of_requests else {}
     found = []
     for ref in sorted(refs, key=lambda ref: (ref != MAIN, ref.startswith("refs/pr/"), ref)):

@@ -1,17 +1,18 @@
 """Lists of repos: pages, filters, search. Must be routed before `/api/spaces/{owner}/{name}`."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from orchestrator.api import repo_views, views
-from orchestrator.api.cardtags import tags, texts
+from orchestrator.api.cardtags import tags, texts, typed
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import cursor_of, listed, next_link, time_cursor
 from orchestrator.api.show import shown_all
-from orchestrator.domain.caller import Caller
+from orchestrator.domain.caller import STRANGER, Caller
 from orchestrator.domain.records import AnyRepo, Repo, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.stage import Stage
@@ -20,6 +21,7 @@ from orchestrator.services.spaces import SDKS
 
 router = APIRouter(tags=["repos"])
 _PAGE = 100
+_TAGGED = 1000  #: repos whose tags are counted
 _LOOKS = 20  #: pages of rows that one request looks through for rows that pass the filters
 #: Every other order is by last change: nobody measures sizes here.
 _SORTS = {
@@ -30,6 +32,8 @@ _SORTS = {
     "likes30d": "likes",
     "trendingScore": "trending",
 }
+#: What `apps` may name (huggingface.js, `local-apps`): each runs what has the tag gguf.
+_GGUF_APPS = ("llama.cpp", "ollama", "lmstudio", "jan", "koboldcpp")
 _Value = Callable[[AnyRepo], float]
 
 
@@ -86,8 +90,9 @@ def spaces(
     full: bool = False,
 ):
     """Spaces that the caller may see, newest first, in pages (`Link: …; rel="next"`). Filters: `author`, `search`, `filter`
-    (a tag or an sdk), `models`, `datasets`, `linked`. `expand`: only these keys."""
-    return _list(request, response, caller, parts, base, RepoKind.SPACE, want, full, ())
+    (a tag or an sdk), `models`, `datasets`, `linked`, each of which has them told, too. `expand`: only these keys."""
+    more = ("models", "datasets") if want.linked or want.models or want.datasets else ()
+    return _list(request, response, caller, parts, base, RepoKind.SPACE, want, full, more)
 
 
 @router.get("/api/models")
@@ -107,12 +112,13 @@ def models(
     num_parameters: str = "",
 ):
     """Models that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `pipeline_tag`, `gated`;
-    `inference` and `inference_provider` find none, for nobody runs models for others here; `apps` and `num_parameters` are
-    refused, for nobody notes them here."""
+    `apps` as far as an app runs all GGUF models and nothing else; `inference` and `inference_provider` find none, for nobody runs
+    models for others here; `num_parameters` is refused, for nobody notes them here."""
+    if any(app not in _GGUF_APPS for app in apps.split(",") if app):
+        known = ", ".join(_GGUF_APPS)
+        raise Invalid("NOT_SUPPORTED", f"This Podium knows what {known} run; for other apps filter by tags.")
     if apps:
-        raise Invalid(
-            "NOT_SUPPORTED", "This Podium does not know which apps run a model; filter by a tag such as gguf."
-        )
+        want = replace(want, tags=(*want.tags, "gguf"))
     if num_parameters:
         raise Invalid(
             "NOT_SUPPORTED", "This Podium does not filter by size; expand=safetensors tells it of each model."
@@ -135,6 +141,25 @@ def datasets(
 ):
     """Datasets that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `gated`."""
     return _list(request, response, caller, parts, base, RepoKind.DATASET, want, full, ())
+
+
+@router.get("/api/kernels")
+def kernels(request: Request, response: Response, caller: CallerDep, parts: PartsDep, base: BaseDep, want: WantedDep):
+    """Kernels that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `gated`."""
+    return _list(request, response, caller, parts, base, RepoKind.KERNEL, want, False, ())
+
+
+@router.get("/api/models-tags-by-type", operation_id="model_tags")
+@router.get("/api/datasets-tags-by-type", operation_id="dataset_tags")
+def tags_by_type(request: Request, parts: PartsDep) -> dict[str, list[views.Json]]:
+    """The tags of the public models or datasets that changed last, by what they tell of, the most used first."""
+    kind = RepoKind.MODEL if request.url.path.startswith("/api/models") else RepoKind.DATASET
+    repos = parts.hosted.list(STRANGER, kind, limit=_TAGGED)
+    found = Counter(pair for repo in repos for pair in dict.fromkeys(typed(repo, repo.card)))
+    told: dict[str, list[views.Json]] = {}
+    for (type_, tag), _ in found.most_common():
+        told.setdefault(type_, []).append({"type": type_, "id": tag, "label": tag.removeprefix(f"{type_}:")})
+    return told
 
 
 def _list(

@@ -123,7 +123,8 @@ def _of(parts, caller: Caller, owner: Owner, kind: RepoKind) -> list[AnyRepo]:
 def _repositories(parts, caller: Caller, owner: Owner):
     repos = [repo for kind in RepoKind for repo in _of(parts, caller, owner, kind)]
     buckets = parts.buckets.list(caller, owner.name, _MANY)
-    sizes = {repo.id: parts.repos.size(repo.id) for repo in repos} | {bucket.id: bucket.size for bucket in buckets}
+    sizes = {repo.id: parts.repos.size(repo.id) + parts.large.usage(repo.id) for repo in repos}
+    sizes |= {bucket.id: bucket.size for bucket in buckets}
     whole = sum(sizes.values()) or 1
     return JSONResponse(
         [

@@ -1,5 +1,5 @@
-"""One model or dataset: what it is (hub-api reference 2.8). Spaces are `spaces.py`; what all kinds have in common is in the
-files that route `/api/{kind}/…`."""
+"""One model, dataset or kernel: what it is (hub-api reference 2.8). Spaces are `spaces.py`; what all kinds have in
+common is in the files that route `/api/{kind}/…`."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -65,6 +65,7 @@ for _kind in PLAIN:
 
 @router.get("/api/models/{name}", include_in_schema=False)
 @router.get("/api/datasets/{name}", include_in_schema=False)
+@router.get("/api/kernels/{name}", include_in_schema=False)
 def single_segment(name: str):
     """An id without an owner names nothing here."""
     raise repo_not_found()

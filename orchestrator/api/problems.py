@@ -52,7 +52,8 @@ def header_text(message: str) -> str:
 
 
 def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None, **extra: object) -> Response:
-    """The answer for one error. `extra` are more members of the body."""
+    """The answer for one error. `extra` are more members of the body. Clients put the full stop after the message."""
+    message = message.removesuffix(".")
     told = {"X-Error-Code": code, "X-Error-Message": header_text(message), "Cache-Control": "no-store"}
     return JSONResponse({"error": message, "code": code, **extra}, status, {**told, **(headers or {})})
 

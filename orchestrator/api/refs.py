@@ -9,7 +9,7 @@ from pydantic import Field
 from orchestrator.api.files import REPO, Revision
 from orchestrator.api.identity import CallerDep, PartsDep
 from orchestrator.api.params import OpenBody, OpenRepoDep, RepoDep, Segment, WritableRepoDep
-from orchestrator.domain.push import printable
+from orchestrator.domain.push import CONVERTED, printable
 from orchestrator.domain.tree import EMPTY_TREE, Changed, TreeEntry
 from orchestrator.errors import Invalid
 
@@ -39,7 +39,7 @@ class Squash(OpenBody):
 def refs(repo: RepoDep, parts: PartsDep, include_prs: bool = False, include_pull_requests: bool = False):
     """Branches and tags, and with `include_prs` the refs of pull requests."""
     told: dict[str, list] = {"branches": [], "converts": [], "tags": []}
-    for prefix, group in (("refs/heads/", "branches"), ("refs/tags/", "tags")):
+    for prefix, group in (("refs/heads/", "branches"), (CONVERTED, "converts"), ("refs/tags/", "tags")):
         told[group] = _listed(parts.community.refs.below(repo.id, prefix), prefix)
     told["branches"].sort(key=lambda branch: branch["name"] != "main")
     if include_prs or include_pull_requests:

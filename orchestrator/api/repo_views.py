@@ -57,7 +57,7 @@ _SPACE: _Keys = {
     "sdk": lambda s: s.repo.sdk,
     "subdomain": lambda s: s.repo.label,
 }
-#: Of models and datasets.
+#: Of what does not run.
 _PLAIN: _Keys = {
     "downloads": lambda s: s.repo.downloads,
     "downloadsAllTime": lambda s: s.repo.downloads_all,
@@ -90,6 +90,7 @@ EXPANDABLE: dict[RepoKind, _Keys] = {
     RepoKind.SPACE: dict(sorted((_COMMON | _SPACE).items())),
     RepoKind.MODEL: dict(sorted((_COMMON | _PLAIN | _MODEL).items())),
     RepoKind.DATASET: dict(sorted((_COMMON | _PLAIN | _DATASET).items())),
+    RepoKind.KERNEL: dict(sorted((_COMMON | _PLAIN).items())),
 }
 _BRIEF = {
     RepoKind.SPACE: (
@@ -103,17 +104,21 @@ _BRIEF = {
         "author", "likes", "trendingScore", "private", "gated", "disabled", "downloads", "tags", "createdAt",
         "lastModified", "sha", "description", "paperswithcode_id",
     ),
+    RepoKind.KERNEL: (
+        "author", "likes", "trendingScore", "private", "gated", "downloads", "tags", "createdAt", "lastModified", "sha",
+    ),
 }  # fmt: skip
 _WHOLE = {
     RepoKind.SPACE: ("disabled", "sha", "cardData", "siblings", "runtime", "models", "datasets"),
     RepoKind.MODEL: ("disabled", "cardData", "siblings", "config", "model-index", "widgetData"),
     RepoKind.DATASET: ("cardData", "siblings"),
+    RepoKind.KERNEL: ("cardData", "siblings"),
 }
 
 
 def repo(shown: Shown, full: bool = False, expand: Iterable[str] = (), more: Iterable[str] = ()) -> Json:
-    """A repo as SpaceInfo, ModelInfo or DatasetInfo read it. With `expand` only those keys; `more` are keys besides the usual
-    ones. Raises Invalid `EXPAND` with the known ones."""
+    """A repo as SpaceInfo, ModelInfo, DatasetInfo or KernelInfo read it. With `expand` only those keys; `more` are keys besides
+    the usual ones. Raises Invalid `EXPAND` with the known ones."""
     kind = shown.repo.kind
     keys, wanted = EXPANDABLE[kind], tuple(expand)
     check_expand(kind, wanted)

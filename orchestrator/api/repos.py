@@ -61,7 +61,7 @@ class WithVisibility(Body):
 class NewRepo(WithVisibility):
     name: str
     organization: str | None = None
-    type: str | None = Field(None, description="space, model or dataset; absent means a model")
+    type: str | None = Field(None, description="space, model, dataset or kernel; absent means a model")
     sdk: str | None = None
     sdk_version: str | None = Field(None, alias="sdkVersion", max_length=40)
     hardware: str | None = None
@@ -97,7 +97,9 @@ def kind_named(word: str | None) -> RepoKind:
     try:
         return RepoKind(word or RepoKind.MODEL)
     except ValueError:
-        raise Invalid("REPO_TYPE", f"type is {ascii((word or '')[:40])}; write space, model or dataset") from None
+        raise Invalid(
+            "REPO_TYPE", f"type is {ascii((word or '')[:40])}; write space, model, dataset or kernel"
+        ) from None
 
 
 def parted(full_name: str) -> tuple[str, str]:

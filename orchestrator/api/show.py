@@ -39,7 +39,7 @@ def shown(
     app_url = parts.app_url(repo.label) if isinstance(repo, Space) else ""
     trend = trend or (lambda: parts.likes.trends([repo.id])[repo.id])
     if role_on(caller, repo, code=True) < Role.READ:
-        if revision:
+        if revision not in (None, "HEAD"):
             raise NotFound("RevisionNotFound", "Invalid rev id")
         return Shown(repo, app_url, None, {}, list, lambda: 0, trend)
     sha = parts.repos.resolve(repo.id, revision) if revision else repo.sha or parts.repos.head(repo.id)

@@ -91,7 +91,8 @@ def info(request: Request, space: SpaceDep, caller: CallerDep, parts: PartsDep, 
 def info_at(
     request: Request, space: SpaceDep, revision: Segment, caller: CallerDep, parts: PartsDep, blobs: bool = False
 ):
-    return repo_views.repo(shown(parts, caller, space, revision, blobs), True, listed(request, "expand"))
+    now = fresh(space, parts.queue.look(space))
+    return repo_views.repo(shown(parts, caller, now, revision, blobs), True, listed(request, "expand"))
 
 
 @router.get("/api/spaces/{name}", include_in_schema=False)

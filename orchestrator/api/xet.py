@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 
 from orchestrator.api.bodies import pour
 from orchestrator.api.files import REPO
+from orchestrator.api.heavy import heavy
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import OpenRepoDep, VoiceRepoDep
 from orchestrator.api.parts import Parts
@@ -20,6 +21,7 @@ from orchestrator.domain.caller import role_on
 from orchestrator.domain.space import Role
 from orchestrator.domain.xet import SHARD_LIMIT, XORB_LIMIT
 from orchestrator.errors import Forbidden, NotFound, Unauthorized
+from orchestrator.services.xet import READING
 
 router = APIRouter(tags=["files"])
 TOKEN_SECONDS = 3600.0
@@ -52,8 +54,9 @@ def token(parts, base: str, repo_id: str, act: str, guest: bool = False) -> Resp
 def given(parts: Parts, base: str, repo_id: str, act: str, guest: bool = False) -> dict[str, str]:
     """The address, the token and its end (epoch seconds), under the names of their headers. `guest`: of who may only propose."""
     more = {"guest": True} if guest else {}
+    epoch = parts.xet.epoch(repo_id, guest) if act == "xet-write" else READING
     return {
-        "X-Xet-Cas-Url": f"{base}/api/xet/{repo_id}/{parts.xet.epoch(repo_id)}",
+        "X-Xet-Cas-Url": f"{base}/api/xet/{repo_id}/{epoch}",
         "X-Xet-Access-Token": parts.links.sign(act, TOKEN_SECONDS, repo=repo_id, **more),
         "X-Xet-Token-Expiration": str(parts.links.ends(TOKEN_SECONDS)),
     }
@@ -123,7 +126,7 @@ async def shard(
         running = request.app.state.__dict__.setdefault("shards", {})
         key = digest.digest()
         if key not in running:
-            running[key] = asyncio.ensure_future(run_in_threadpool(parts.xet.take_shard, repo_id, epoch, body, guest))
+            running[key] = asyncio.ensure_future(heavy(request, parts.xet.take_shard, repo_id, epoch, body, guest))
             running[key].add_done_callback(lambda _: running.pop(key, None))
         await asyncio.shield(running[key])
     return {"result": 1}

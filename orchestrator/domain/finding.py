@@ -4,7 +4,7 @@ written. Pure."""
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.domain.repo import PLAIN, RepoKind
+from orchestrator.domain.repo import RepoKind
 
 #: Keys of a card that are searched.
 SAID = {
@@ -13,7 +13,7 @@ SAID = {
         "pretty_name", "tags", "license", "language", "library_name", "pipeline_tag", "base_model", "task_categories",
     ),
 }  # fmt: skip
-SAID[RepoKind.DATASET] = SAID[RepoKind.MODEL]
+SAID[RepoKind.DATASET] = SAID[RepoKind.KERNEL] = SAID[RepoKind.MODEL]
 LENGTH = 4000  #: characters that are searched
 _USES = 100  #: repos of one kind that a card may name
 _NAME = 200
@@ -30,7 +30,7 @@ def uses_of(kind: RepoKind, card: Mapping[str, Any]) -> list[tuple[RepoKind, str
     if not kind.runs:
         return []
     found = []
-    for used in PLAIN:
+    for used in (RepoKind.MODEL, RepoKind.DATASET):
         names = dict.fromkeys(name.strip().lower() for name in _texts(card.get(used.plural)))
         found += [(used, name) for name in list(names)[:_USES] if 0 < len(name) <= _NAME]
     return found

@@ -17,14 +17,14 @@ WEBHOOKS_READ, WEBHOOKS_WRITE = "user.webhooks.read", "user.webhooks.write"
 #: What may be granted on an owner or a repo, and everywhere.
 ON_REPOS = frozenset((READ, WRITE, DISCUSS))
 EVERYWHERE = frozenset((GATED, DISCUSS, WEBHOOKS_READ, WEBHOOKS_WRITE))
-_ENTITIES = ("user", "org", "space", "model", "dataset", "bucket")
+_ENTITIES = ("user", "org", "space", "model", "dataset", "kernel", "bucket")
 MOST = 200  #: entities of one token
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`words` on everything that an owner has (`kind` user or org), or on one repo (space, model, dataset) or bucket. `name` as
-    it was when the grant was made; `id` is what counts."""
+    """`words` on everything that an owner has (`kind` user or org), or on one repo (space, model, dataset, kernel) or bucket.
+    `name` as it was when the grant was made; `id` is what counts."""
 
     kind: str
     id: str

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.domain.space import Role, check_name
+from orchestrator.domain.space import RESERVED_OWNERS, Role, check_name
 from orchestrator.errors import Forbidden, Invalid
 
 SUBJECT_LIMIT = 255  #: characters of `sub` (OpenID Connect Core 1.0, section 2)
@@ -132,6 +132,6 @@ def _name_of(text: object) -> str:
     name = re.sub(r"[^A-Za-z0-9_.]+", "-", plain)
     name = re.sub(r"[-.]*([-.])", r"\1", name).strip("-.")[:_NAME_LIMIT].strip("-.")
     try:
-        return check_name(name, "user name")
+        return check_name(name, "user name", RESERVED_OWNERS)
     except Invalid:
         return ""

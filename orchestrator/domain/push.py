@@ -9,7 +9,9 @@ from orchestrator.domain.space import MAIN
 from orchestrator.errors import Invalid
 
 ZERO = "0" * 40
-UPDATES_LIMIT = 100  #: refs in one push
+CONVERTED = "refs/convert/"  #: what programs made of a dataset, as its Parquet: like branches, but nobody works on them
+WRITTEN = ("refs/heads/", CONVERTED)  #: refs that take commits, beside those of pull requests
+UPDATES_LIMIT = 2000  #: refs in one push; mirrors of long-lived projects have hundreds of tags
 COMMIT_LIMIT = 256 * 1024  #: bytes of one commit object: message, parents and signatures together
 ENTRIES_LIMIT = 1_000_000  #: entries counted in one revision before it is called a bomb
 OBJECTS_LIMIT = 2_000_000  #: new objects in one push
@@ -135,17 +137,25 @@ def judge_refs(updates: tuple[RefUpdate, ...]) -> list[Refusal]:
         message = f"{len(updates)} refs in one push, at most {UPDATES_LIMIT}; push them in parts"
         return [Refusal("TOO_MANY_REFS", message)]
     found = []
-    for update in updates:
-        if update.ref == MAIN and update.deletes:
-            found.append(Refusal("DELETE_MAIN", "cannot delete 'main', it is the deployed branch"))
-        elif _PULL_REQUEST.fullmatch(update.ref):
-            if ZERO in (update.old, update.new):
-                message = f"{update.ref} comes and goes with its pull request; open one with create_pr, then push to it"
-                found.append(Refusal("REF_NAME", message))
-        elif not update.ref.startswith(("refs/heads/", "refs/tags/")):
-            message = f"only branches and tags can be pushed, not {printable(update.ref, 100)!r}"
-            found.append(Refusal("REF_NAME", message))
+    if any(update.ref == MAIN and update.deletes for update in updates):
+        found.append(Refusal("DELETE_MAIN", "cannot delete 'main', it is the deployed branch"))
+    others = [update for update in updates if not update.ref.startswith((*WRITTEN, "refs/tags/"))]
+    requests = [update for update in others if _PULL_REQUEST.fullmatch(update.ref)]
+    if ends := [update.ref for update in requests if ZERO in (update.old, update.new)]:
+        message = f"{ends[0]} comes and goes with its pull request; open one with create_pr, then push to it"
+        found.append(Refusal("REF_NAME", message + _more(ends)))
+    if odd := [update.ref for update in others if update not in requests]:
+        message = f"only branches and tags can be pushed, not {printable(odd[0], 100)!r}"
+        found.append(Refusal("REF_NAME", message + _more(odd)))
+    if found and others and len(updates) > len(others):
+        found.append(
+            Refusal("REF_NAME", "in place of --mirror: git push --force <address> 'refs/heads/*' 'refs/tags/*'")
+        )
     return found
+
+
+def _more(refs: list[str]) -> str:
+    return f" (and {len(refs) - 1} more like it)" if len(refs) > 1 else ""
 
 
 def judge(pushed: Pushed, limits: PushLimits) -> list[Refusal]:

@@ -9,6 +9,7 @@ class RepoKind(StrEnum):
     SPACE = "space"
     MODEL = "model"
     DATASET = "dataset"
+    KERNEL = "kernel"
 
     @property
     def plural(self) -> str:
@@ -28,5 +29,5 @@ class RepoKind(StrEnum):
 
 #: The kinds by their word in `/api/{plural}/…`.
 PLURALS = {kind.plural: kind for kind in RepoKind}
-#: Models and datasets.
-PLAIN = (RepoKind.MODEL, RepoKind.DATASET)
+#: What does not run: files, their history and what is said about them.
+PLAIN = (RepoKind.MODEL, RepoKind.DATASET, RepoKind.KERNEL)

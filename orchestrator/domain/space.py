@@ -13,45 +13,15 @@ SLEEP_MIN = 1.0  #: seconds
 MAIN = "refs/heads/main"  #: the only ref that deploys
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?", re.ASCII)
-#: Names that are or may become paths of the console, and the Hub's own reserved words.
-RESERVED_NAMES = frozenset(
-    [
-        "api",
-        "spaces",
-        "models",
-        "datasets",
-        "collections",
-        "oauth",
-        "internal",
-        "git",
-        "static",
-        "assets",
-        "login",
-        "logout",
-        "settings",
-        "new",
-        "admin",
-        "docs",
-        "healthz",
-        "readyz",
-        "join",
-        "hardware",
-        "podium",
-        "templates",
-        "semantic-search",
-        "zero-gpu",
-        "by-subdomain",
-        "resolve-cache",
-        "cas",
-        "uploads",
-        "schema",
-        "explore",
-        "open",
-        "search",
-    ]
-)
-#: What else is a first step of an address: a repo may be named so, an owner, below whose name models are, may not.
-RESERVED_OWNERS = RESERVED_NAMES | {"avatars", "buckets", "device", "metrics", "notifications", "v1"}
+#: What no repo is called, so that no address reads as one of the API's or of git's.
+RESERVED_NAMES = frozenset(["api", "git", "internal", "oauth"])
+#: What no owner is called: first steps of addresses of the console, now or later, and the Hub's own reserved words.
+RESERVED_OWNERS = RESERVED_NAMES | {
+    "admin", "assets", "avatars", "buckets", "by-subdomain", "cas", "collections", "datasets", "device", "docs",
+    "explore", "hardware", "healthz", "join", "kernels", "login", "logout", "metrics", "models", "new",
+    "notifications", "open", "papers", "podium", "readyz", "resolve-cache", "schema", "search", "semantic-search",
+    "settings", "spaces", "static", "templates", "uploads", "v1", "zero-gpu",
+}  # fmt: skip
 _RESERVED_LABELS = frozenset(
     ["www", "api", "admin", "static", "mail", "autodiscover", "wpad", "localhost", "console", "podium", "hub"]
 )

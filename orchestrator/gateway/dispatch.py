@@ -139,6 +139,9 @@ class Gateway:
             self._act(outcome, request, route)
 
     def _act(self, outcome: Outcome, request: Request, route: Route | None) -> None:
+        if outcome in (Outcome.MISSING, Outcome.ASLEEP) and (fields := private.preflight(request)):
+            answers.reply(self, request, 200, b"", fields)
+            return
         match outcome:
             case Outcome.HOLD:
                 self._hold(request, route)

@@ -9,7 +9,12 @@ from orchestrator.gateway.hosts import host_port
 PASS, PASS_AND_NOTE, NOTE, DROP, CONSOLE_ONLY = 0, 1, 2, 3, 4
 
 REQUEST: dict[bytes, int] = {
-    **dict.fromkeys((b"accept", b"sec-fetch-mode", b"sec-fetch-site", b"sec-purpose", b"origin"), PASS_AND_NOTE),
+    **dict.fromkeys(
+        (
+            b"accept", b"sec-fetch-mode", b"sec-fetch-site", b"sec-purpose", b"origin",
+            b"access-control-request-method", b"access-control-request-headers",
+        ), PASS_AND_NOTE,
+    ),
     **dict.fromkeys(
         (
             b"host", b"connection", b"content-length", b"transfer-encoding", b"upgrade", b"expect",

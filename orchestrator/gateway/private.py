@@ -2,6 +2,7 @@
 a proof is good is `access`'s to say, what follows from it `dispatch`'s."""
 
 import json
+import re
 
 from orchestrator.errors import Unavailable
 from orchestrator.gateway import access
@@ -9,6 +10,7 @@ from orchestrator.gateway.request import Request
 from orchestrator.gateway.routes import Route
 
 _TOKEN_LIMIT = 512
+_NAMES = re.compile(rb"[\w!#$%&'*+.^`|~, -]{1,1000}").fullmatch
 #: Stands for a Space that is not there, for which the same is done: an answer that came sooner would tell it from a hidden one.
 NOWHERE = Route({"label": "nowhere", "space": "nowhere", "state": "closed", "private": True}, "")
 
@@ -65,6 +67,21 @@ def exchange(gate: object, request: Request, route: Route) -> list[str]:
         until = request.signed.get("until")
         fields.append(f"Set-Cookie: {gate.access.cookie(route, _host(gate, route), until)}")
     return fields
+
+
+def preflight(request: Request) -> list[str]:
+    """The header that lets a page of any site send its request, if a browser asks first whether it may show a token here (a CORS
+    preflight); else empty. A browser asks without the token, so a private Space must answer like one that is not there. Cookies
+    stay away, because nothing here allows credentials, and whether the page may read the answer is said with the answer."""
+    noted = request.noted
+    method, names = (noted.get(b"access-control-request-" + what, b"") for what in (b"method", b"headers"))
+    shown = {name.strip().lower() for name in names.split(b",")} & {b"authorization", b"x-hf-authorization"}
+    if request.method != b"OPTIONS" or b"origin" not in noted or not shown or not (_NAMES(method) and _NAMES(names)):
+        return []
+    return [
+        "Access-Control-Allow-Origin: *", f"Access-Control-Allow-Methods: {method.decode()}",
+        f"Access-Control-Allow-Headers: {names.decode()}", "Access-Control-Max-Age: 600", "Vary: Origin",
+    ]  # fmt: skip
 
 
 def _host(gate: object, route: Route) -> str:

@@ -164,11 +164,12 @@ class Request:
         named = connection not in headers.PLAIN_CONNECTION and headers.named_by_connection(connection)
         if named:
             self.lines = headers.without(self.lines, named)
+        # Another protocol than WebSocket may be ignored: git with http.version HTTP/2 asks for h2c, with a body too.
+        self.upgrade = self.upgrade and self.noted.get(b"upgrade", b"").lower() == b"websocket"
         if self.upgrade:
             if self.length:
                 raise Refused(400, "An upgrade must not have a body.")
-            self.upgrade = self.noted.get(b"upgrade", b"").lower() == b"websocket"
-            if self.upgrade and (self.method != b"GET" or self.version != "1.1"):
+            if self.method != b"GET" or self.version != "1.1":
                 raise Refused(400, "A WebSocket begins with GET over HTTP/1.1.")
 
     def head(self, console: bool) -> bytes:

@@ -48,20 +48,25 @@ def tend(git: Git, git_dir: str, kept: Iterable[str], grace: float) -> int:
     sweep(git, git_dir)
     try:
         with lock.caring(git_dir) as ours:
-            return _tend(git, git_dir, _there(git, git_dir, kept), grace) if ours else 0
+            return _tend(git, git_dir, sorted({*kept}), grace) if ours else 0
     except OSError as error:
         if not os.path.isdir(git_dir):
             raise repo_not_found() from None
         raise Unavailable(f"the storage of repos failed: {error}") from None
 
 
-def _tend(git: Git, git_dir: str, kept: list[str], grace: float) -> int:
-    freed = sum(_end(git, git_dir, kept, pack) for pack in packs.packs(git_dir) if pack.cruft and _old(pack, grace))
-    if not _marked(git_dir, kept):
+def _tend(git: Git, git_dir: str, asked: list[str], grace: float) -> int:
+    """Starts no program for a repo that is as it was left: there are thousands of these."""
+    ended = [pack for pack in packs.packs(git_dir) if pack.cruft and _old(pack, grace)]
+    if not ended and _marked(git_dir, asked):
+        return 0
+    kept = _there(git, git_dir, asked)
+    freed = sum(_end(git, git_dir, kept, pack) for pack in ended)
+    if not _marked(git_dir, asked):
         _order(git, git_dir, kept)
         _pack_refs(git, git_dir)
         git.run(git_dir, "commit-graph", "write", "--reachable", "--changed-paths", timeout=packs.PATIENCE)
-        _mark(git_dir, kept)
+        _mark(git_dir, asked)
     return freed
 
 
@@ -129,7 +134,7 @@ def _tips(git: Git, git_dir: str) -> set[str]:
 
 def _there(git: Git, git_dir: str, commits: Iterable[str]) -> list[str]:
     """Those of `commits` that the repo has."""
-    asked = "".join(f"{one}\n" for one in sorted({*commits})).encode()
+    asked = "".join(f"{one}\n" for one in commits).encode()
     if not asked:
         return []
     out = git.run(git_dir, "cat-file", "--batch-check=%(objecttype) %(objectname)", stdin=asked)
@@ -174,7 +179,7 @@ def _pack_refs(git: Git, git_dir: str) -> None:
 
 def _state(git_dir: str, kept: list[str]) -> str:
     """What of a repo would need care when it changes."""
-    top, seen = Path(git_dir), hashlib.sha256("".join(sorted(kept)).encode())
+    top, seen = Path(git_dir), hashlib.sha256("".join(kept).encode())
     try:
         seen.update((top / "packed-refs").read_bytes())
     except FileNotFoundError:

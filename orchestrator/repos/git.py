@@ -18,8 +18,8 @@ from orchestrator.repos import care as caring
 from orchestrator.repos import commit as committing
 from orchestrator.repos import create as creating
 from orchestrator.repos import duplicate as duplicating
+from orchestrator.repos import history, lock
 from orchestrator.repos import inspect as inspecting
-from orchestrator.repos import lock
 from orchestrator.repos import pointers as pointing
 from orchestrator.repos.durable import sync as sync_folder
 from orchestrator.repos.known import Known
@@ -95,12 +95,15 @@ class GitRepos:
         if self._known.get((repo_id, revision)) == since:
             return revision
         tried = []
-        if not _BAD_REF.search(revision) and len(revision) <= 250:
-            tried = [f"refs/heads/{revision}", f"refs/tags/{revision}"]
-            if revision.startswith(("refs/heads/", "refs/tags/", "refs/pr/")):
-                tried.insert(0, revision)
+        named = f"refs/convert/{revision[1:]}" if revision.startswith("~") else revision  # as DuckDB writes it
+        if not _BAD_REF.search(named) and len(named) <= 250:
+            tried = [f"refs/heads/{named}", f"refs/tags/{named}"]
+            if named.startswith(("refs/heads/", "refs/tags/", "refs/pr/", "refs/convert/")):
+                tried.insert(0, named)
             if _HEX.fullmatch(revision):
                 tried.append(revision)
+            if revision == "HEAD":
+                tried.append(MAIN)
         for name in tried:
             found = self._reader.info(self.git_dir(repo_id), f"{name}^{{commit}}".encode("utf-8", "replace"))
             if found and found[1] == "commit":
@@ -177,23 +180,14 @@ class GitRepos:
             return out.read(limit)
 
     def log(self, repo_id: str, commit: str, skip: int = 0, limit: int = 50) -> list[Commit]:
-        out = self.git.run(
-            self.git_dir(repo_id),
-            "log",
-            "-z",
-            f"--skip={max(0, int(skip))}",
-            f"--max-count={max(0, int(limit))}",
-            "--no-show-signature",
-            "--format=%H%x00%P%x00%an%x00%at%x00%s%x00%B",
-            "--end-of-options",
-            _commit(commit),
-        )
-        fields = out.decode("utf-8", "replace").split("\0")
-        rows = zip(*[iter(fields)] * 6, strict=False)
-        return [
-            Commit(oid, title, message.strip(), (author,), _time(at), tuple(parents.split()))
-            for oid, parents, author, at, title, message in rows
-        ]
+        return history.log(self.git, self.git_dir(repo_id), _commit(commit), skip, limit)
+
+    def count(self, repo_id: str, commit: str) -> int:
+        key = (repo_id, commit, None)
+        if (known := self._known.get(key)) is None:
+            known = history.count(self.git, self.git_dir(repo_id), _commit(commit))
+            self._known.put([(key, known)])
+        return known
 
     def pointers(self, repo_id: str, oids: Iterable[str]) -> dict[str, Pointer]:
         return pointing.pointers(self.git, self.git_dir(repo_id), oids)
@@ -313,11 +307,6 @@ def _ref(ref: str) -> str:
 
 def _no_entry() -> NotFound:
     return NotFound("EntryNotFound", "Entry not found")
-
-
-def _time(text: str) -> float:
-    """Author times are a stranger's: anything that is not a plausible date is the epoch."""
-    return float(text) if text.isdigit() and len(text) <= 11 else 0.0
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -45,8 +45,9 @@ def inspect(git: Git, git_dir: str, updates: tuple[RefUpdate, ...], quarantine: 
         to_scan.seek(0)
         sightings = tuple(_sightings(git, git_dir, to_scan.read(), found.paths, env))
     pointed = pointers(git, git_dir, found.small, env)
-    commits = _commits(git, git_dir, tips, env)
     main = next((u.new for u in updates if u.ref == MAIN and not u.deletes), None)
+    # What was here already was judged when it came; of main the words are told each time.
+    commits = [commit for commit in _commits(git, git_dir, tips, env) if commit in found.commits or commit == main]
     return Pushed(
         repo_bytes=disk_usage(git_dir),
         objects=found.count,
@@ -80,6 +81,7 @@ class _Objects:
         self.big: list[tuple[str, int]] = []
         self.big_count = 0
         self.heavy: list[str] = []
+        self.commits: set[str] = set()
         self.paths: dict[str, str] = {}
         self.small: dict[str, str] = {}  #: what has the size of a pointer to a large object
         self._budget = _SCAN_ALL
@@ -100,8 +102,10 @@ class _Objects:
     def _object(self, line: bytes, to_scan: IO[bytes]) -> None:
         kind, oid, size_text, rest = (line.rstrip(b"\n").split(b" ", 3) + [b"", b""])[:4]
         size = int(size_text) if size_text.isdigit() else 0
-        if kind == b"commit" and size > COMMIT_LIMIT:
-            self.heavy.append(oid.decode())
+        if kind == b"commit":
+            self.commits.add(oid.decode())
+            if size > COMMIT_LIMIT:
+                self.heavy.append(oid.decode())
         if kind != b"blob":
             return
         if size > self.file_limit:

@@ -43,12 +43,22 @@ _CONFIG = """\
 	# The same: loose objects of a fetch would be fsynced one by one, and their folders not at all.
 	unpackLimit = 1
 [uploadpack]
-	allowAnySHA1InWant = false
+	# Version 2 of the protocol gives any object of a repo to who may read it; clients that speak an older one, as go-git
+	# and libgit2 do, ask for commits by their ids too.
+	allowAnySHA1InWant = true
 	allowFilter = true
 [uploadpackfilter]
+	# The cheap ones; patterns of sparse:oid would be matched against every path.
 	allow = false
 [uploadpackfilter "blob:none"]
 	allow = true
+[uploadpackfilter "blob:limit"]
+	allow = true
+[uploadpackfilter "object:type"]
+	allow = true
+[uploadpackfilter "tree"]
+	allow = true
+	maxTreeDepth = 0
 [http]
 	getanyfile = false
 	uploadarchive = false

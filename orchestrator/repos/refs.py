@@ -15,7 +15,8 @@ from orchestrator.repos.blame import Blamer
 from orchestrator.repos.changed import changed
 from orchestrator.repos.commit import identity, plain
 from orchestrator.repos.durable import sync_objects
-from orchestrator.repos.git import GitRepos, _commit, _ref, _time
+from orchestrator.repos.git import GitRepos, _commit, _ref
+from orchestrator.repos.history import time_of
 from orchestrator.repos.inspect import records
 from orchestrator.repos.process import GitFailed
 
@@ -124,7 +125,7 @@ class GitRefs:
         out = self._run(repo_id, *words, shown, "--end-of-options", f"{_commit(base)}..{_commit(head)}")
         rows = zip(*[iter(out.decode("utf-8", "replace").split("\0"))] * 6, strict=False)
         return [
-            Commit(oid, title, message.strip(), (author,), _time(at), tuple(parents.split()))
+            Commit(oid, title, message.strip(), (author,), time_of(at), tuple(parents.split()))
             for oid, parents, author, at, title, message in rows
         ]
 
@@ -188,7 +189,7 @@ def _touched(fields: Iterator[bytes]) -> Iterator[tuple[str, Commit]]:
     for field in fields:
         if _HEAD.fullmatch(field):
             title, at, author = (next(fields, b"").decode("utf-8", "replace") for _ in range(3))
-            current, first = Commit(field[1:].decode(), title, "", (author,), _time(at)), True
+            current, first = Commit(field[1:].decode(), title, "", (author,), time_of(at)), True
             continue
         path = os.fsdecode(field[1:] if first else field)
         first = False

@@ -3,7 +3,7 @@ so that it has an intent, an audit row and, for main, a deployment."""
 
 from orchestrator.domain.caller import Caller, require
 from orchestrator.domain.discussions import pr_number, pr_ref
-from orchestrator.domain.push import ZERO, RefUpdate, printable
+from orchestrator.domain.push import CONVERTED, ZERO, RefUpdate, printable
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
 from orchestrator.errors import Conflict, Forbidden, Invalid, NotFound
@@ -47,7 +47,7 @@ class Branches:
 
     def delete(self, caller: Caller, repo: AnyRepo, name: str) -> None:
         require(caller, repo, Role.WRITE, code=True)
-        ref = f"refs/heads/{name}"
+        ref = name if name.startswith(CONVERTED) else f"refs/heads/{name}"
         if ref == MAIN:
             raise Forbidden("DELETE_MAIN", f"Cannot delete {MAIN}")
         self._move(caller, repo, ref, ZERO, self._there(repo, ref, name))
@@ -74,7 +74,8 @@ class Branches:
     def squash(self, caller: Caller, repo: AnyRepo, name: str, message: str) -> str:
         """Make the history of a branch or of a pull request one commit with the same files; returns it. What was merged into the
         branch is in that commit: the refs of those pull requests go, or they would keep all of the history."""
-        ref = name if pr_number(name) else f"refs/heads/{name.removeprefix('refs/heads/')}"
+        whole = pr_number(name) or name.startswith(CONVERTED)
+        ref = name if whole else f"refs/heads/{name.removeprefix('refs/heads/')}"
         require_ref(self._pushes.store, caller, repo, ref)
         text = message.strip() or f"Super-squash branch {name!r}"
         if len(text) > MESSAGE_LIMIT:
@@ -121,6 +122,8 @@ class Branches:
 
 
 def _named(folder: str, name: str) -> str:
+    if folder == "heads" and name.startswith(CONVERTED):
+        return name
     if name.startswith("refs/"):
         what = "branch" if folder == "heads" else "tag"
         raise Invalid("REF_NAME", f"Invalid reference for a {what}: {printable(name, 100)}")

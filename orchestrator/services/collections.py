@@ -37,24 +37,26 @@ class Collections:
         self,
         caller: Caller,
         owners: "list[str]",
-        item: str | None,
+        items: "list[str]",
         limit: int,
         after: tuple[float, str] | None = None,
+        words: str = "",
     ) -> "list[Collection]":
-        """Last changed first. `item`: only those that hold it, written `models/acme/m`. Raises Invalid `ITEM`."""
+        """Last changed first. `items`: only those that hold any of them, written `models/acme/m`; `words`: that have them in
+        their title or description. Raises Invalid `ITEM`."""
         mine = [caller.user.id, *caller.orgs] if caller.user else []
         if caller.grants is not None:
             mine = [one for one in mine if one in caller.grants.readable()[0]]
         with self._store.read() as tx:
-            item_id = None
-            if item:
-                kind, _, name = item.strip("/").partition("/")
-                found = self._item(tx, caller, kind.removesuffix("s"), name)
-                if found is None:
-                    return []
-                item_id = found.id
+            wanted = [item.strip("/").partition("/") for item in items]
+            found = [self._item(tx, caller, kind.removesuffix("s"), name) for kind, _, name in wanted]
+            ids = [one.id for one in found if one]
+            if items and not ids:
+                return []
             visible = None if caller.is_admin else mine
-            return tx.collections.list(visible_to=visible, owners=owners, item_id=item_id, limit=limit, after=after)
+            return tx.collections.list(
+                visible_to=visible, owners=owners, item_ids=ids, limit=limit, after=after, words=words
+            )
 
     def find(self, caller: Caller, slug: str, needed: Role = Role.READ) -> Collection:
         """By its slug, of which only the id counts. Raises NotFound `COLLECTION` also to those who may not see it."""
@@ -160,7 +162,7 @@ class Collections:
             of = RepoKind(kind)
         except ValueError:
             raise Invalid(
-                "ITEM", f"item type is {ascii(kind[:40])}; write model, dataset, space or collection"
+                "ITEM", f"item type is {ascii(kind[:40])}; write model, dataset, kernel, space or collection"
             ) from None
         owner, _, rest = name.partition("/")
         repo = named(tx, of, owner, rest)

@@ -16,6 +16,7 @@ from orchestrator.domain.large import read_pointer
 from orchestrator.domain.notification import of_leak
 from orchestrator.domain.push import (
     SCANNED,
+    WRITTEN,
     ZERO,
     PushLimits,
     RefUpdate,
@@ -184,7 +185,7 @@ class Pushes:
 
         Raises Unauthorized, Forbidden, NotFound by the caller's role; Stale, NotFound `EntryNotFound`, Invalid (ports.Repos);
         TooLarge `FILE_TOO_LARGE` `PUSH_TOO_LARGE` `REPO_TOO_LARGE` `TOO_MANY_FILES`; Forbidden `TOKEN_LEAKED`."""
-        if not ref.startswith("refs/heads/") and not pr_number(ref):
+        if not ref.startswith(WRITTEN) and not pr_number(ref):
             raise Invalid("REF_NAME", f"commits go to branches, not to {printable(ref, 100)!r}")
         require_ref(self.store, caller, space, ref)
         size = self._repos.size(space.id)

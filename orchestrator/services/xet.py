@@ -29,6 +29,7 @@ KEPT = 24 * 3600.0  #: the same for one without: whoever uploads a similar file 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{8,64}")
 _EPOCH = re.compile(r"[0-9a-f]{16}")
+READING = "0" * 16  #: the epoch of those who only read; nothing is ever sent to it
 _CLOSED = "closed"  #: a mark in the folder of an epoch to whose address nobody is sent any more
 _NAMED = 0o400  #: mode of a xorb of which a file was made
 _COMING = "coming-"  #: begins the name of a xorb that is on its way
@@ -43,19 +44,20 @@ class Xet:
         self._root, self._large, self._clock = root, large, clock
         self._lock = threading.Lock()
 
-    def epoch(self, repo_id: str) -> str:
-        """The epoch that uploads to this repo begin in now."""
-        folder = self._repo(repo_id)
+    def epoch(self, repo_id: str, guest: bool = False) -> str:
+        """The epoch that uploads to this repo begin in now. Guests, who may only propose changes, have one of their own: whoever
+        sends first under a name is not asked again, and must not stand in the way of those who may write."""
+        folder, begin = self._repo(repo_id), _begin(guest)
         with self._lock:
-            open_ones = [path for path in _children(folder) if not (path / _CLOSED).exists()]
-            newest = max(open_ones, key=_time, default=None)
+            mine = [path for path in _children(folder) if path.name.startswith(begin)]
+            newest = max((path for path in mine if not (path / _CLOSED).exists()), key=_time, default=None)
             if newest is None:
-                newest = folder / secrets.token_hex(8)
+                newest = folder / (begin + secrets.token_hex(8)[1:])
                 newest.mkdir(parents=True, mode=0o700)
             with suppress(FileNotFoundError):
                 os.utime(newest)
                 return newest.name
-        return self.epoch(repo_id)
+        return self.epoch(repo_id, guest)
 
     def has(self, repo_id: str, epoch: str, name: str) -> bool:
         return self._xorb(self._epoch(repo_id, epoch), name).exists()
@@ -63,7 +65,7 @@ class Xet:
     @contextmanager
     def arriving(self, repo_id: str, epoch: str, name: str, guest: bool = False) -> Iterator["Arriving"]:
         """A xorb is on its way. Raises NotFound `XET_EPOCH`, Invalid `XORB`, TooLarge as `LargeFiles.check_room`."""
-        folder = self._epoch(repo_id, epoch)
+        folder = self._epoch(repo_id, epoch, guest)
         target = self._xorb(folder, name)
         self._check_room(repo_id, folder, guest)
         coming = target.with_name(f"{_COMING}{secrets.token_hex(8)}")
@@ -91,7 +93,7 @@ class Xet:
     def take_shard(self, repo_id: str, epoch: str, shard: BinaryIO, guest: bool = False) -> None:
         """Rebuild the files of a shard and have the repo own them. Raises NotFound `XET_EPOCH`, Invalid `SHARD`, `XORB`,
         `LFS_HASH`, TooLarge."""
-        folder = self._epoch(repo_id, epoch)
+        folder = self._epoch(repo_id, epoch, guest)
         layouts = Layouts(folder)
         named: set[str] = set()
         try:
@@ -159,10 +161,10 @@ class Xet:
             raise ValueError(f"not a repo id: {repo_id!r}")
         return self._root / repo_id
 
-    def _epoch(self, repo_id: str, epoch: str) -> Path:
+    def _epoch(self, repo_id: str, epoch: str, guest: bool = False) -> Path:
         folder = self._repo(repo_id) / epoch
         try:
-            if not _EPOCH.fullmatch(epoch):
+            if not _EPOCH.fullmatch(epoch) or (guest and not epoch.startswith(_begin(guest))):
                 raise FileNotFoundError
             os.utime(folder)
         except FileNotFoundError:
@@ -196,6 +198,11 @@ class Arriving:
 
 def _ended() -> NotFound:
     return NotFound("XET_EPOCH", "this upload took too long a pause; start it again")
+
+
+def _begin(guest: bool) -> str:
+    """The first letter of an epoch."""
+    return "f" if guest else "0"
 
 
 def _children(path: Path) -> list[Path]:

@@ -1,5 +1,7 @@
 """Collections and what is in them."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from orchestrator.domain.collection import Collection, CollectionItem
@@ -26,9 +28,10 @@ class Collections:
         *,
         visible_to: "list[str] | None",
         owners: "list[str]",
-        item_id: str | None = None,
+        item_ids: "Sequence[str]" = (),
         limit: int = 100,
         after: tuple[float, str] | None = None,
+        words: str = "",
     ) -> "list[Collection]":
         """Last changed first. Private ones only of the owners in `visible_to` (ids); None: all. `owners`: names, none for all."""
         c = collections.c
@@ -37,9 +40,13 @@ class Collections:
             query = query.where(c.private.is_(False) | c.owner_id.in_(visible_to))
         if owners:
             query = query.where(t.owners.c.name_lower.in_([owner.lower() for owner in owners]))
-        if item_id:
-            having = sa.select(collection_items.c.collection_id).where(collection_items.c.item_id == item_id)
+        if item_ids:
+            having = sa.select(collection_items.c.collection_id).where(collection_items.c.item_id.in_(item_ids))
             query = query.where(c.id.in_(having))
+        if words:
+            query = query.where(
+                c.title.icontains(words, autoescape=True) | c.description.icontains(words, autoescape=True)
+            )
         if after:
             query = query.where(sa.tuple_(c.updated_at, c.id) < sa.tuple_(*after))
         return [_collection(row) for row in self._db.execute(query).mappings()]

@@ -3,7 +3,8 @@ gradio from opening a door.
 
 gradio writes the Hub's address into `gr.load("spaces/…")` and into what a loaded Space's files are fetched by, where every other
 client reads HF_ENDPOINT. While one of these modules is imported, its name `httpx` is replaced by one that sends requests for
-the Hub to HF_ENDPOINT, and counts hosts beside our own, on our own port, as hosts of Spaces.
+the Hub to HF_ENDPOINT, and counts hosts beside our own, on our own port, as hosts of Spaces; these have two minutes to answer,
+where httpx gives up after five seconds, because they may have to wake first.
 
 In a Space, gradio also starts the Hub's hot reloading: with the package `spaces` a server on port 7887 that runs whatever code it
 is sent by whoever reaches it, without that package a traceback in the log. There is no hot reloading here, so the part of gradio
@@ -18,8 +19,16 @@ import os
 import sys
 
 HUB = "https://huggingface.co"
-MODULES = ("gradio.external", "gradio.external_utils", "gradio.blocks", "gradio.routes", "gradio_client.utils")
+MODULES = (
+    "gradio.external",
+    "gradio.external_utils",
+    "gradio.blocks",
+    "gradio.routes",
+    "gradio_client.client",
+    "gradio_client.utils",
+)
 SERVER = "gradio.http_server"
+WAKING = 120.0  #: seconds
 
 
 class Httpx:
@@ -34,14 +43,18 @@ class Httpx:
         return getattr(self._module, name)
 
     def get(self, url: object, **more: object) -> object:
-        return self._module.get(self._here(url), **more)
+        return self._module.get(self._here(url), **self._patient(url, more))
 
     def post(self, url: object, **more: object) -> object:
-        return self._module.post(self._here(url), **more)
+        return self._module.post(self._here(url), **self._patient(url, more))
 
     def _here(self, url: object) -> object:
         inside = isinstance(url, str) and url.startswith(HUB + "/")
         return self._endpoint + url[len(HUB) :] if inside else url
+
+    def _patient(self, url: object, more: dict) -> dict:
+        space = isinstance(url, str) and isinstance(self.URL(url).host, _Host)
+        return {"timeout": WAKING, **more} if space else more
 
 
 class _Host(str):

@@ -412,6 +412,9 @@ def test_other_upgrades_are_ignored(world):
     )
     answer = world.gateway.raw(data + b"GET /2 HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HOST)
     assert answer.count(b"HTTP/1.1 200 OK") == 2 and b"h2c" not in answer
+    posted = data.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 4\r\n\r\nhalf")
+    answer = world.gateway.raw(posted + b"GET /2 HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HOST)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2 and b'"size": 4' in answer
 
 
 # Bodies
@@ -850,6 +853,32 @@ def test_strangers_cannot_tell_a_private_space_from_none(world, secret):
     assert answer.headers["X-Error-Code"] == "RepoNotFound"
     link = f"http://localhost/open?to=http%3A%2F%2Facme-secret.localhost%3A{world.gateway.port}%2F"
     assert link.encode() in world.page(secret).body
+
+
+def asking(world: World, label: str, **fields: str) -> Answer:
+    """A browser's question whether a page of another site may send a token here."""
+    asks = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization, content-type"}
+    return world.get(label, "/config", "OPTIONS", Origin="https://page.example", **(asks | fields))
+
+
+def test_a_page_elsewhere_may_show_its_token_to_a_private_space(world, secret):
+    answer = asking(world, secret)
+    assert (answer.status, answer.body) == (200, b"") and bare(answer) == bare(asking(world, "acme-nobody"))
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Access-Control-Allow-Headers"] == "authorization, content-type"
+    assert answer.headers["Access-Control-Allow-Methods"] == "POST"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    for names in ("content-type", "authorization, <"):
+        refused = asking(world, secret, Access_Control_Request_Headers=names)
+        assert refused.status == 404 and "Access-Control-Allow-Origin" not in refused.headers
+    assert "Access-Control-Allow-Origin" not in world.get(secret, Origin="https://page.example").headers
+
+
+def test_a_page_elsewhere_may_show_its_token_to_a_space_that_sleeps(world):
+    world.space("acme-nap", state="wake", stage="SLEEPING")
+    assert asking(world, "acme-nap").headers["Access-Control-Allow-Origin"] == "*"
+    assert asking(world, "acme-nap", Access_Control_Request_Headers="range").status == 503
+    assert "id-acme-nap" not in world.control.wakes
 
 
 def sign(world: World, **claims: object) -> str:

@@ -253,6 +253,15 @@ def test_of_a_shard_that_is_cut_off_nothing_is_made(ada) -> None:
     assert "actions" in ask(ada, oid, len(data), at=BATCH.replace("demo", "other"))
 
 
+def test_who_reads_is_not_told_where_others_send_to(ada) -> None:
+    told = ada.get(f"{SPACE}/xet-read-token/main").json()
+    assert path_of(told["casUrl"]).rpartition("/")[0] == Cas(ada).root.rpartition("/")[0]
+    assert path_of(told["casUrl"]) != Cas(ada).root
+    writing = Cas(ada)
+    writing.root = path_of(told["casUrl"])
+    assert writing.xorb(packed(b"x", 0), "7" * 64).json()["code"] == "XET_EPOCH"
+
+
 def test_a_token_of_one_repo_opens_no_other(ada) -> None:
     mine, other = Cas(ada), Cas(ada, SPACE.replace("demo", "other"))
     mine.root = other.root

@@ -332,6 +332,18 @@ class TestNothingIsLeftOfUploadsThatEndedMidway:
                 coming._file.flush()
         assert world.xet.epoch(A) == epoch
 
+    def test_who_may_only_propose_sends_nothing_in_the_place_of_who_may_write(self, world) -> None:
+        epoch, guests = world.xet.epoch(A), world.xet.epoch(A, guest=True)
+        assert epoch != guests and (world.xet.epoch(A), world.xet.epoch(A, guest=True)) == (epoch, guests)
+        with pytest.raises(NotFound), world.xet.arriving(A, epoch, "1" * 64, guest=True):
+            pass
+        with pytest.raises(NotFound):
+            world.xet.take_shard(A, epoch, io.BytesIO(shard()), guest=True)
+        with world.xet.arriving(A, guests, "1" * 64, guest=True) as coming:
+            coming.write(packed(b"wrong", 0))
+            assert coming.done()
+        assert not world.xet.has(A, epoch, "1" * 64)
+
     def test_a_wrong_shard_gives_the_next_upload_another_address(self, world, tmp_path) -> None:
         epoch = world.xet.epoch(A)
         data = xorb(world, epoch, "1" * 64)

@@ -297,7 +297,10 @@ def test_facts_about_new_objects(repos):
     (revision,) = pushed.revisions
     assert revision.files == 5 and revision.twins == (("App.py", "app.py"),)
     git(repos, "update-ref", MAIN, new)
-    assert repos.inspect(ID, (RefUpdate(old, new, MAIN),), "", 4000).big == ()
+    again = repos.inspect(ID, (RefUpdate(old, new, MAIN),), "", 4000)
+    assert again.big == () and len(again.revisions) == 1
+    tag = RefUpdate(ZERO, new, "refs/tags/v1")
+    assert repos.inspect(ID, (tag,), "", 4000).revisions == ()  # judged when it came
 
 
 @pytest.mark.parametrize("where", ["/tmp", "/etc", "objects/../refs", "objects"])

@@ -118,7 +118,9 @@ def test_collections_keep_their_order(store):
         assert [item.item_id[0] for item in tx.collections.items("c" * 24)] == ["3", "2", "1"]
         assert [one.title for one in tx.collections.list(visible_to=[], owners=["ADA"])] == ["Two"]
         assert [one.title for one in tx.collections.list(visible_to=[ada], owners=[])] == ["Two", "One"]
-        assert [one.title for one in tx.collections.list(visible_to=None, owners=[], item_id="1" * 24)] == ["One"]
+        assert [one.title for one in tx.collections.list(visible_to=None, owners=[], item_ids=["1" * 24])] == ["One"]
+        assert [one.title for one in tx.collections.list(visible_to=None, owners=[], words="oN")] == ["One"]
+        assert tx.collections.list(visible_to=None, owners=[], words="%") == [], "a sign that LIKE reads is a sign"
     with store.write() as tx:
         tx.collections.remove("c" * 24)
         assert tx.collections.items("c" * 24) == [] and tx.collections.get("c" * 24) is None

@@ -252,7 +252,7 @@ def test_what_cannot_be_done_is_told_and_the_rest_is_done(ada) -> None:
         json.dumps(add("a", "not a hash")),
         json.dumps(add("a", known) | {"mtime": 1e400}),
         json.dumps(copy("a", known, "x")),
-        json.dumps(copy("a", known, "a/b", "kernel")),
+        json.dumps(copy("a", known, "a/b", "paper")),
         "",
     )
     for line in bad:

@@ -1,5 +1,7 @@
 """What clients of several generations look for in answers, beyond what their own calls show: statuses, orders, words."""
 
+import json
+
 import pytest
 
 from tests.console import Console
@@ -112,3 +114,20 @@ def test_repos_of_an_organisation_that_keeps_them_private(ada, console):
     assert [private(f"models/{to}") for to in copies] == [True, False, False]
     accounts.set_private_by_default("acme", False)
     assert make("again").status_code == 200 and private("models/acme/again") is False
+
+
+def test_what_programs_made_of_a_dataset_has_refs_of_its_own(ada):
+    at = model(ada, "converted", small("a.csv", b"a"))
+    ref = "refs%2Fconvert%2Fparquet"
+    assert ada.post(f"{at}/branch/{ref}", json={"emptyBranch": True}).status_code == 200
+    body = '{"key": "header", "value": {"summary": "m"}}\n' + json.dumps(small("default/0.parquet", b"p"))
+    assert ada.post(f"{at}/commit/{ref}", content=body).status_code == 200
+    refs = ada.get(f"{at}/refs").json()
+    assert [one["name"] for one in refs["branches"]] == ["main"]
+    (made,) = refs["converts"]
+    assert (made["name"], made["ref"]) == ("parquet", "refs/convert/parquet")
+    assert ada.get(f"{at}/revision/{ref}").json()["sha"] == made["targetCommit"]
+    assert ada.get(f"/ada/converted/resolve/{ref}/default/0.parquet").content == b"p"
+    assert ada.get("/ada/converted/resolve/~parquet/default/0.parquet").content == b"p"
+    assert ada.post(f"{at}/branch/refs%2Fother%2Fx", json={}).status_code == 400
+    assert ada.delete(f"{at}/branch/{ref}").status_code == 200 and ada.get(f"{at}/refs").json()["converts"] == []

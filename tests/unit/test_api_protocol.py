@@ -6,13 +6,16 @@ import io
 import json
 import os
 import socket
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from orchestrator.api.envelope import without_last_slash
+from orchestrator.api.heavy import AT_ONCE
 from orchestrator.api.ndjson import LONG, TEXT, lines
-from orchestrator.errors import Invalid, TooLarge
+from orchestrator.errors import Conflict, Invalid, TooLarge
 from tests.console import Console
 
 SPACE = "/api/spaces/ada/demo"
@@ -107,6 +110,31 @@ def test_a_commit_that_is_announced_too_large_is_not_waited_for(console):
     with socket.create_connection(("127.0.0.1", console.port), timeout=20) as client:
         client.sendall(f"{head}Content-Length: {2 * 1024**3}\r\n\r\n{{".encode())
         assert client.recv(12) == b"HTTP/1.1 413"
+
+
+def test_questions_are_answered_while_many_commits_take_long(console, monkeypatch):
+    begun, end = threading.Semaphore(0), threading.Event()
+
+    def slow(*_):
+        begun.release()
+        end.wait(60)
+        raise Conflict("BUSY", "not today")
+
+    def one(_):
+        with console.client() as client:
+            line = json.dumps({"key": "header", "value": {"summary": "m"}})
+            return client.post(f"{SPACE}/commit/main", content=line).status_code
+
+    monkeypatch.setattr(console.parts.pushes, "commit", slow)
+    with ThreadPoolExecutor(60) as writers:
+        asked = [writers.submit(one, number) for number in range(60)]
+        try:
+            assert all(begun.acquire(timeout=30) for _ in range(AT_ONCE))
+            with console.client() as client:
+                assert client.get(SPACE).status_code == 200
+        finally:
+            end.set()
+        assert {each.result(60) for each in asked} == {409}
 
 
 # ------------------------------------------------------------------------------------------------------------- lines

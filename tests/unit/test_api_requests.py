@@ -27,6 +27,7 @@ from orchestrator.errors import Invalid, TooLarge
         (b"/a/refs%2Fpr%2f1", "/a/refs%2Fpr%2F1"),
         (b"/a/%252F", "/a/%252F"),
         (b"/a/100%25", "/a/100%25"),
+        (b"/a/b%0Ac%0d%09", "/a/b%0Ac%0d\t"),
         (b"/a/%C3%BC%20b", "/a/ü b"),
         (b"/a/%2e%2e/b", "/a/../b"),
         (b"/a/%00", None),

@@ -74,7 +74,7 @@ BODIES: dict[str, object] = {
 #: Nobody has to say who they are: they change nothing, or what is sent is the proof.
 OPEN = re.compile(
     r"/oauth/(token|device|revoke)|/api/telemetry/.*|/v1/telemetry|/api/validate-yaml|/login|/login/first|/logout|.*/info/lfs/locks.*"
-    r"|/api/(daily_papers|jobs|kernels|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
+    r"|/api/(daily_papers|jobs|papers|scheduled-jobs)(/.*)?|/api/\{kind\}/\{name\}/.*"
 )  # fmt: skip
 #: Of a public repo: everybody who is somebody may read, copy and speak.
 SOCIAL = re.compile(
@@ -84,7 +84,7 @@ SOCIAL = re.compile(
 OWN = re.compile(r"/api/settings/(webhooks|notifications)|/api/notifications.*|/uploads")
 #: Forms about oneself.
 OWN_PAGES = re.compile(
-    r"/settings/(profile|password|browsers.*|tokens.*|webhooks.*|provider/.*)|/notifications/.*|/new(/model|/dataset)?"
+    r"/settings/(profile|password|browsers.*|tokens.*|webhooks.*|provider/.*)|/notifications/.*|/new(/model|/dataset|/kernel)?"
     r"|/login.*|/logout|/oauth/.*"
 )
 

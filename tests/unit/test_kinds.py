@@ -64,6 +64,8 @@ def test_tags_follow_from_the_card():
         "language:en", "size_categories:n<1K", "task_categories:translation", "one",
     ]  # fmt: skip
     assert tags(repo(RepoKind.MODEL), {"tags": {"odd": 1}, "license": 7}) == []
+    emitting = {"co2_eq_emissions": {"emissions": 1.5}, "model-index": []}
+    assert tags(repo(RepoKind.MODEL), emitting) == ["co2_eq_emissions"]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def codes(refusals):
         (RefUpdate(ZERO, B, "refs/heads/dev"), None),
         (RefUpdate(A, ZERO, "refs/heads/dev"), None),
         (RefUpdate(ZERO, B, "refs/tags/v1"), None),
+        (RefUpdate(ZERO, B, "refs/convert/parquet"), None),
         (RefUpdate(A, ZERO, "refs/heads/main"), "DELETE_MAIN"),
         (RefUpdate(ZERO, B, "refs/podium/x"), "REF_NAME"),
         (RefUpdate(ZERO, B, "refs/pr/1"), "REF_NAME"),
@@ -50,8 +51,23 @@ def test_which_refs_may_move(update, code):
     assert codes(judge_refs((update,))) == ([code] if code else [])
 
 
+def test_a_mirror_is_told_once_what_to_leave_out():
+    refs = [
+        "refs/heads/main",
+        "refs/tags/v1",
+        *(f"refs/pull/{n}/head" for n in range(30)),
+        *(f"refs/pr/{n}" for n in range(1, 9)),
+    ]
+    said = [refusal.message for refusal in judge_refs(tuple(RefUpdate(ZERO, A, ref) for ref in refs))]
+    assert said == [
+        "refs/pr/1 comes and goes with its pull request; open one with create_pr, then push to it (and 7 more like it)",
+        "only branches and tags can be pushed, not 'refs/pull/0/head' (and 29 more like it)",
+        "in place of --mirror: git push --force <address> 'refs/heads/*' 'refs/tags/*'",
+    ]
+
+
 def test_many_refs_are_refused_at_once():
-    many = tuple(RefUpdate(ZERO, A, f"refs/tags/v{n}") for n in range(101))
+    many = tuple(RefUpdate(ZERO, A, f"refs/tags/v{n}") for n in range(2001))
     assert codes(judge_refs(many)) == ["TOO_MANY_REFS"]
 
 

@@ -75,6 +75,19 @@ def test_hosts_beside_our_own_are_hosts_of_spaces(run, url, ours):
     assert run(code, **HERE) is ours
 
 
+def test_a_space_that_sleeps_has_time_to_wake(run, tmp_path):
+    (tmp_path / "gradio_client").mkdir()
+    (tmp_path / "gradio_client" / "__init__.py").touch()
+    (tmp_path / "gradio_client" / "client.py").write_text("import httpx")
+    with (tmp_path / "httpx.py").open("a") as file:
+        file.write("\ndef get(url, **more): return more\npost = get")
+    code = """from gradio_client.client import httpx
+import gradio.external
+space = 'https://acme-b.apps.example.org:8443/config'
+result = [httpx.get(space), httpx.post(space, timeout=3), httpx.get('https://else.org'), gradio.external.httpx.get(space)]"""
+    assert run(code, **HERE) == [{"timeout": 120.0}, {"timeout": 3}, {}, {"timeout": 120.0}]
+
+
 def test_no_server_for_reloading_is_started(run, tmp_path):
     (tmp_path / "gradio" / "utils.py").write_text("def get_space(): return 'acme/a'")
     (tmp_path / "gradio" / "http_server.py").write_text(

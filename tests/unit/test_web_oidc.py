@@ -601,7 +601,8 @@ def test_groups_decide_at_each_sign_in(here, liar, fooled, visitor):
 
 @pytest.mark.parametrize(("claims", "first"), [
     ({"preferred_username": "Ada.Lovelace@example.org"}, "Ada.Lovelace"), ({"preferred_username": "Zoë Müller"}, "Zoe-Muller"),
-    ({"preferred_username": "login", "email": "ada@x.org"}, "ada"), ({"preferred_username": 7, "name": "Ada L."}, "Ada-L"),
+    ({"preferred_username": "login", "email": "ada@x.org"}, "ada"),
+    ({"preferred_username": "Kernels", "email": "ada@x.org"}, "ada"), ({"preferred_username": 7, "name": "Ada L."}, "Ada-L"),
     ({"preferred_username": "../../etc"}, "etc"), ({"preferred_username": "a--b..c.git"}, "user"), ({"name": "李"}, "user"),
     ({}, "user"), ({"preferred_username": "x" * 300}, "x" * 40),
 ])  # fmt: skip

@@ -391,6 +391,14 @@ def test_repos_are_found_by_words_and_page_by_page(console, ada, stranger, repo)
     assert 'href="/models"' in stranger.get("/").text and 'href="/datasets"' in stranger.get("/").text
 
 
+def test_kernels_have_pages_too(ada, repo):  # noqa: F811
+    one = repo(RepoKind.KERNEL)
+    page = ada.get(f"/{one.path}").text
+    assert one.path.startswith("kernels/") and "--repo-type kernel" in page and "pipeline(" not in page
+    assert all(f'href="/{one.path}' in ada.get(at).text for at in ("/kernels", "/ada"))
+    assert ada.get(f"/{one.path}/tree/main/a").status_code == ada.get("/new/kernel").status_code == 200
+
+
 def test_a_collection_shows_what_may_be_seen(console, owner, ada, stranger, repo):  # noqa: F811
     public, hidden = repo(MODEL), repo(DATASET, Visibility.PRIVATE)
     one = console.parts.collections.create(owner, None, f"Nice {EVIL}", None, False)
