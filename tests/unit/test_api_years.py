@@ -133,6 +133,14 @@ def test_a_repo_that_goes_in_the_midst_of_a_request_is_not_found(console, ada, m
     assert repo(console, "copied") is None
 
 
+def test_a_first_commit_may_name_a_large_file(console, ada):
+    caller = console.parts.accounts.caller(f"Bearer {console.token}")
+    made = console.parts.hosted.create(caller, RepoKind.MODEL, "first", None, None)
+    _, line = large(console, made.id, b"first" * 1000)
+    assert commit(ada, "/api/models/ada/first", line).status_code == 200
+    assert ada.get("/ada/first/resolve/main/big.bin", follow_redirects=True).content == b"first" * 1000
+
+
 def test_nothing_is_pushed_to_a_repo_that_was_deleted_meanwhile(console, ada):
     made, at = model(console, ada, "late")
     repos = console.parts.repos
