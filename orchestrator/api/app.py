@@ -67,7 +67,6 @@ _ROUTERS = (
     upkeep.router,
     listing.router,
     spaces.reserved,
-    later.absent,
     repos.router,
     cards.router,
     moves.router,

@@ -134,3 +134,12 @@ def test_large_files_count_in_what_repos_take(ada):
     model(ada, "heavy", large_files=[("w.bin", bytes(500_000))])
     (told,) = (one for one in ada.get("/api/settings/repositories").json() if one["id"] == "ada/heavy")
     assert told["storage"] > 500_000
+
+
+def test_a_collection_may_hold_itself_and_says_notes_in_html_too(ada):
+    slug = ada.post("/api/collections", json={"title": "Itself"}).json()["slug"]
+    body = {"item": {"type": "collection", "id": slug[-24:]}, "note": "a <b>"}
+    assert ada.post(f"/api/collections/{slug}/items", json=body).status_code == 200
+    (item,) = ada.get(f"/api/collections/{slug}").json()["items"]
+    assert (item["id"], item["note"]) == (slug[-24:], {"html": "a &lt;b&gt;", "text": "a <b>"})
+    assert ada.delete(f"/api/collections/{slug}").status_code == 200
