@@ -401,7 +401,9 @@ def test_javascript_spends_its_code_without_naming_the_client(console, http, app
         assert static.exchange(http, other, auth=None, code_verifier="w" * 50).status_code in (400, 401)
         assert static.exchange(http, other, auth=None).status_code in (400, 401)
     secretive = app.agree(ada, **pkce)[1]["code"]
-    assert app.exchange(http, secretive, auth=None, code_verifier=verifier).status_code == 401, "it has a secret to show"
+    assert app.exchange(http, secretive, auth=None, code_verifier=verifier).status_code == 401, (
+        "it has a secret to show"
+    )
 
 
 def test_only_members_of_the_authors_organisation(console, http, ada, bob):
