@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from orchestrator.api.files import REPO, Revision, entries_of
 from orchestrator.api.heavy import heavy
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
-from orchestrator.api.ndjson import lines
+from orchestrator.api.ndjson import lines, whole
 from orchestrator.api.params import OpenBody, RepoDep
 from orchestrator.domain.discussions import pr_number
 from orchestrator.domain.globs import Ignored
@@ -150,14 +150,15 @@ async def commit(
     revision: Revision,
     opens_request: WantsRequest,
 ):
-    """One commit. Body: NDJSON, a header first, then one line per operation. With `create_pr=1` it opens a pull request
-    against the branch."""
+    """One commit. Body: NDJSON, a header first, then one line per operation; a small one may be one JSON object. With
+    `create_pr=1` it opens a pull request against the branch."""
     ref = branch_of(revision)
     if not ref.startswith(WRITTEN) and not pr_number(ref):
         raise Invalid("REF", f"only branches and pull requests take commits, not {ascii(revision[:100])}")
     with tempfile.TemporaryFile(dir=parts.scratch) as body:
         await _spool(request, body, parts.push_limit, parts.files_limit)
-        oid, num = await heavy(request, _apply, parts, caller, space, body, ref, opens_request)
+        is_json = request.headers.get("content-type", "").startswith("application/json")
+        oid, num = await heavy(request, _apply, parts, caller, space, body, ref, opens_request, is_json)
     made = {"pullRequestUrl": f"{base}/{space.path}/discussions/{num}"} if num else {}
     return made | {
         "success": True,
@@ -190,9 +191,11 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge("TOO_LARGE", f"one commit may have {amount(limit)}; send it in several")
 
 
-def _apply(parts, caller, space: AnyRepo, body: IO[bytes], ref: str, opens_request: bool) -> tuple[str, int]:
+def _apply(
+    parts, caller, space: AnyRepo, body: IO[bytes], ref: str, opens_request: bool, is_json: bool
+) -> tuple[str, int]:
     """The commit, and the number of the pull request that it opened, or 0."""
-    operations = lines(body, parts.file_limit)
+    operations = (whole if is_json else lines)(body, parts.file_limit)
     key, header = next(operations, ("", {}))
     if key != "header":
         raise Invalid("COMMIT_BODY", 'the first line must be {"key": "header", "value": {"summary": …}}')

@@ -30,6 +30,9 @@ def refused(status: int, error: str, why: str) -> Response:
 async def _asked(request: Request) -> Asked | Response:
     """The form as the protocol sees it, or what is wrong with it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":  # as trusted publishers ask (huggingface_hub `_oidc.py`)
+        why = "Tokens of other providers are not exchanged here; use an access token, or send a form for other grants"
+        return refused(400, "unsupported_grant_type", why)
     if kind != "application/x-www-form-urlencoded":
         return refused(400, "invalid_request", "Send a form as application/x-www-form-urlencoded")
     body = bytearray()

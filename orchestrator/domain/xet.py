@@ -158,7 +158,7 @@ def wanted(chunks: list[Chunk], term: Term) -> list[Chunk]:
     return found
 
 
-def unpacked(xorb: BinaryIO, chunks: list[Chunk], term: Term, gathered: int, write: Callable[[bytes], None]) -> None:
+def unpacked(xorb: BinaryIO, chunks: list[Chunk], term: Term, gathered: int, write: Callable[[bytes], object]) -> None:
     """Give the bytes of a term to `write`, about `gathered` at a time. Raises Invalid `SHARD`, `XORB`."""
     pieces: list[bytes] = []
     held = 0

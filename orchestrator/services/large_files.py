@@ -128,13 +128,11 @@ class LargeFiles:
     def take(self, repo_id: str, incoming: Incoming, oid: str, size: int) -> None:
         """The bytes are all there: check them, store them unless they are, and have the repo own them. Raises Invalid
         `LFS_HASH` when they are not what was announced; nothing of them stays then."""
-        found, length = incoming.sha256(), incoming.size
-        if found != oid or length != size:
+        try:
+            check_hash(oid, size, incoming.sha256(), incoming.size)
+        except Invalid:
             incoming.drop()
-            message = (
-                f"announced were {size} bytes with the SHA-256 {oid}, received {length} with {found}; upload it again"
-            )
-            raise Invalid("LFS_HASH", message)
+            raise
         if self._own(repo_id, oid):
             incoming.drop()
             return
@@ -192,6 +190,13 @@ class LargeFiles:
         if found is None:
             raise missing([path])
         return found.size
+
+
+def check_hash(oid: str, size: int, found: str, length: int) -> None:
+    """Raises Invalid `LFS_HASH` when what came is not what was announced."""
+    if (found, length) != (oid, size):
+        message = f"announced were {size} bytes with the SHA-256 {oid}, received {length} with {found}; upload it again"
+        raise Invalid("LFS_HASH", message)
 
 
 def missing(paths: list[str]) -> Invalid:

@@ -5,6 +5,7 @@ A client remembers what it has sent to an address and sends it no second time (i
 *epoch*, both part of the address: what was sent to an epoch is there as long as the epoch, and when it goes the address goes with
 it, and clients begin anew. No repo can name the chunks of another."""
 
+import hashlib
 import logging
 import os
 import re
@@ -20,7 +21,7 @@ from typing import BinaryIO
 from orchestrator.domain.push import amount
 from orchestrator.domain.xet import File, chunks_of, files_of, unpacked
 from orchestrator.errors import Invalid, NotFound, TooLarge, Unavailable
-from orchestrator.services.large_files import LargeFiles
+from orchestrator.services.large_files import LargeFiles, check_hash
 from orchestrator.services.xorbs import Layouts
 
 log = logging.getLogger(__name__)
@@ -120,18 +121,26 @@ class Xet:
 
     def _rebuild(self, repo_id: str, folder: Path, file: File, guest: bool, layouts: Layouts) -> None:
         self._large.check_room(repo_id, file.size, guest)
+        if file.sha256 and layouts.swells(file):
+            found = hashlib.sha256()
+            self._unpack(folder, file, layouts, found.update)
+            check_hash(file.sha256, file.size, found.hexdigest(), file.size)
         incoming = self._large.receive()
         try:
-            for term in file.terms:
-                with layouts.open(term.xorb) as packed:
-                    unpacked(packed, layouts.of(term.xorb), term, _GATHERED, incoming.write)
-                os.utime(folder)
+            self._unpack(folder, file, layouts, incoming.write)
             oid = file.sha256 or incoming.sha256()
             self._large.take(repo_id, incoming, oid, file.size)
             if not file.sha256:
                 self._large.call(repo_id, file.hash, oid)  # what the client will name it by
         finally:
             incoming.close()
+
+    @staticmethod
+    def _unpack(folder: Path, file: File, layouts: Layouts, write: Callable[[bytes], object]) -> None:
+        for term in file.terms:
+            with layouts.open(term.xorb) as packed:
+                unpacked(packed, layouts.of(term.xorb), term, _GATHERED, write)
+            os.utime(folder)
 
     def collect(self) -> None:
         """End the epochs that nobody uses."""

@@ -7,6 +7,7 @@ from typing import BinaryIO
 from orchestrator.domain.xet import Chunk, File, chunks_of, wanted
 from orchestrator.errors import Invalid
 
+SWELLS = 16  #: times; clients send what packs better only of files that are nearly empty
 KEPT = 256 * 1024  #: chunks whose places are remembered
 WORK = 16 * 1024**2  #: chunks that are looked at for one shard; 50 GB have about a million
 
@@ -24,6 +25,11 @@ class Layouts:
         for term in file.terms:
             self._spend(term.end - term.start)
             wanted(self.of(term.xorb), term)
+
+    def swells(self, file: File) -> bool:
+        """Whether a file is so much larger than what was sent for it that it had better be looked at before it fills a disk."""
+        sent = sum((self._folder / name).stat().st_size for name in {term.xorb for term in file.terms})
+        return file.size > SWELLS * sent
 
     def open(self, name: str) -> BinaryIO:
         try:

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from orchestrator.domain.discussions import LIVE, Discussion, Happening, Status
 from orchestrator.store import discussion_schema as t
 from orchestrator.store.schema import owners
+from orchestrator.store.values import LAST
 
 _D, _H = t.discussions.c, t.happenings.c
 _DISCUSSION = sa.select(t.discussions, owners.c.name.label("author")).outerjoin(
@@ -27,6 +28,8 @@ class Discussions:
         self._db.execute(sa.insert(t.discussions).values(**_columns(one)))
 
     def get(self, repo_id: str, num: int) -> Discussion | None:
+        if not 0 <= num <= LAST:
+            return None
         row = self._db.execute(_DISCUSSION.where(_D.repo_id == repo_id, _D.num == num)).mappings().first()
         return _discussion(row) if row else None
 

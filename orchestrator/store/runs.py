@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from orchestrator.domain.records import Run
 from orchestrator.store.console_schema import runs as t
-from orchestrator.store.values import fault_in, fault_out
+from orchestrator.store.values import LAST, fault_in, fault_out
 
 
 class Runs:
@@ -22,6 +22,8 @@ class Runs:
         return [_run(row) for row in self._db.execute(query.order_by(t.c.id)).mappings()]
 
     def get(self, space_id: str, run_id: int) -> Run | None:
+        if not 0 <= run_id <= LAST:
+            return None
         query = sa.select(t).where(t.c.space_id == space_id, t.c.id == run_id)
         row = self._db.execute(query).mappings().first()
         return _run(row) if row else None

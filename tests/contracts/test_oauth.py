@@ -542,7 +542,7 @@ def test_bad_forms_are_refused_in_the_protocols_words(http, body):
     told = answer.json()
     assert told["error"] in ("invalid_request", "unsupported_grant_type")
     assert set(told) <= {"error", "error_description"}
-    assert http.post("/oauth/token", json={"grant_type": "x"}).json()["error"] == "invalid_request"
+    assert http.post("/oauth/token", json={"grant_type": "x"}).json()["error"] == "unsupported_grant_type"
 
 
 # ----------------------------------------------------------------------------------------------------------- the device

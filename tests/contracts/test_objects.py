@@ -344,6 +344,23 @@ class TestNothingIsLeftOfUploadsThatEndedMidway:
             assert coming.done()
         assert not world.xet.has(A, epoch, "1" * 64)
 
+    def test_what_swells_is_looked_at_before_it_fills_the_disk(self, world, monkeypatch) -> None:
+        chunk, name = packed(bytes(128 * 1024), 1), "1" * 64
+        epoch = world.xet.epoch(A)
+        with world.xet.arriving(A, epoch, name) as coming:
+            coming.write(chunk)
+            assert coming.done()
+        terms, data = [(swapped(name), 128 * 1024, 0, 1)] * 7, bytes(7 * 128 * 1024)
+        right, wrong = (hashlib.sha256(one).hexdigest() for one in (data, b""))
+        received = []
+        receive = world.large.receive
+        monkeypatch.setattr(world.large, "receive", lambda: received.append(1) or receive())
+        with pytest.raises(Invalid, match="announced were 917504 bytes"):
+            world.xet.take_shard(A, epoch, io.BytesIO(shard((terms, swapped(wrong)))))
+        assert received == []
+        world.xet.take_shard(A, epoch, io.BytesIO(shard((terms, swapped(right)))))
+        assert received == [1] and b"".join(world.large.read(A, right)) == data
+
     def test_a_wrong_shard_gives_the_next_upload_another_address(self, world, tmp_path) -> None:
         epoch = world.xet.epoch(A)
         data = xorb(world, epoch, "1" * 64)

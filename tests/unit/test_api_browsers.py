@@ -1,9 +1,12 @@
 """What the Hub's clients in JavaScript need, in node and in pages of other sites (`@huggingface/hub`, transformers.js)."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
+from starlette.testclient import TestClient
 
+from orchestrator.api.app import create_app
 from tests.console import Console
 from tests.unit.test_api_weights import model, small
 
@@ -64,6 +67,18 @@ def test_a_browser_is_told_before_it_sends_a_commit(stranger):
         assert "authorization" in told.headers["access-control-allow-headers"], "a star would not stand for it"
         assert "POST" in told.headers["access-control-allow-methods"]
     assert "access-control-allow-origin" not in stranger.options("/login", headers=ask).headers
+
+
+def test_an_admin_names_the_sites(console):
+    app = create_app(replace(console.parts, api_origins="https://demo.example.org"))
+    with TestClient(app, base_url="http://localhost") as client:
+        for site, told in (
+            ("https://demo.example.org", "https://demo.example.org"),
+            ("https://elsewhere.example", None),
+        ):
+            assert (
+                client.get("/api/models", headers={"origin": site}).headers.get("access-control-allow-origin") == told
+            )
 
 
 def test_its_name_of_the_hash_of_large_files(ada):

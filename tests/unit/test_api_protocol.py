@@ -105,6 +105,21 @@ def test_more_lines_than_a_revision_can_have_are_refused_at_once(console):
     assert (answer.status_code, answer.json()["code"]) == (413, "TOO_MANY_FILES")
 
 
+def test_a_small_commit_may_be_one_object(console):
+    files = [{"path": "b.txt", "content": "aGk=", "encoding": "base64"}, {"path": "c.txt", "content": "x"}]
+    with console.client() as client:
+        at = f"{SPACE}/commit/main"
+        assert client.post(at, json={"summary": "add", "description": "two", "files": files}).status_code == 200
+        assert client.get("/spaces/ada/demo/resolve/main/b.txt").text == "hi"
+        gone = client.post(at, json={"summary": "leave", "deletedFiles": [{"path": "b.txt"}]})
+        assert gone.status_code == 200 and client.get("/spaces/ada/demo/resolve/main/b.txt").status_code == 404
+        for wrong in ({"files": [1], "summary": "x"}, {"files": "x", "summary": "x"}, [], 1, {"files": files}):
+            assert client.post(at, json=wrong).status_code == 400
+        assert client.post(at, json={"summary": "x" * 2 * MB}).status_code == 413
+        lines = json.dumps(HEADER) + "\n" + json.dumps({"key": "deletedFile", "value": {"path": "c.txt"}})
+        assert client.post(at, content=lines, headers={"content-type": "application/json"}).status_code == 200
+
+
 def test_a_commit_that_is_announced_too_large_is_not_waited_for(console):
     head = f"POST {SPACE}/commit/main HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {console.token}\r\n"
     with socket.create_connection(("127.0.0.1", console.port), timeout=20) as client:

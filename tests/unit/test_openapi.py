@@ -10,6 +10,7 @@ from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.core.failures import Failure as CheckFailed
 from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
@@ -42,7 +43,7 @@ def described(console):
     return document.exclude(path_regex=_LEFT_OUT.pattern)
 
 
-CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance]
+CHECKS = [not_a_server_error, status_code_conformance, response_schema_conformance, content_type_conformance]
 _EXAMPLES = settings(
     max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
 )

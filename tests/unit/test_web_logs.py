@@ -53,7 +53,10 @@ def test_another_spaces_instance_is_not_shown(console, ada, bob, make):  # noqa:
     mine, other = make(), make()
     run = run_of(console, other, 100.0, 200.0)
     for missing in ("/logs?run=", "/logs/stream?run=", "/logs/text?run="):
-        assert ada.get(f"/spaces/{mine.full_name}{missing}{run.id}").status_code == 404
+        for number in (run.id, 2**31, 10**30, -1):
+            assert ada.get(f"/spaces/{mine.full_name}{missing}{number}").status_code == 404
+    for number in (2**31, 10**30):
+        assert ada.get(f"/spaces/{mine.full_name}/discussions/{number}").status_code == 404
     assert bob.get(f"/spaces/{other.full_name}/logs?run={run.id}").status_code in (403, 404)
     assert bob.get(f"/spaces/{other.full_name}/logs/events").status_code in (403, 404)
 
