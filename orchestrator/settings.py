@@ -28,9 +28,8 @@ class Settings:
     port: int = _setting(8000, "port of the one front door")
     apps_domain: str = _setting("localhost", "Spaces are served at <owner>-<name>.<apps_domain>")
     public_url: str = _setting("", "URL of the console as users type it; empty: http://<apps_domain or host>:<port>")
-    trusted_proxies: int = _setting(
-        0, "how many proxies in front of Podium append to X-Forwarded-For and may be believed"
-    )
+    trusted_proxies: int = _setting(0, "how many proxies in front of Podium add to X-Forwarded-For and are believed")
+    api_origins: str = _setting("*", "sites whose scripts may read API and files, by spaces; *: all; empty: none")
     database_url: str = _setting("", "postgresql://USER:PASSWORD@HOST/NAME; empty: SQLite in the data directory")
     run: str = _setting(
         "",

@@ -246,6 +246,7 @@ def control(settings: Settings) -> Control:
         version=__version__,
         file_limit=settings.file_limit,
         push_limit=settings.push_limit,
+        api_origins=settings.api_origins,
         files_limit=settings.files_limit,
         scratch=data / "tmp",
         ready=reconciler.trouble,

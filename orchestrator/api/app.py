@@ -36,7 +36,6 @@ from orchestrator.api import (
     repos,
     safetensors,
     spaces,
-    tag_lists,
     upkeep,
     uploads,
     webhooks,
@@ -67,9 +66,7 @@ _ROUTERS = (
     hardware.router,
     upkeep.router,
     listing.router,
-    tag_lists.router,
     spaces.reserved,
-    later.absent,
     repos.router,
     cards.router,
     moves.router,
@@ -113,5 +110,5 @@ def create_app(parts: Parts, extra_routers: Iterable[APIRouter] = (), page: prob
     problems.install(app, page)
     app.add_middleware(Head, router=app.router)
     app.add_middleware(Envelope, page=page)
-    app.add_middleware(Cors)  # around all: refusals are read by scripts, too
+    app.add_middleware(Cors, origins=parts.api_origins.split())  # around all: refusals are read by scripts, too
     return app

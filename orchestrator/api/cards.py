@@ -1,7 +1,9 @@
 """Whether a README can be used (hub-api reference 1.4)."""
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse
+from typing import Annotated
+
+from fastapi import APIRouter, Header
+from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import Field
 
 from builder import config
@@ -19,19 +21,26 @@ class Readme(OpenBody):
 
 
 @router.post("/api/validate-yaml")
-def validate_yaml(body: Readme):
+def validate_yaml(body: Readme, accept: Annotated[str, Header()] = ""):
     """Whether the front matter of a README can be used. Clients ask before every commit that touches README.md, and read JSON
-    whatever the status."""
+    whatever the status. Who accepts plain text (`RepoCard.validate`) reads what is wrong line by line, a strange licence too."""
+    errors, warnings = _judged(body)
+    lines = [*errors, *(one for one in warnings if one.get("code") == "LICENSE")]
+    if lines and accept.startswith("text/plain"):
+        return PlainTextResponse("".join(f"- Error: {one['message']}\n" for one in lines), 400)
+    return JSONResponse({"errors": errors, "warnings": warnings}, 400 if errors else 200)
+
+
+def _judged(body: Readme) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     if body.repo_type and body.repo_type not in list(RepoKind):
-        return {"errors": [], "warnings": []}
+        return [], []
     if (body.repo_type or "model") != "space":
-        errors, warnings = card_faults(body.content)
-        return JSONResponse({"errors": errors, "warnings": warnings}, 400 if errors else 200)
+        return card_faults(body.content)
     try:
         warnings = config.parse(body.content).warnings
     except Fault as fault:
-        return JSONResponse({"errors": [{"message": fault.advice(), "code": fault.code}], "warnings": []}, 400)
-    return {"errors": [], "warnings": [{"message": warning} for warning in warnings]}
+        return [{"message": fault.advice(), "code": fault.code}], []
+    return [], [{"message": warning} for warning in warnings]
 
 
 class SchemaResponse(JSONResponse):

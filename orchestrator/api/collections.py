@@ -1,5 +1,6 @@
 """Collections (huggingface_hub `hf_api`, "Collection API")."""
 
+from html import escape
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -174,4 +175,4 @@ def _item(item: CollectionItem, what: AnyRepo | Collection) -> Json:
 
 
 def _note(item: CollectionItem) -> Json:
-    return {"note": {"text": item.note}} if item.note else {}
+    return {"note": {"html": escape(item.note), "text": item.note}} if item.note else {}

@@ -3,6 +3,7 @@ too, and a static Space is a site of its own. Without credentials: a browser let
 not public needs a token that the script has."""
 
 import re
+from collections.abc import Sequence
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,11 +19,13 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Cors:
-    def __init__(self, app: ASGIApp) -> None:
+    """`origins`: sites that may; `*` among them: all."""
+
+    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._app = app
         self._open = CORSMiddleware(
             app,
-            allow_origins=["*"],
+            allow_origins=origins,
             allow_methods=_METHODS,
             allow_headers=["*"],
             expose_headers=_READ,

@@ -1,6 +1,5 @@
 """Lists of repos: pages, filters, search. Must be routed before `/api/spaces/{owner}/{name}`."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
@@ -8,11 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from orchestrator.api import repo_views, views
-from orchestrator.api.cardtags import tags, texts, typed
+from orchestrator.api.cardtags import tags, texts
 from orchestrator.api.identity import BaseDep, CallerDep, PartsDep
 from orchestrator.api.params import cursor_of, listed, next_link, time_cursor
 from orchestrator.api.show import shown_all
-from orchestrator.domain.caller import STRANGER, Caller
+from orchestrator.domain.caller import Caller
 from orchestrator.domain.records import AnyRepo, Repo, Space
 from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.stage import Stage
@@ -21,7 +20,6 @@ from orchestrator.services.spaces import SDKS
 
 router = APIRouter(tags=["repos"])
 _PAGE = 100
-_TAGGED = 1000  #: repos whose tags are counted
 _LOOKS = 20  #: pages of rows that one request looks through for rows that pass the filters
 #: Every other order is by last change: nobody measures sizes here.
 _SORTS = {
@@ -147,19 +145,6 @@ def datasets(
 def kernels(request: Request, response: Response, caller: CallerDep, parts: PartsDep, base: BaseDep, want: WantedDep):
     """Kernels that the caller may see, in pages. Filters: `author`, `search`, `filter` (tags), `gated`."""
     return _list(request, response, caller, parts, base, RepoKind.KERNEL, want, False, ())
-
-
-@router.get("/api/models-tags-by-type", operation_id="model_tags")
-@router.get("/api/datasets-tags-by-type", operation_id="dataset_tags")
-def tags_by_type(request: Request, parts: PartsDep) -> dict[str, list[views.Json]]:
-    """The tags of the public models or datasets that changed last, by what they tell of, the most used first."""
-    kind = RepoKind.MODEL if request.url.path.startswith("/api/models") else RepoKind.DATASET
-    repos = parts.hosted.list(STRANGER, kind, limit=_TAGGED)
-    found = Counter(pair for repo in repos for pair in dict.fromkeys(typed(repo, repo.card)))
-    told: dict[str, list[views.Json]] = {}
-    for (type_, tag), _ in found.most_common():
-        told.setdefault(type_, []).append({"type": type_, "id": tag, "label": tag.removeprefix(f"{type_}:")})
-    return told
 
 
 def _list(

@@ -306,6 +306,11 @@ class Server(AuthorizationServer):
             raise InvalidGrantError("This refresh token was used already")
 
     def create_oauth2_request(self, request: Asked) -> Asked:
+        """`@huggingface/hub` spends a code without naming its client: then the code does, and the verifier is the proof."""
+        told = request.payload.data
+        proven = told.get("grant_type") == "authorization_code" and "code_verifier" in told
+        if proven and "client_id" not in told and "Authorization" not in request.headers:
+            request.payload.datalist["client_id"].append(self.oauth.named_by(told.get("code", "")))
         return request
 
     def handle_response(self, status: int, body: object, headers: object) -> SimpleNamespace:

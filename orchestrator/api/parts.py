@@ -81,6 +81,7 @@ class Parts:
     file_limit: int = 50 * 1024**2
     push_limit: int = 1024**3
     files_limit: int = 20_000
+    api_origins: str = "*"
     scratch: Path | None = None
     ready: Callable[[], list[str]] = list
     events: Callable[[str], Sequence[Event]] = lambda space_id: ()

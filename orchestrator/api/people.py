@@ -96,6 +96,13 @@ def agent_harnesses():
     return {"standardEnvVars": [], "harnesses": {}}
 
 
+@router.get("/api/tasks", include_in_schema=False)
+def tasks():
+    """Which model the inference clients use for a task that is asked without one: none, for nobody runs models for others here.
+    They say so then, and ask for the model's name."""
+    return {}
+
+
 @router.api_route("/api/telemetry/{topic:path}", methods=["HEAD", "GET", "POST"], include_in_schema=False)
 @router.api_route("/v1/telemetry", methods=["POST"], include_in_schema=False)
 def telemetry(topic: str = ""):

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
 from orchestrator import errors
+from orchestrator.api.identity import parts_of
 
 log = logging.getLogger(__name__)
 
@@ -148,8 +149,10 @@ def _wants_page(request: Request) -> bool:
 
 
 def _is_stranger(request: Request) -> bool:
-    """A program asks, for the API or a file, and no credential came with it."""
-    named = any(name in request.headers for name in ("authorization", "x-hf-authorization", "cookie"))
+    """A program asks, for the API or a file, and no credential came with it. Clients keep cookies for as long as they run, also
+    those that name nobody, such as the one for forms, once they have looked at a page."""
+    named = any(name in request.headers for name in ("authorization", "x-hf-authorization"))
+    named = named or parts_of(request).session_cookie in request.cookies
     return not named and not _wants_page(request) and bool(FOR_PROGRAMS.match(request.url.path))
 
 

@@ -141,11 +141,17 @@ class Client(asyncio.Protocol):
             self.failure = Refused(400, f"This is not HTTP/1.1: {event}.")
 
     def _after_upgrade(self, rest: bytes) -> None:
-        """llhttp stops after a request that asks for another protocol. A WebSocket's first bytes wait for the 101; any
-        other protocol is ignored, as it may be, and HTTP goes on."""
+        """llhttp stops after a request that asks for another protocol, before its body. A WebSocket's first bytes wait for the
+        101; any other protocol is ignored, as it may be, and HTTP goes on: the next parser is told of the body by a head
+        of ours (`cut`). Offers of HTTP/2 come with bodies from git with http.version HTTP/2, curl --http2 and Java."""
         request = self.incoming
         if self.failure is None and request is not None and not request.upgrade and request.ready:
             self.parser = httptools.HttpRequestParser(self)
+            if request.cut:
+                framing = (
+                    b"Transfer-Encoding: chunked" if request.length < 0 else b"Content-Length: %d" % request.length
+                )
+                rest = b"POST / HTTP/1.1\r\n%b\r\n\r\n%b" % (framing, rest)
             try:
                 self.parser.feed_data(rest)
             except (httptools.HttpParserUpgrade, httptools.HttpParserError) as event:
@@ -154,10 +160,13 @@ class Client(asyncio.Protocol):
             request.early = rest
 
     def on_message_begin(self) -> None:
-        self.incoming = Request(self)
+        if self.incoming is None or not self.incoming.cut:
+            self.incoming = Request(self)
 
     def on_url(self, url: bytes) -> None:
         request = self.incoming
+        if request.cut:
+            return
         request.target = request.target + url if request.target else url
         if len(request.target) > TARGET_LIMIT:
             raise Refused(414, f"The URL is longer than {TARGET_LIMIT // 1024} KB.")
@@ -173,6 +182,9 @@ class Client(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         request, parser = self.incoming, self.parser
+        if request.cut:
+            request.cut = False
+            return
         request.method = parser.get_method()
         noted = request.noted
         if b"connection" in noted or not parser.should_keep_alive():  # else it is 1.1 and stays open
@@ -183,7 +195,9 @@ class Client(asyncio.Protocol):
             raise Refused(431, f"The header is larger than {HEADER_LIMIT // 1024} KB.")
         if len(request.lines) + len(noted) > HEADERS_LIMIT:
             raise Refused(431, f"There are more than {HEADERS_LIMIT} header lines.")
+        asked = request.upgrade
         request.check()
+        request.cut = asked and not request.upgrade and request.length != 0
         request.ready = True
         self.trailers = 0
         request.started = monotonic()
@@ -199,7 +213,7 @@ class Client(asyncio.Protocol):
         self.incoming.body.append(body)
 
     def on_message_complete(self) -> None:
-        self.incoming.complete = True
+        self.incoming.complete = not self.incoming.cut
 
     def _header_grows(self) -> None:
         """A header came in part. The parser keeps an unfinished line itself, so its size is bounded here. What came with

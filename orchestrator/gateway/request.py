@@ -43,6 +43,7 @@ class Request:
     length = 0  #: of the body; -1: chunked
     for_console = False  #: some of `lines` only the console may see
     upgrade = False  #: to a WebSocket
+    cut = False  #: its body is still to come, though the parser stopped; see Client._after_upgrade
     ready = False  #: the whole header was read
     complete = False  #: the whole body was read
 

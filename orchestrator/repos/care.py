@@ -52,7 +52,7 @@ def tend(git: Git, git_dir: str, kept: Iterable[str], grace: float) -> int:
     except OSError as error:
         if not os.path.isdir(git_dir):
             raise repo_not_found() from None
-        raise Unavailable(f"the storage of repos failed: {error.strerror or error}") from None
+        raise Unavailable(f"the storage of repos failed: {error}") from None
 
 
 def _tend(git: Git, git_dir: str, asked: list[str], grace: float) -> int:
@@ -98,6 +98,8 @@ def _order(git: Git, git_dir: str, kept: list[str]) -> None:
 
 def _end(git: Git, git_dir: str, kept: list[str], pack: packs.Pack) -> int:
     """Remove what was set apart, unless something leads there again. Returns the bytes freed."""
+    if not os.path.exists(f"{pack.path}.idx"):  # it went with another one
+        return 0
     tips = {*_tips(git, git_dir), *kept}
     if _leads_into(git, git_dir, tips, (), pack):
         packs.part(git, git_dir, kept)

@@ -16,6 +16,14 @@ def sync(folder: Path | str) -> None:
         os.close(handle)
 
 
+def write(path: Path, content: bytes) -> None:
+    """A new file, whose bytes are durable on return."""
+    with open(path, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def sync_objects(git_dir: str) -> None:
     """All packs and loose objects."""
     objects = os.path.join(git_dir, "objects")

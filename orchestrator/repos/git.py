@@ -16,6 +16,7 @@ from orchestrator.domain.tree import Change, Commit, TreeEntry
 from orchestrator.errors import Invalid, NotFound, Unavailable
 from orchestrator.repos import care as caring
 from orchestrator.repos import commit as committing
+from orchestrator.repos import create as creating
 from orchestrator.repos import duplicate as duplicating
 from orchestrator.repos import history, lock
 from orchestrator.repos import inspect as inspecting
@@ -45,12 +46,12 @@ class GitRepos:
         self._reader = Reader(self.git)
         #: An empty repo: what a push to a Space that does not exist yet is shown.
         self.blank = str(root / ".podium" / "blank.git")
-        self._make(Path(self.blank))
+        creating.by_git(self.git, Path(self.blank))
 
     # ------------------------------------------------------------------------------------------------- the repos
 
     def create(self, repo_id: str) -> None:
-        self._make(self._path(repo_id))
+        creating.like(Path(self.blank), self._path(repo_id))
 
     def remove(self, repo_id: str) -> None:
         path = self._path(repo_id)
@@ -80,22 +81,6 @@ class GitRepos:
         if not _ID.fullmatch(repo_id):
             raise ValueError(f"not a repo id: {repo_id!r}")
         return self._root / repo_id[:2] / f"{repo_id}.git"
-
-    def _make(self, path: Path) -> None:
-        if path.exists():
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}-{time.time_ns()}")
-        self.git.run(str(fresh), "init", "--quiet", "--bare", "--template=", "--initial-branch=main", str(fresh))
-        for folder in ("refs/heads", "refs/tags", "objects/pack", "objects/info"):
-            (fresh / folder).mkdir(parents=True, exist_ok=True)
-        try:
-            fresh.rename(path)
-        except OSError:
-            shutil.rmtree(fresh, ignore_errors=True)
-            if not path.exists():
-                raise
-        sync_folder(path.parent)
 
     # ---------------------------------------------------------------------------------------------------- reading
 

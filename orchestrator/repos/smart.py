@@ -22,6 +22,8 @@ from orchestrator.repos.process import WALL_CLOCK, limit
 log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
 _DRAIN_SECONDS = 60.0
+PUSH_CLOCK = WALL_CLOCK  #: seconds that a push may take: what is swept as left by the dead is a little older
+FETCH_CLOCK = 6 * 3600.0  #: seconds that a fetch may take; git itself ends one that does not move for 60
 _PROTOCOL = re.compile(r"version=[012]")
 
 #: What git's own texts mean, for the pusher. First match wins.
@@ -37,6 +39,12 @@ _EXPLAINED = (
     ),
     (rb"fsck error", "FSCK: git refuses an object of this push; nothing was stored"),
     (rb"index-pack abnormal exit|did not receive expected object", "BAD_PACK: the pack is damaged; nothing was stored"),
+)
+
+_ENDED = "BAD_PUSH: git ended without a report; push again"
+_SLOW = (
+    f"PUSH_SLOW: the push took longer than {WALL_CLOCK / 60:g} minutes, nothing was stored; "
+    "push the history in parts, or store large files with git LFS"
 )
 
 
@@ -90,7 +98,9 @@ class Smart:
         where = self._repos.git_dir(repo_id)
         env = {"GIT_PROTOCOL": protocol} if _PROTOCOL.fullmatch(protocol) else {}
         sent = False
-        async with self._process("upload-pack", "--strict", "--timeout=60", where=where, env=env) as process:
+        async with self._process(
+            "upload-pack", "--strict", "--timeout=60", where=where, env=env, clock=FETCH_CLOCK
+        ) as process:
             feeding = asyncio.create_task(_feed(process, b"", body))
             try:
                 while chunk := await process.stdout.read(_CHUNK):
@@ -121,6 +131,7 @@ class Smart:
         holder = Holder(commands.sideband)
         locking = asyncio.create_task(asyncio.to_thread(shared, where))
         settled: list[asyncio.Task] = []
+        late = time.monotonic() + PUSH_CLOCK
 
         def settling() -> asyncio.Task:
             if not settled:
@@ -148,7 +159,7 @@ class Smart:
                 said = lines if holder.succeeded else explain(bytes(holder.heard + holder.held))
                 if said:
                     yield say(*said)
-            yield bytes(holder.held) or commands.refusal("BAD_PUSH: git ended without a report; push again")
+            yield bytes(holder.held) or commands.refusal(_SLOW if time.monotonic() >= late else _ENDED)
         finally:
             with suppress(PodiumError):
                 os.close(await asyncio.shield(locking))
@@ -156,7 +167,15 @@ class Smart:
             await asyncio.shield(settling())
 
     @asynccontextmanager
-    async def _process(self, program: str, *flags: str, where: str, env: dict[str, str], holding: Sequence[int] = ()):
+    async def _process(
+        self,
+        program: str,
+        *flags: str,
+        where: str,
+        env: dict[str, str],
+        clock: float | None = None,
+        holding: Sequence[int] = (),
+    ):
         hooks = self._repos.git.hooks if program == "receive-pack" else ()
         process = await asyncio.create_subprocess_exec(
             *self._repos.git.command(where, *hooks, program, "--stateless-rpc", *flags, where),
@@ -169,7 +188,7 @@ class Smart:
             pass_fds=tuple(holding),
         )
         limit(process.pid)
-        timer = asyncio.get_running_loop().call_later(WALL_CLOCK, _signal, process, signal.SIGTERM)
+        timer = asyncio.get_running_loop().call_later(clock or PUSH_CLOCK, _signal, process, signal.SIGTERM)
         try:
             yield process
         finally:

@@ -2,7 +2,7 @@
 so that it has an intent, an audit row and, for main, a deployment."""
 
 from orchestrator.domain.caller import Caller, require
-from orchestrator.domain.discussions import pr_number
+from orchestrator.domain.discussions import pr_number, pr_ref
 from orchestrator.domain.push import CONVERTED, ZERO, RefUpdate, printable
 from orchestrator.domain.records import AnyRepo
 from orchestrator.domain.space import MAIN, Role
@@ -72,7 +72,8 @@ class Branches:
         self._move(caller, repo, ref, ZERO, self._there(repo, ref, name))
 
     def squash(self, caller: Caller, repo: AnyRepo, name: str, message: str) -> str:
-        """Make the history of a branch or of a pull request one commit with the same files; returns it."""
+        """Make the history of a branch or of a pull request one commit with the same files; returns it. What was merged into the
+        branch is in that commit: the refs of those pull requests go, or they would keep all of the history."""
         whole = pr_number(name) or name.startswith(CONVERTED)
         ref = name if whole else f"refs/heads/{name.removeprefix('refs/heads/')}"
         require_ref(self._pushes.store, caller, repo, ref)
@@ -83,7 +84,15 @@ class Branches:
             old = self._there(repo, ref, name)
             new = self._refs.snapshot(repo.id, old, text, signature(caller))
             self._move(caller, repo, ref, new, old)
+            self._let_go(repo, ref)
         return new
+
+    def _let_go(self, repo: AnyRepo, base: str) -> None:
+        with self._pushes.store.read() as tx:
+            merged = tx.discussions.merged_into(repo.id, base)
+        for ref in map(pr_ref, merged):
+            if head := self._repos.head(repo.id, ref):
+                self._refs.move(repo.id, ref, ZERO, head)
 
     def _there(self, repo: AnyRepo, ref: str, shown: str) -> str:
         try:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.domain.licenses import LICENSES
 from orchestrator.domain.repo import RepoKind
 
 
@@ -41,7 +42,8 @@ def read_card(readme: bytes | None, kind: RepoKind = RepoKind.SPACE) -> Card:
 
 
 def card_faults(readme: str) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """Errors and warnings about the card of a model or a dataset, as clients read them."""
+    """Errors and warnings about the card of what does not run, as clients read them. A licence that nobody knows is a warning
+    (code `LICENSE`): there are newer ones than this list."""
     from builder import frontmatter
     from builder.errors import Fault
 
@@ -56,7 +58,14 @@ def card_faults(readme: str) -> tuple[list[dict[str, str]], list[dict[str, str]]
         for key, (fits, what) in _SHAPES.items()
         if block.values.get(key) is not None and not fits(block.values[key])
     ]
-    return found, []
+    return found, _strange_license(block.values.get("license"))
+
+
+def _strange_license(value: object) -> list[dict[str, str]]:
+    named = value if isinstance(value, list) else [value] if value else []
+    if all(not isinstance(one, str) or one in LICENSES for one in named):
+        return []
+    return [{"message": f'"license" must be one of [{", ".join(LICENSES)}]', "code": "LICENSE"}]
 
 
 def _text(value: object) -> bool:

@@ -114,7 +114,7 @@ class Collections:
         _check_note(note)
         with self._store.write() as tx:
             found = self._item(tx, caller, kind, name)
-            if found is None or found.id == collection.id:
+            if found is None:
                 raise NotFound("ITEM", f"there is no {kind} {ascii(name[:200])} to put into the collection")
             items = tx.collections.items(collection.id)
             if any(item.item_id == found.id for item in items):

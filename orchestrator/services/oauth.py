@@ -184,6 +184,12 @@ class OAuth:
             tx.oauth.add_code(code)
             tx.audit.add(AuditRow(now, user.name, "oauth.agree", client.name, {"scope": scope}))
 
+    def named_by(self, secret: str) -> str:
+        """The id of the client that a code was made for; "" for a code that is not known."""
+        with self._store.read() as tx:
+            code = tx.oauth.code(digest(secret))
+        return code.client_id if code else ""
+
     def spend(self, secret: str, client: Client) -> OAuthCode | None:
         """What a code stands for, once; its `family` is that of the token to come. A second use ends the tokens of the
         first (RFC 6749, 4.1.2); with a client that it was not made for nothing happens."""

@@ -77,18 +77,28 @@ class PullRequests:
     # ----------------------------------------------------------------------------------------------------- reading
 
     def sides(self, repo: AnyRepo, one: Discussion) -> tuple[str, str]:
-        """(base, head) that are compared: of a merged one as they were then. A base that is gone counts as the head."""
+        """(base, head) that are compared: of a merged one as they were then, ("", "") when its branch was squashed since. A base
+        that is gone counts as the head."""
         if one.base_oid:
-            return one.base_oid, self.head(repo, one)
+            head = self._repos.head(repo.id, one.ref)
+            return (one.base_oid, head) if head and self._is_there(repo, one.base_oid) else ("", "")
         base = self._repos.head(repo.id, one.base)
         head = self.head(repo, one) if base else self._repos.head(repo.id, one.ref) or ""
         return base or head, head
 
+    def _is_there(self, repo: AnyRepo, commit: str) -> bool:
+        try:
+            return bool(self._repos.resolve(repo.id, commit))
+        except NotFound:
+            return False
+
     def commits(self, repo: AnyRepo, one: Discussion) -> list[Commit]:
-        return self._refs.between(repo.id, *self.sides(repo, one), COMMITS_SHOWN)
+        base, head = self.sides(repo, one)
+        return self._refs.between(repo.id, base, head, COMMITS_SHOWN) if head else []
 
     def diff(self, repo: AnyRepo, one: Discussion) -> str:
-        pieces = self._refs.diff(repo.id, *self.sides(repo, one), True, DIFF_LIMIT)
+        base, head = self.sides(repo, one)
+        pieces = self._refs.diff(repo.id, base, head, True, DIFF_LIMIT) if head else ()
         return b"".join(pieces).decode("utf-8", "replace")
 
     def conflicts(self, repo: AnyRepo, one: Discussion) -> list[str] | bool:

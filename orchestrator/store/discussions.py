@@ -73,6 +73,11 @@ class Discussions:
         )
         return set(self._db.execute(query).scalars())
 
+    def merged_into(self, repo_id: str, base: str) -> "list[int]":
+        """Numbers of the pull requests."""
+        where = (_D.repo_id == repo_id, _D.base == base, _D.status == Status.MERGED.value)
+        return list(self._db.execute(sa.select(_D.num).where(*where)).scalars())
+
     def update(self, repo_id: str, num: int, status_was: Status | None = None, **values: object) -> bool:
         """With `status_was` only if that is still its status; False when it is not."""
         query = sa.update(t.discussions).where(_D.repo_id == repo_id, _D.num == num)

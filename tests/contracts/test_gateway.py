@@ -412,9 +412,21 @@ def test_other_upgrades_are_ignored(world):
     )
     answer = world.gateway.raw(data + b"GET /2 HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HOST)
     assert answer.count(b"HTTP/1.1 200 OK") == 2 and b"h2c" not in answer
-    posted = data.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 4\r\n\r\nhalf")
-    answer = world.gateway.raw(posted + b"GET /2 HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HOST)
-    assert answer.count(b"HTTP/1.1 200 OK") == 2 and b'"size": 4' in answer
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [(b"Content-Length: 4", b"half"), (b"Transfer-Encoding: chunked", b"2\r\nha\r\n2\r\nlf\r\n0\r\n\r\n")],
+)
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_other_upgrades_are_ignored_with_a_body_too(world, framing, body, pieces):
+    head = b"POST /1 HTTP/1.1\r\n%bUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n%b\r\n\r\n" % (HOST, framing)
+    last = b"GET /2 HTTP/1.1\r\n%bConnection: close\r\n\r\n" % HOST
+    with world.open() as sock:
+        for part in {1: (head + body + last,), 2: (head, body + last), 3: (head + body[:2], body[2:], last)}[pieces]:
+            sock.sendall(part)
+        answer = recv_until(sock, b"GET /2 ")
+    assert answer.count(b"HTTP/1.1 200 OK") == 2 and b'"size": 4' in answer and b"POST /1 " in answer
 
 
 # Bodies

@@ -390,6 +390,22 @@ def test_pages_without_a_server_must_use_pkce(console, http, ada):
     assert "access-control-allow-credentials" not in answer.headers
 
 
+def test_javascript_spends_its_code_without_naming_the_client(console, http, app, ada):
+    """As `oauthHandleRedirect` of `@huggingface/hub`; the verifier is what proves it."""
+    static, verifier = App(console, "script", sdk="static"), "v" * 50
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    pkce = {"code_challenge": challenge, "code_challenge_method": "S256"}
+    code = static.agree(ada, **pkce)[1]["code"]
+    assert static.exchange(http, code, auth=None, code_verifier=verifier).status_code == 200
+    for other in (static.agree(ada, **pkce)[1]["code"], "nothing"):
+        assert static.exchange(http, other, auth=None, code_verifier="w" * 50).status_code in (400, 401)
+        assert static.exchange(http, other, auth=None).status_code in (400, 401)
+    secretive = app.agree(ada, **pkce)[1]["code"]
+    assert app.exchange(http, secretive, auth=None, code_verifier=verifier).status_code == 401, (
+        "it has a secret to show"
+    )
+
+
 def test_only_members_of_the_authors_organisation(console, http, ada, bob):
     closed = App(console, "closed", "hf_oauth_authorized_org: acme\n")
     assert closed.agree(ada)[1]["code"]

@@ -1,9 +1,12 @@
 """What the Hub's clients in JavaScript need, in node and in pages of other sites (`@huggingface/hub`, transformers.js)."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
+from starlette.testclient import TestClient
 
+from orchestrator.api.app import create_app
 from tests.console import Console
 from tests.unit.test_api_weights import model, small
 
@@ -66,6 +69,18 @@ def test_a_browser_is_told_before_it_sends_a_commit(stranger):
     assert "access-control-allow-origin" not in stranger.options("/login", headers=ask).headers
 
 
+def test_an_admin_names_the_sites(console):
+    app = create_app(replace(console.parts, api_origins="https://demo.example.org"))
+    with TestClient(app, base_url="http://localhost") as client:
+        for site, told in (
+            ("https://demo.example.org", "https://demo.example.org"),
+            ("https://elsewhere.example", None),
+        ):
+            assert (
+                client.get("/api/models", headers={"origin": site}).headers.get("access-control-allow-origin") == told
+            )
+
+
 def test_its_name_of_the_hash_of_large_files(ada):
     model(ada, "hashes")
     asked = {"oid": hashlib.sha256(b"x").hexdigest(), "size": 1}
@@ -119,3 +134,12 @@ def test_large_files_count_in_what_repos_take(ada):
     model(ada, "heavy", large_files=[("w.bin", bytes(500_000))])
     (told,) = (one for one in ada.get("/api/settings/repositories").json() if one["id"] == "ada/heavy")
     assert told["storage"] > 500_000
+
+
+def test_a_collection_may_hold_itself_and_says_notes_in_html_too(ada):
+    slug = ada.post("/api/collections", json={"title": "Itself"}).json()["slug"]
+    body = {"item": {"type": "collection", "id": slug[-24:]}, "note": "a <b>"}
+    assert ada.post(f"/api/collections/{slug}/items", json=body).status_code == 200
+    (item,) = ada.get(f"/api/collections/{slug}").json()["items"]
+    assert (item["id"], item["note"]) == (slug[-24:], {"html": "a &lt;b&gt;", "text": "a <b>"})
+    assert ada.delete(f"/api/collections/{slug}").status_code == 200

@@ -45,6 +45,12 @@ def test_a_stranger_is_told_401_for_what_may_be_private(ada, stranger):
     )
 
 
+@pytest.mark.parametrize("kept", ["podium-form=abc", "__Host-podium-form=abc; podium-session-x=1"])
+def test_whoever_has_only_looked_at_pages_is_still_a_stranger(stranger, kept):
+    """Clients keep cookies: huggingface_hub those of every answer, for as long as it runs."""
+    assert stranger.get("/api/models/ada/none", headers={"cookie": kept}).status_code == 401
+
+
 def test_the_request_is_called_what_the_client_calls_it(stranger):
     assert stranger.get("/api/models", headers={"x-request-id": "custom-id"}).headers["x-request-id"] == "custom-id"
     assert "a1-b2" in stranger.get("/api/none", headers={"x-amzn-trace-id": "a1-b2"}).headers["x-request-id"]
@@ -68,6 +74,13 @@ def test_large_files_of_pull_requests_have_their_names(ada):
     assert ada.post(f"{at}/commit/main?create_pr=1", content=body).status_code == 200
     (found,) = ada.get(f"{at}/lfs-files").json()
     assert (found["filename"], found["ref"]) == ("new.bin", "refs/pr/1")
+
+
+def test_expanded_files_say_that_nobody_scanned_them(ada):
+    at = model(ada, "scanned", small("a/b.txt", b"b"))
+    folder, file = ada.post(f"{at}/paths-info/main", json={"paths": ["a", "a/b.txt"], "expand": True}).json()
+    assert "securityFileStatus" not in folder
+    assert file["securityFileStatus"] == {"status": "unscanned", "avScan": None, "pickleImportScan": None}
 
 
 def test_settings_that_older_clients_send(ada):
@@ -133,20 +146,24 @@ def test_what_programs_made_of_a_dataset_has_refs_of_its_own(ada):
     assert ada.delete(f"{at}/branch/{ref}").status_code == 200 and ada.get(f"{at}/refs").json()["converts"] == []
 
 
-def test_tags_by_what_they_say(ada, stranger):
-    card = b"---\nlibrary_name: transformers\npipeline_tag: fill-mask\nlicense: mit\ntags: [odd, 'a b:c']\n---\n"
-    model(ada, "tagged", small("README.md", card))
-    told = stranger.get("/api/models-tags-by-type").json()
-    assert told["license"] == [{"type": "license", "id": "license:mit", "label": "mit"}]
-    assert told["library"] == [{"type": "library", "id": "transformers", "label": "transformers"}]
-    assert [one["id"] for one in told["pipeline_tag"]] == ["fill-mask"]
-    assert [one["id"] for one in told["other"]] == ["a b:c", "odd"]
-    assert ada.put("/api/models/ada/tagged/settings", json={"private": True}).status_code == 200
-    assert "license" not in stranger.get("/api/models-tags-by-type").json()
-    assert stranger.get("/api/datasets-tags-by-type").json() == {}
+def test_no_model_is_recommended_for_a_task(stranger):
+    assert stranger.get("/api/tasks").json() == {}
 
 
 def test_a_trusted_publisher_is_told_that_there_is_none(stranger):
     grant = "urn:ietf:params:oauth:grant-type:token-exchange"
     answer = stranger.post("/oauth/token", json={"grant_type": grant, "subject_token": "x", "resource": "ada/x"})
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
+
+
+def test_a_licence_that_nobody_knows_is_a_warning_to_commits_and_an_error_to_who_asks(stranger):
+    def asked(license, **headers):
+        body = {"content": f"---\nlicense: {license}\n---\n", "repoType": "model"}
+        return stranger.post("/api/validate-yaml", json=body, headers=headers)
+
+    told = asked("asdf")
+    assert told.status_code == 200 and '"license" must be one of' in told.json()["warnings"][0]["message"]
+    plain = asked("[mit, asdf]", accept="text/plain")
+    assert plain.status_code == 400 and plain.text.startswith('- Error: "license" must be one of [apache-2.0, mit')
+    for known in ("mit", "[mit, other]", "gemma"):
+        assert asked(known, accept="text/plain").json() == {"errors": [], "warnings": []}
