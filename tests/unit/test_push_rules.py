@@ -131,12 +131,25 @@ def test_tokens_are_seen_with_their_line():
 
 # ------------------------------------------------------------------------------------------------------------- paths
 
-GOOD = ["a", "a/b.txt", ".gitignore", ".github/x.yml", "ünï/日本.py", "a b", "git", "x.git", "-rf", "a" * 255, 'q"\\q']
+GOOD = [
+    "a",
+    "a/b.txt",
+    ".gitignore",
+    ".github/x.yml",
+    "ünï/日本.py",
+    "a b",
+    "git",
+    "x.git",
+    "-rf",
+    "a" * 255,
+    'q"\\q',
+    "d/..\\..\\x",
+]
 BAD = [
     "", "/a", "a//b", "a/", "./a", "a/../b", "..", ".git", ".git/config", "x/.GIT/hooks", "git~1", "GIT~1/x", ".git.", ".git ",
     ".git::$INDEX_ALLOCATION", "a\\.git\\b", ".g\u200cit/config", ".gi\ufefft", "a\nb", "a\0b", "\x1b]0;x", "a\u2028b", "a" * 256,
     "/".join(["d"] * 80), ".gitmodules", "x/.GITMODULES", "gitmod~1", "\ud800",
-    "..\\x", "..\\..\\x",
+    "..\\x", "..\\..\\x", "a\\..\\b",
 ]  # fmt: skip
 
 
