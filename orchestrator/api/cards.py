@@ -1,10 +1,11 @@
 """Whether a README can be used (hub-api reference 1.4)."""
 
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Header
 from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from builder import config
 from builder.errors import Fault
@@ -18,6 +19,12 @@ router = APIRouter(tags=["repos"])
 class Readme(OpenBody):
     content: str
     repo_type: str | None = Field(None, alias="repoType")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _form(cls, told: Any) -> Any:
+        """`RepoCard.validate` of huggingface_hub 0.36 sends a form."""
+        return dict(parse_qsl(told.decode("utf-8", "replace"), True)) if isinstance(told, bytes) else told
 
 
 @router.post("/api/validate-yaml")

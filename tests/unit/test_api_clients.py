@@ -165,5 +165,8 @@ def test_a_licence_that_nobody_knows_is_a_warning_to_commits_and_an_error_to_who
     assert told.status_code == 200 and '"license" must be one of' in told.json()["warnings"][0]["message"]
     plain = asked("[mit, asdf]", accept="text/plain")
     assert plain.status_code == 400 and plain.text.startswith('- Error: "license" must be one of [apache-2.0, mit')
+    form = {"content": "---\nlicense: asdf\n---\n\nWide & <open>", "repoType": "model"}
+    by_form = stranger.post("/api/validate-yaml", data=form, headers={"accept": "text/plain"})
+    assert (by_form.status_code, by_form.text) == (400, asked("asdf", accept="text/plain").text)
     for known in ("mit", "[mit, other]", "gemma"):
         assert asked(known, accept="text/plain").json() == {"errors": [], "warnings": []}
