@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +36,7 @@ _CLOSED = "closed"  #: a mark in the folder of an epoch to whose address nobody 
 _NAMED = 0o400  #: mode of a xorb of which a file was made
 _COMING = "coming-"  #: begins the name of a xorb that is on its way
 _GATHERED = 1024**2
+_USED = 5.0  #: seconds between signs that an epoch is used
 
 
 class Xet:
@@ -137,10 +139,15 @@ class Xet:
 
     @staticmethod
     def _unpack(folder: Path, file: File, layouts: Layouts, write: Callable[[bytes], object]) -> None:
-        for term in file.terms:
-            with layouts.open(term.xorb) as packed:
-                unpacked(packed, layouts.of(term.xorb), term, _GATHERED, write)
-            os.utime(folder)
+        used = 0.0
+        for name, terms in groupby(file.terms, lambda term: term.xorb):
+            with layouts.open(name) as packed:
+                chunks = layouts.of(name)
+                for term in terms:
+                    unpacked(packed, chunks, term, _GATHERED, write)
+                    if (now := time.monotonic()) - used > _USED:
+                        os.utime(folder)
+                        used = now
 
     def collect(self) -> None:
         """End the epochs that nobody uses."""
