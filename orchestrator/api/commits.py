@@ -101,6 +101,9 @@ def preupload(body: Preupload, space: CommitRepoDep, parts: PartsDep, revision: 
         mode = mode_of(attributes, file.path, file.size, _sample(file), parts.file_limit)
         answer: dict[str, Any] = {"path": file.path, "uploadMode": mode, "shouldIgnore": ignored(file.path)}
         answers.append(answer | ({"oid": have[file.path]} if file.path in have else {}))
+    coming = zip(body.files, answers, strict=True)
+    large = [file.size for file, told in coming if told["uploadMode"] == "lfs" and not told["shouldIgnore"]]
+    parts.large.check_room_for(space.id, large)
     return {"files": answers, "commitOid": commit}
 
 

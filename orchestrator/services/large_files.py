@@ -18,6 +18,7 @@ from orchestrator.ports import Repos, Store
 from orchestrator.ports_objects import Incoming, Objects
 
 _SHOWN = 5
+_ALL = 10_000_000  #: objects: more than any repo owns
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +112,23 @@ class LargeFiles:
 
     # ----------------------------------------------------------------------------------------------------- storing
 
+    def check_room_for(self, repo_id: str, sizes: Iterable[int]) -> None:
+        """Raises TooLarge `REPO_TOO_LARGE` when new files of these sizes cannot all fit, whatever is in them. What the repo owns
+        needs no room again, and equal sizes may be equal files. Clients of Xet show no words of later refusals."""
+        sizes = set(sizes)
+        if self.usage(repo_id) + sum(sizes) > self.limits.room(False):
+            new = sizes - {one.size for one in self.of(repo_id, "", _ALL)}
+            if new:
+                self._check_total(repo_id, sum(new), False)
+
     def check_room(self, repo_id: str, size: int, guest: bool = False) -> None:
         """Raises TooLarge `FILE_TOO_LARGE` or `REPO_TOO_LARGE` for what will not be taken. `guest`: see `LargeLimits.room`."""
         if size > self.limits.file:
             message = f"the file has {amount(size)}, one large file may have {amount(self.limits.file)}"
             raise TooLarge("FILE_TOO_LARGE", message)
+        self._check_total(repo_id, size, guest)
+
+    def _check_total(self, repo_id: str, size: int, guest: bool) -> None:
         if (total := self.usage(repo_id) + size) > (room := self.limits.room(guest)):
             message = f"the large files of the repository would have {amount(total)}, limit {amount(room)}"
             message += " for those who may not write to it" if guest else ""

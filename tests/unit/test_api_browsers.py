@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from orchestrator.api.app import create_app
+from orchestrator.services.large_files import LargeLimits
 from tests.console import Console
 from tests.unit.test_api_weights import model, small
 
@@ -143,3 +144,18 @@ def test_a_collection_may_hold_itself_and_says_notes_in_html_too(ada):
     (item,) = ada.get(f"/api/collections/{slug}").json()["items"]
     assert (item["id"], item["note"]) == (slug[-24:], {"html": "a &lt;b&gt;", "text": "a <b>"})
     assert ada.delete(f"/api/collections/{slug}").status_code == 200
+
+
+def test_what_cannot_fit_is_told_before_it_is_sent(console, ada, monkeypatch):
+    """hf_xet shows a status and no words, so the words come first. What the repo has already needs no room."""
+    at = model(ada, "full", large_files=[("have.bin", bytes(60_000))])
+    monkeypatch.setattr(console.large, "limits", LargeLimits(10**6, 100_000))
+    asked = lambda *sizes: ada.post(  # noqa: E731
+        f"{at}/preupload/main", json={"files": [{"path": f"{n}.bin", "size": size} for n, size in enumerate(sizes)]}
+    )
+    for fits in ((40_000,), (60_000, 40_000), (60_000, 60_000), (30_000, 30_000)):
+        assert asked(*fits).status_code == 200, fits
+    for none in ((40_001,), (60_000, 40_001), (30_000, 10_001)):
+        told = asked(*none)
+        assert (told.status_code, told.json()["code"]) == (413, "REPO_TOO_LARGE"), none
+    assert "the large files of the repository would have" in told.headers["x-error-message"]
