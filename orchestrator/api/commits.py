@@ -105,9 +105,13 @@ def preupload(body: Preupload, space: CommitRepoDep, parts: PartsDep, revision: 
 
 
 def _attributes(parts, space: AnyRepo, commit: str | None, given: str | None) -> Attributes:
-    if given is None and commit:
-        given = (parts.repos.read(space.id, commit, ATTRIBUTES, ATTRIBUTES_LIMIT) or b"").decode("utf-8", "replace")
-    return Attributes(given or "")
+    if given is None:
+        given = _attributes_of(parts, space, commit).decode("utf-8", "replace")
+    return Attributes(given)
+
+
+def _attributes_of(parts, space: AnyRepo, commit: str | None) -> bytes:
+    return (commit and parts.repos.read(space.id, commit, ATTRIBUTES, ATTRIBUTES_LIMIT)) or b""
 
 
 def _sample(file: FileToCome) -> bytes:
@@ -204,7 +208,7 @@ def _apply(
         raise Invalid("COMMIT_BODY", '"parentCommit" must be a commit id')
     changes = with_attributes(
         (_change(parts, space, key, value) for key, value in operations),
-        lambda: parts.repos.read(space.id, _commit_of(parts, space, ref) or "", ATTRIBUTES, ATTRIBUTES_LIMIT),
+        lambda: _attributes_of(parts, space, _commit_of(parts, space, ref)),
     )
     if opens_request:
         one, oid = parts.community.pull_requests.open_with(caller, space, changes, message, parent or None, ref)

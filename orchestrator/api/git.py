@@ -84,7 +84,7 @@ class _Git:
             raise Invalid("GIT_DUMB", "this server speaks git's smart HTTP protocol only; use a newer git")
         ask = self.access.push if service == "git-receive-pack" else self.access.fetch
         space = await run_in_threadpool(ask, caller, kind, owner, name)
-        with self.smart.slots.take(_who(caller)):
+        async with self.smart.slots.take(_who(caller)):
             shown = await run_in_threadpool(
                 self.smart.advertise, space.id if space else None, service, request.headers.get("git-protocol", "")
             )
@@ -116,10 +116,9 @@ class _Git:
                 yield chunk
 
     async def _counted(self, caller: Any, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async with aclosing(chunks):
-            with self.smart.slots.take(_who(caller)):
-                async for chunk in chunks:
-                    yield chunk
+        async with aclosing(chunks), self.smart.slots.take(_who(caller)):
+            async for chunk in chunks:
+                yield chunk
 
     async def _caller(self, request: Request) -> Any:
         address = request.client.host if request.client else ""

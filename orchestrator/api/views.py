@@ -23,6 +23,8 @@ Json = dict[str, Any]
 
 _ERROR_STAGES = (Stage.NO_APP_FILE, Stage.CONFIG_ERROR, Stage.BUILD_ERROR, Stage.RUNTIME_ERROR)
 
+_RESTS = (Stage.SLEEPING, Stage.PAUSED)
+
 
 def iso(at: float | None) -> str | None:
     """Epoch seconds as `2026-11-22T01:09:17.000Z`: the client's parser takes no other form."""
@@ -39,10 +41,12 @@ def runtime(space: Space, app_url: str) -> Json:
     and `frozen` while deploys are, with the commit that waits."""
     serves = space.route is RouteState.OPEN
     static = space.sdk == "static"
+    # A Space at rest still has its hardware: gradio's `Client.duplicate` takes that of the original for the copy, and none is no flavour.
+    has = (serves or space.stage in _RESTS) and not static
     shown: Json = {
         "stage": space.stage.value,
         "hardware": {
-            "current": (space.running_hardware or space.wish.hardware) if serves and not static else None,
+            "current": (space.running_hardware or space.wish.hardware) if has else None,
             "requested": None if static else space.hardware_asked or space.wish.hardware,
         },
         "storage": None,

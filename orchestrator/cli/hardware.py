@@ -260,7 +260,7 @@ def of_space(
     runtime = hub.get(space_path(space_id, "/runtime"))
     request = hub.get(space_path(space_id, "/hardware/request")) or {}
     hardware = runtime.get("hardware") or {}
-    rows = [("runs on", hardware.get("current") or "nothing now"), ("wants", hardware.get("requested"))]
+    rows = [("has", hardware.get("current") or "nothing yet"), ("wants", hardware.get("requested"))]
     if request:
         about = f"{request['flavor']}: {request['state']}, asked by {request['asker']} {moment(request['createdAt'])}"
         rows += [("request", about), ("decided by", request.get("decidedBy")), ("because", request.get("reason"))]

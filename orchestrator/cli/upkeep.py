@@ -36,7 +36,10 @@ def gc(
     last = told["round"]
     if last["error"]:
         raise Unavailable(f"freed {amount(last['freed'])}, then: {last['error']}")
-    say(f"Freed {amount(last['freed'])}. Large files that nobody names go within ten minutes.")
+    say(
+        f"Freed {amount(last['freed'])}. Large files that nobody names go within ten minutes, "
+        "history that no branch leads to after a day."
+    )
 
 
 def _said(size: int | None) -> str:

@@ -57,7 +57,7 @@ class GitRepos:
         path = self._path(repo_id)
         doomed = path.with_name(f"{path.name}.removed-{time.time_ns()}")
         try:
-            with lock.alone(str(path), _LEAVING) as ours:
+            with lock.alone(str(path), _LEAVING, True) as ours:
                 if not ours:
                     raise Unavailable(f"{path.name}: somebody still writes to this repo; it is removed later")
                 path.rename(doomed)

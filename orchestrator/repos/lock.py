@@ -2,7 +2,7 @@
 first object that he relies on to the ref that names it; what takes objects away holds it alone, and does not wait for writers.
 
 The lock is flock(2) on a file in the repo. Programs of git that a writer starts inherit it, so that it lasts as long as they do
-when the writer is killed. A file system without such locks lets writers write, and nothing is ever taken away."""
+when the writer is killed. On a file system without such locks repos are written to and removed, and no object is taken away."""
 
 import errno
 import fcntl
@@ -41,7 +41,7 @@ def writing(git_dir: str) -> Iterator[None]:
 def shared(git_dir: str) -> int:
     """The same without a block: a descriptor, which is to be closed. Raises as `writing`."""
     until = time.monotonic() + PATIENCE
-    while (handle := _taken(git_dir, _WRITERS, fcntl.LOCK_SH)) is None:
+    while (handle := _taken(git_dir, _WRITERS, fcntl.LOCK_SH, True)) is None:
         if time.monotonic() > until:
             raise Unavailable(f"{git_dir}: what nothing names is being removed; try again in a minute")
         time.sleep(_PAUSE)
@@ -49,10 +49,10 @@ def shared(git_dir: str) -> int:
 
 
 @contextmanager
-def alone(git_dir: str, patience: float = 0.0) -> Iterator[bool]:
-    """Whether nobody writes meanwhile. Raises NotFound for a repo that is gone."""
+def alone(git_dir: str, patience: float = 0.0, unsure: bool = False) -> Iterator[bool]:
+    """Whether nobody writes meanwhile, `unsure` where there are no locks. Raises NotFound for a repo that is gone."""
     until = time.monotonic() + patience
-    while (handle := _taken(git_dir, _WRITERS, fcntl.LOCK_EX)) is None and time.monotonic() < until:
+    while (handle := _taken(git_dir, _WRITERS, fcntl.LOCK_EX, unsure)) is None and time.monotonic() < until:
         time.sleep(_PAUSE)
     with _closing(handle):
         yield handle is not None
@@ -61,7 +61,7 @@ def alone(git_dir: str, patience: float = 0.0) -> Iterator[bool]:
 @contextmanager
 def caring(git_dir: str) -> Iterator[bool]:
     """Whether nobody else packs this repo now. Raises NotFound for a repo that is gone."""
-    handle = _taken(git_dir, _CARE, fcntl.LOCK_EX)
+    handle = _taken(git_dir, _CARE, fcntl.LOCK_EX, False)
     with _closing(handle):
         yield handle is not None
 
@@ -75,8 +75,8 @@ def _closing(handle: int | None) -> Iterator[None]:
             os.close(handle)
 
 
-def _taken(git_dir: str, name: str, how: int) -> int | None:
-    """A descriptor that holds the lock, None when it is held otherwise."""
+def _taken(git_dir: str, name: str, how: int, unsure: bool) -> int | None:
+    """A descriptor that holds the lock, None when it is held otherwise; `unsure`: one also where there are no locks."""
     path = os.path.join(git_dir, name)
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -91,7 +91,7 @@ def _taken(git_dir: str, name: str, how: int) -> int | None:
     except FileNotFoundError:  # removed between the two
         pass
     except OSError as error:
-        if how == fcntl.LOCK_SH and error.errno in _NO_LOCKS:
+        if unsure and error.errno in _NO_LOCKS:
             return handle
     os.close(handle)
     return None

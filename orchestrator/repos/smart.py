@@ -8,16 +8,16 @@ import os
 import re
 import signal
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from orchestrator.errors import Invalid, PodiumError, TooLarge, TooMany, repo_not_found
+from orchestrator.errors import Invalid, PodiumError, TooLarge, repo_not_found
 from orchestrator.repos.git import GitRepos
 from orchestrator.repos.lock import shared
 from orchestrator.repos.pktline import FLUSH, Commands, Holder, packet, read_commands, say
 from orchestrator.repos.process import WALL_CLOCK, limit
+from orchestrator.repos.slots import Slots
 
 log = logging.getLogger(__name__)
 _CHUNK = 64 * 1024
@@ -46,29 +46,6 @@ _SLOW = (
     f"PUSH_SLOW: the push took longer than {WALL_CLOCK / 60:g} minutes, nothing was stored; "
     "push the history in parts, or store large files with git LFS"
 )
-
-
-class Slots:
-    """How many git processes may serve the network, in all and for one user."""
-
-    def __init__(self, total: int, each: int) -> None:
-        self._total, self._each = total, each
-        self._taken: Counter[str] = Counter()
-
-    @contextmanager
-    def take(self, who: str) -> Iterator[None]:
-        """Raises TooMany `GIT_BUSY`."""
-        if self._taken.total() >= self._total:
-            raise TooMany("GIT_BUSY", f"{self._total} git operations are running; try again in a few seconds.", 5)
-        if self._taken[who] >= self._each:
-            raise TooMany("GIT_BUSY", f"{self._each} git operations of yours are running; wait for one to end.", 5)
-        self._taken[who] += 1
-        try:
-            yield
-        finally:
-            self._taken[who] -= 1
-            if not self._taken[who]:
-                del self._taken[who]
 
 
 class Smart:

@@ -22,8 +22,17 @@ def card(text):
     return small("README.md", f"---\n{text}\n---\n".encode())
 
 
-def test_what_a_card_says_of_emissions_is_a_tag(ada):
-    model(ada, "two", card("license: mit\nco2_eq_emissions: 3"))
+def test_tags_by_what_they_tell_of(console, ada):
+    model(ada, "one", card("license: mit\nlibrary_name: timm\ntags: [nice, 'a b:c']"))
+    model(ada, "two", card("license: mit\nlanguage: [en]\nco2_eq_emissions: 3"))
+    hidden = model(ada, "three", card("license: other"))
+    assert ada.put(f"{hidden}/settings", json={"private": True}).status_code == 200
+    with console.client(None) as stranger:
+        told = stranger.get("/api/models-tags-by-type").json()
+        assert stranger.get("/api/datasets-tags-by-type").json() == {}
+    assert told["license"] == [{"type": "license", "id": "license:mit", "label": "mit"}]
+    assert told["library"] == [{"type": "library", "id": "timm", "label": "timm"}]
+    assert [one["id"] for one in told["other"]] == ["a b:c", "co2_eq_emissions", "nice"]
     assert [one["id"] for one in ada.get("/api/models?filter=co2_eq_emissions").json()] == ["ada/two"]
 
 

@@ -89,11 +89,11 @@ def test_runtime_of_a_running_space():
         ({"wish": replace(WISH, sleep_after=None)}, {"gcTimeout": None}),
         (
             {"stage": Stage.SLEEPING, "route": RouteState.WAKE, "image": None},
-            {"stage": "SLEEPING", "hardware": {"current": None, "requested": "cpu-basic"}, "replicas": {"requested": 1},
-             "sdkVersion": None},
+            {"stage": "SLEEPING", "replicas": {"requested": 1}, "sdkVersion": None},
         ),
+        ({"stage": Stage.PAUSED, "route": RouteState.CLOSED}, {"stage": "PAUSED", "replicas": {"requested": 1}}),
     ],
-    ids=["building", "error while the old one serves", "static", "never sleeps", "asleep"],
+    ids=["building", "error while the old one serves", "static", "never sleeps", "asleep", "paused"],
 )  # fmt: skip
 def test_runtime_differs_only_where_it_should(changes, told):
     assert views.runtime(replace(SPACE, **changes), URL) == RUNNING | told
