@@ -41,7 +41,8 @@ def runtime(space: Space, app_url: str) -> Json:
     and `frozen` while deploys are, with the commit that waits."""
     serves = space.route is RouteState.OPEN
     static = space.sdk == "static"
-    # A Space at rest still has its hardware: gradio's `Client.duplicate` takes that of the original for the copy, and none is no flavour.
+    # A Space at rest still has its hardware: gradio's `Client.duplicate` takes that of the original for the copy, and none is no
+    # flavour.
     has = (serves or space.stage in _RESTS) and not static
     shown: Json = {
         "stage": space.stage.value,
