@@ -170,3 +170,16 @@ def test_a_licence_that_nobody_knows_is_a_warning_to_commits_and_an_error_to_who
     assert (by_form.status_code, by_form.text) == (400, asked("asdf", accept="text/plain").text)
     for known in ("mit", "[mit, other]", "gemma"):
         assert asked(known, accept="text/plain").json() == {"errors": [], "warnings": []}
+
+
+def test_tags_by_what_they_say(ada, stranger):
+    card = b"---\nlibrary_name: transformers\npipeline_tag: fill-mask\nlicense: mit\ntags: [odd, 'a b:c']\n---\n"
+    model(ada, "tagged", small("README.md", card))
+    told = stranger.get("/api/models-tags-by-type").json()
+    assert told["license"] == [{"type": "license", "id": "license:mit", "label": "mit"}]
+    assert told["library"] == [{"type": "library", "id": "transformers", "label": "transformers"}]
+    assert [one["id"] for one in told["pipeline_tag"]] == ["fill-mask"]
+    assert [one["id"] for one in told["other"]] == ["a b:c", "odd"]
+    assert ada.put("/api/models/ada/tagged/settings", json={"private": True}).status_code == 200
+    assert "license" not in stranger.get("/api/models-tags-by-type").json()
+    assert stranger.get("/api/datasets-tags-by-type").json() == {}
