@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 async def heavy(request: Request, do: Callable[..., T], *args: object) -> T:
     """`do(*args)` in one of these threads, after those who came before."""
-    kept = request.app.state.__dict__
-    if "heavy" not in kept:
-        kept["heavy"] = CapacityLimiter(AT_ONCE)
-    return await to_thread.run_sync(partial(do, *args), limiter=kept["heavy"])
+    state = request.app.state
+    if not hasattr(state, "heavy"):  # of the event loop that serves
+        state.heavy = CapacityLimiter(AT_ONCE)
+    return await to_thread.run_sync(partial(do, *args), limiter=state.heavy)
