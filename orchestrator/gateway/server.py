@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable
+from time import monotonic
 
 from orchestrator.gateway.client import Client
 from orchestrator.gateway.clock import sweep
@@ -19,6 +20,7 @@ from orchestrator.gateway.feed import Snapshot
 log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+_NEWS = 1.0  #: seconds that a start waits for what the control plane says now; connections wait in the backlog
 
 
 def run(config: GatewayConfig) -> None:
@@ -38,11 +40,11 @@ async def serve(
     `listening(addresses)` before it with the real (host, port) pairs. Raises OSError when a listen address cannot be had."""
     gateway = Gateway(config)
     snapshot = Snapshot(gateway.table, config.snapshot)
-    snapshot.load()
+    loaded = snapshot.load()
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     sockets = _listen(config.listen)
-    servers = [await loop.create_server(lambda: Client(gateway), sock=sock, backlog=_BACKLOG) for sock in sockets]
+    servers: list[asyncio.Server] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         try:
             loop.add_signal_handler(number, stop.set)
@@ -58,6 +60,9 @@ async def serve(
             lambda: _tick(gateway),
         )
     ]
+    if loaded:
+        await _news(gateway)
+    servers += [await loop.create_server(lambda: Client(gateway), sock=sock, backlog=_BACKLOG) for sock in sockets]
     gc.collect()
     gc.freeze()
     if listening is not None:
@@ -81,6 +86,13 @@ async def serve(
         if gateway.table.informed:
             await snapshot.save()
         gateway.access_log.close()
+
+
+async def _news(gateway: Gateway) -> None:
+    """The file may be some seconds old: an app's version before must not come back for a moment."""
+    until = monotonic() + _NEWS
+    while not gateway.table.current and monotonic() < until:
+        await asyncio.sleep(0.01)
 
 
 async def _forever(job: Callable) -> None:
@@ -115,8 +127,8 @@ async def _drain(gateway: Gateway, servers: list[asyncio.Server]) -> None:
 
 
 def _listen(addresses: tuple[tuple[str, int], ...]) -> list[socket.socket]:
-    """Bound sockets. Port 0 becomes the same free port everywhere; an IPv6 address is left out where there is no IPv6,
-    as long as something else was bound."""
+    """Listening sockets, of which nobody accepts yet. Port 0 becomes the same free port everywhere; an IPv6 address is left out
+    where there is no IPv6, as long as something else was bound."""
     sockets: list[socket.socket] = []
     port = 0
     for host, wanted in addresses:
@@ -127,6 +139,7 @@ def _listen(addresses: tuple[tuple[str, int], ...]) -> list[socket.socket]:
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind((host, wanted or port))
+            sock.listen(_BACKLOG)
         except OSError as error:
             sock.close()
             if family == socket.AF_INET6 and sockets and error.errno not in _TAKEN:

@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -1021,6 +1022,24 @@ def test_apps_are_served_while_the_control_plane_is_away_and_through_a_restart(t
             assert b'"console": "/held"' in recv_until(visitor, b"size"), "a short restart is not noticed"
         eventually(lambda: world.get("acme-private", Cookie=cookie.split(";")[0]).status == 404)
         assert world.get("acme-demo").status == 200
+    finally:
+        world.close()
+
+
+def test_a_version_before_does_not_come_back_with_the_snapshot(tmp_path):
+    world = World(tmp_path)
+    try:
+        eventually(lambda: world.gateway.config.snapshot.exists())
+        world.gateway.stop()
+        world.control.stop()
+        newer = world.app(echo)
+        world.control.put("acme-demo", address=newer.address)
+        told = threading.Timer(0.8, world.control.start)
+        told.start()
+        world.gateway.start()
+        assert world.get("acme-demo").status == 200
+        told.join()
+        assert newer.heads and not world.echo.heads, "the first visitor meets what the control plane says"
     finally:
         world.close()
 
