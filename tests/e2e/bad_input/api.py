@@ -156,7 +156,7 @@ BODIES = [
     Call(100, "a method that is not there", "PATCH", f"{S}/secrets", {}, 405, "METHOD_NOT_ALLOWED", "GET, POST, DELETE"),
     Call(100, "a method nobody knows", "BREW", f"{S}/secrets", {}, 400, "BAD_REQUEST"),
     Call(100, "garbage after the path", "GET", f"{S}/runtime/x/y", {}, 404, "NOT_FOUND"),
-    Call(100, "a slash too many", "GET", f"{S}/runtime/", {}, 404, "NOT_FOUND"),
+    Call(100, "a slash too many", "GET", f"{S}//runtime", {}, 404, "NOT_FOUND"),
     Call(100, "nothing of ours", "GET", "/api/nothing/here", {}, 404, "NOT_FOUND"),
     Call(37, "an LFS object below nothing", "POST", "/spaces/{space}.git/info/lfs/objects/batch", {"json": {"operation": "upload", "objects": [{"oid": "0" * 64, "size": -1}]}}, 422, "LFS_SIZE"),
     Call(37, "too many LFS objects", "POST", "/spaces/{space}.git/info/lfs/objects/batch", {"json": {"operation": "upload", "objects": [{}] * 2000}}, 413, "LFS_BATCH"),
