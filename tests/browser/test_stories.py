@@ -133,7 +133,7 @@ def test_a_link_ends_by_itself(page, chromium, podium):
     with sqlite3.connect(
         podium.data / "podium.db", timeout=30
     ) as database:  # as if it had been made almost an hour ago
-        assert database.execute("UPDATE share_links SET expires_at = ?", (time.time() + 8,)).rowcount == 1
+        assert database.execute("UPDATE share_links SET expires_at = ?", (time.time() + 20,)).rowcount == 1
     guest = chromium.new_context().new_page()
     guest.goto(link)
     guest.get_by_role("heading", name="It works").wait_for()
