@@ -38,7 +38,7 @@ _CODES = {400: "BAD_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: 
 _UNSAFE = re.compile(r"[^\x20-\x7e\xa0-\xff]+")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 #: Paths that clients ask, and no browser for a page.
-FOR_PROGRAMS = re.compile(r"/api/|/[^/]+/[^/]+/[^/]+/(resolve|raw)/")
+_FOR_PROGRAMS = re.compile(r"/api/|/[^/]+/[^/]+/[^/]+/(resolve|raw)/")
 _BEARER = 'Bearer realm="podium"'
 RETRY_AFTER = 2  #: seconds, when something of ours is down
 
@@ -128,14 +128,14 @@ def of_http(request: Request, error: HTTPException) -> Response:
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """Every method that some route has for this path, not only those of the first one."""
+    """Every method that some route has for this path, not only those of the first one; HEAD goes with GET (`head.py`)."""
     routes = request.app.routes
 
     def has(method: str) -> bool:
         scope = {**request.scope, "method": method}
         return any(route.matches(scope)[0] is Match.FULL for route in routes)
 
-    return [method for method in _METHODS if has(method)]
+    return [method for method in _METHODS if has(method) or (method == "HEAD" and has("GET"))]
 
 
 def shown(page: Page | None, request: Request, answer: Response, code: str, message: str) -> Response:
@@ -153,7 +153,7 @@ def _is_stranger(request: Request) -> bool:
     those that name nobody, such as the one for forms, once they have looked at a page."""
     named = any(name in request.headers for name in ("authorization", "x-hf-authorization"))
     named = named or parts_of(request).session_cookie in request.cookies
-    return not named and not _wants_page(request) and bool(FOR_PROGRAMS.match(request.url.path))
+    return not named and not _wants_page(request) and bool(_FOR_PROGRAMS.match(request.url.path))
 
 
 def install(app: FastAPI, page: Page | None = None) -> None:

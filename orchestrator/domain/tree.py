@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 from orchestrator.domain.large import Pointer
 
-EMPTY_TREE = (
-    "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  #: known to every git, so that a first commit has something before it
-)
+#: Known to every git, so that a first commit has something before it.
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,8 @@ from dataclasses import asdict, fields
 
 from orchestrator.domain.seen import Failures, Fault, Image
 
-LAST = (
-    2**31 - 1
-)  #: the largest number that a column for numbers has in every database; asked for a larger one, it is an error
+#: The largest number that a column for numbers has in every database; asked for a larger one, it is an error.
+LAST = 2**31 - 1
 
 
 def image_out(image: Image | None) -> dict | None:

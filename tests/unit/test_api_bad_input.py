@@ -319,7 +319,7 @@ def test_an_old_name_in_a_body_leads_nowhere_rather_than_round_in_a_circle(conso
 def test_a_wrong_method_is_told_the_right_ones(console):
     with console.client() as client:
         answer = client.put(f"{SPACE}/secrets")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST, DELETE")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST, DELETE")
 
 
 def test_the_same_name_cannot_be_a_secret_and_a_variable(console):

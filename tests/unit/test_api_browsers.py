@@ -3,31 +3,11 @@
 import hashlib
 from dataclasses import replace
 
-import pytest
 from starlette.testclient import TestClient
 
 from orchestrator.api.app import create_app
 from orchestrator.services.large_files import LargeLimits
-from tests.console import Console
 from tests.unit.test_api_weights import model, small
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    with Console(tmp_path_factory.mktemp("console")).listening() as console:
-        yield console
-
-
-@pytest.fixture(scope="module")
-def ada(console):
-    with console.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def stranger(console):
-    with console.client(None) as client:
-        yield client
 
 
 def test_pages_of_other_sites_read_what_strangers_may_see(ada, stranger):

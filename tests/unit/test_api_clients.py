@@ -4,26 +4,7 @@ import json
 
 import pytest
 
-from tests.console import Console
 from tests.unit.test_api_weights import large, model, small
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    with Console(tmp_path_factory.mktemp("console")).listening() as console:
-        yield console
-
-
-@pytest.fixture(scope="module")
-def ada(console):
-    with console.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def stranger(console):
-    with console.client(None) as client:
-        yield client
 
 
 def test_a_stranger_is_told_401_for_what_may_be_private(ada, stranger):

@@ -6,13 +6,6 @@ import json
 import pytest
 
 from orchestrator.errors import Invalid
-from tests.console import Console
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    with Console(tmp_path_factory.mktemp("console")).listening() as console:
-        yield console
 
 
 @pytest.fixture(scope="module")

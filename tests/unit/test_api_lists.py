@@ -1,21 +1,6 @@
 """What lists tell and are asked for, as clients of the Hub do: linked Spaces, tags that cards make, models for an app."""
 
-import pytest
-
-from tests.console import Console
 from tests.unit.test_api_weights import model, small
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    with Console(tmp_path_factory.mktemp("console")).listening() as console:
-        yield console
-
-
-@pytest.fixture(scope="module")
-def ada(console):
-    with console.client() as client:
-        yield client
 
 
 def card(text):

@@ -4,22 +4,7 @@ import base64
 import hashlib
 import json
 
-import pytest
-
-from tests.console import Console
 from tests.unit.test_safetensors import tensor, weights
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    with Console(tmp_path_factory.mktemp("console")).listening() as console:
-        yield console
-
-
-@pytest.fixture(scope="module")
-def ada(console):
-    with console.client() as client:
-        yield client
 
 
 def large(client, at, path, data):

@@ -12,15 +12,8 @@ from orchestrator.domain.repo import RepoKind
 from orchestrator.domain.tree import Change
 from orchestrator.services.large_care import AGAIN, LET_GO, UNNAMED, LargeCare
 from orchestrator.services.repo_care import RepoCare
-from tests.console import Console
 
 NDJSON = {"content-type": "application/x-ndjson"}
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    with Console(tmp_path_factory.mktemp("years")).listening() as made:
-        yield made
 
 
 @pytest.fixture

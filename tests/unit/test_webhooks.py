@@ -17,7 +17,6 @@ from orchestrator.errors import Invalid
 from orchestrator.services.bell import LocalBell
 from orchestrator.services.intents import moves_of
 from orchestrator.services.telling import Telling, after
-from tests.console import Console
 from tests.support import eventually, free_port
 
 
@@ -144,12 +143,6 @@ def test_refs_that_moved_twice_are_told_twice():
 
 
 # --------------------------------------------------------------------------------------------------------- all of it
-
-
-@pytest.fixture(scope="module")
-def console(tmp_path_factory):
-    with Console(tmp_path_factory.mktemp("console")).listening() as console:
-        yield console
 
 
 @pytest.fixture
