@@ -153,7 +153,7 @@ BODIES = [
     Call(97, "a part with a huge header", "POST", f"{S}/paths-info/main", raw(b"--b\r\nContent-Disposition: form-data; name=\"paths\"; x=\"" + b"a" * 100_000 + b"\"\r\n\r\nx\r\n--b--\r\n", "multipart/form-data; boundary=b"), code=".+"),
     Call(97, "10000 parts", "POST", f"{S}/paths-info/main", raw(b"--b\r\nContent-Disposition: form-data; name=\"paths\"\r\n\r\nx\r\n" * 10_000 + b"--b--\r\n", "multipart/form-data; boundary=b"), code=".+"),
     Call(98, "an unknown log", "GET", f"{S}/logs/secret"),
-    Call(100, "a method that is not there", "PATCH", f"{S}/secrets", {}, 405, "METHOD_NOT_ALLOWED", "GET, POST, DELETE"),
+    Call(100, "a method that is not there", "PATCH", f"{S}/secrets", {}, 405, "METHOD_NOT_ALLOWED", "GET, HEAD, POST, DELETE"),
     Call(100, "a method nobody knows", "BREW", f"{S}/secrets", {}, 400, "BAD_REQUEST"),
     Call(100, "garbage after the path", "GET", f"{S}/runtime/x/y", {}, 404, "NOT_FOUND"),
     Call(100, "a slash too many", "GET", f"{S}//runtime", {}, 404, "NOT_FOUND"),
